@@ -1,0 +1,10 @@
+//! Boxes of elements and the grids that cut arrays into them. Lengths are elements, axes in the array's order.
+
+mod grid;
+mod region;
+
+pub use grid::{BoxGrid, div_ceil};
+pub use region::Region;
+
+#[cfg(test)]
+mod tests;

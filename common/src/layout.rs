@@ -1,0 +1,176 @@
+//! How an array lies in a store: all that a worker needs to find, decode, encode and place a chunk, and nothing
+//! else. Attributes and names stay in the metadata documents. Both Zarr formats come down to this one form:
+//! codecs are Zarr v3 codec metadata, elements are opaque bytes of a fixed width.
+
+use serde::{Deserialize, Serialize};
+
+use crate::geometry::BoxGrid;
+
+/// One array in a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrayLayout {
+    /// The URL of the array's node, without a trailing slash.
+    pub url: String,
+    /// Length per axis, in elements.
+    pub shape: Vec<u64>,
+    /// The type that the codecs see.
+    pub element: ElementType,
+    /// One element as it stands in a decoded chunk, in the machine's (little-endian) byte order: the value of what
+    /// is missing. Zeros where the array has no fill value.
+    pub fill: Vec<u8>,
+    /// Whether the array has a fill value; `fill_value: null` of Zarr v2 has none, and then no chunk is left out
+    /// for being full of zeros.
+    pub has_fill: bool,
+    /// How chunks are stored.
+    pub chunks: ChunkLayout,
+    /// How chunk keys are spelt.
+    pub keys: ChunkKeys,
+}
+
+/// A type as the codec chain sees it: a surrogate of the array's own type with the same width, so that no value is
+/// ever interpreted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElementType {
+    /// A Zarr v3 data type name that the codec library knows: `uint32`, `complex64`, `r40`.
+    pub data_type: String,
+    /// Bytes of one element.
+    pub width: u64,
+}
+
+/// How the chunks of an array are stored. Objects are chunks, or shards of inner chunks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChunkLayout {
+    /// One object per chunk.
+    Plain {
+        /// Length per axis.
+        chunk_shape: Vec<u64>,
+        /// The codec chain, as a JSON list of Zarr v3 codec metadata.
+        codecs: String,
+    },
+    /// One object per shard.
+    Sharded {
+        /// Length of a shard per axis: a multiple of the inner chunk's.
+        shard_shape: Vec<u64>,
+        /// Length of an inner chunk per axis.
+        chunk_shape: Vec<u64>,
+        /// The inner codec chain, as a JSON list.
+        codecs: String,
+        /// The codec chain of the shard index, as a JSON list.
+        index_codecs: String,
+        /// Where the index stands in the shard.
+        index_location: IndexLocation,
+    },
+}
+
+/// Where the index of a shard stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IndexLocation {
+    /// Before the inner chunks.
+    Start,
+    /// After the inner chunks; the default.
+    End,
+}
+
+/// How chunk keys are spelt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChunkKeys {
+    /// Zarr v3 `default`: `c/0/1`, and `c` for a 0-d array.
+    Default {
+        /// Between the numbers.
+        separator: Separator,
+    },
+    /// Zarr v2 and v3 `v2`: `0.1`, and `0` for a 0-d array.
+    V2 {
+        /// Between the numbers.
+        separator: Separator,
+    },
+}
+
+/// What stands between the numbers of a chunk key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Separator {
+    /// `/`
+    Slash,
+    /// `.`
+    Dot,
+}
+
+impl Separator {
+    /// The character.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Slash => "/",
+            Self::Dot => ".",
+        }
+    }
+}
+
+impl ChunkKeys {
+    /// The key of the chunk at `position`, relative to the array's node.
+    pub fn key(self, position: &[u64]) -> String {
+        let join =
+            |separator: Separator| position.iter().map(u64::to_string).collect::<Vec<_>>().join(separator.as_str());
+        match self {
+            Self::Default { .. } if position.is_empty() => "c".to_owned(),
+            Self::Default { separator } => format!("c{}{}", separator.as_str(), join(separator)),
+            Self::V2 { .. } if position.is_empty() => "0".to_owned(),
+            Self::V2 { separator } => join(separator),
+        }
+    }
+}
+
+impl ChunkLayout {
+    /// Length per axis of the smallest piece that can be read alone: the chunk, or the inner chunk of a shard.
+    pub fn read_unit(&self) -> &[u64] {
+        match self {
+            Self::Plain { chunk_shape, .. } | Self::Sharded { chunk_shape, .. } => chunk_shape,
+        }
+    }
+
+    /// Length per axis of the smallest piece that must be written whole: the chunk, or the shard.
+    pub fn write_unit(&self) -> &[u64] {
+        match self {
+            Self::Plain { chunk_shape, .. } => chunk_shape,
+            Self::Sharded { shard_shape, .. } => shard_shape,
+        }
+    }
+
+    /// Whether objects are shards.
+    pub fn is_sharded(&self) -> bool {
+        matches!(self, Self::Sharded { .. })
+    }
+}
+
+impl ArrayLayout {
+    /// The grid of read units over the array.
+    pub fn read_grid(&self) -> BoxGrid {
+        BoxGrid::of_array(&self.shape, self.chunks.read_unit())
+    }
+
+    /// The grid of write units, which is the grid of objects, over the array.
+    pub fn write_grid(&self) -> BoxGrid {
+        BoxGrid::of_array(&self.shape, self.chunks.write_unit())
+    }
+
+    /// Decoded size of the array in bytes; `None` beyond 2^64.
+    pub fn decoded_bytes(&self) -> Option<u64> {
+        self.shape.iter().try_fold(self.element.width, |bytes, length| bytes.checked_mul(*length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunk_keys_are_spelt_as_the_specification_says() {
+        let slash = Separator::Slash;
+        let dot = Separator::Dot;
+        assert_eq!(ChunkKeys::Default { separator: slash }.key(&[1, 23]), "c/1/23");
+        assert_eq!(ChunkKeys::Default { separator: dot }.key(&[1, 23]), "c.1.23");
+        assert_eq!(ChunkKeys::Default { separator: slash }.key(&[]), "c");
+        assert_eq!(ChunkKeys::V2 { separator: dot }.key(&[1, 23]), "1.23");
+        assert_eq!(ChunkKeys::V2 { separator: slash }.key(&[7]), "7");
+        assert_eq!(ChunkKeys::V2 { separator: dot }.key(&[]), "0");
+    }
+}

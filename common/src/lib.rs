@@ -1,0 +1,22 @@
+//! The vocabulary of rechunk: ids, limits, failure classes, geometry, layouts and plans.
+//!
+//! Pure types and arithmetic. Knows nothing of I/O, clocks, threads, protobuf or gRPC. Every other crate
+//! depends on this one; this one depends on none of them.
+
+pub mod byte_count;
+pub mod counts;
+pub mod failure;
+pub mod geometry;
+pub mod ids;
+pub mod job;
+pub mod layout;
+pub mod limits;
+pub mod plan;
+pub mod refusal;
+pub mod request;
+pub mod task_set;
+
+pub use byte_count::ByteCount;
+pub use counts::Counts;
+pub use failure::{FailureClass, TaskFailure};
+pub use refusal::{Refusal, RefusalCode};

@@ -1,0 +1,59 @@
+//! Every limit of rechunk, with its reason. A request that passes one is refused with the limit's name.
+
+use std::time::Duration;
+
+use crate::ByteCount;
+
+/// Axes of an array. numpy stops at 64; the planner searches every axis.
+pub const MAX_RANK: usize = 32;
+
+/// Bytes of one element: larger ones are structures that belong into several arrays.
+pub const MAX_ELEMENT_BYTES: u64 = 1 << 20;
+
+/// Tasks of one stage: an index and a lease's range must stay cheap to track.
+pub const MAX_TASKS_PER_STAGE: u64 = 1_000_000_000;
+
+/// Pipelines of one plan: each is held in memory and journaled.
+pub const MAX_PIPELINES: usize = 100_000;
+
+/// Arrays of one job.
+pub const MAX_ARRAYS: usize = 10_000;
+
+/// One metadata document, attributes included: it travels in a lease.
+pub const MAX_DOCUMENT_BYTES: ByteCount = ByteCount(8 << 20);
+
+/// Metadata documents of one publishing stage together: they travel in one lease.
+pub const MAX_STAGE_DOCUMENT_BYTES: ByteCount = ByteCount(8 << 20);
+
+/// One gRPC message in either direction.
+pub const MAX_MESSAGE_BYTES: usize = 32 << 20;
+
+/// Jobs that are not terminal, per coordinator.
+pub const MAX_LIVE_JOBS: usize = 1_000;
+
+/// Terminal jobs that are remembered.
+pub const MAX_REMEMBERED_JOBS: usize = 10_000;
+
+/// Leases that one worker holds at a time.
+pub const MAX_LEASES_PER_WORKER: u32 = 256;
+
+/// Tasks of one lease: a lost lease costs them all.
+pub const MAX_TASKS_PER_LEASE: u64 = 1_000;
+
+/// Workers that a coordinator talks to at a time.
+pub const MAX_WORKERS: usize = 20_000;
+
+/// The parameters of a custom function: they travel in a lease.
+pub const MAX_CUSTOM_PARAMETERS: ByteCount = ByteCount(1 << 20);
+
+/// A message in an error or a failure: the rest is cut.
+pub const MAX_ERROR_MESSAGE_BYTES: usize = 4096;
+
+/// Buffer limit of blosc and lz4: they count in signed 32 bits.
+pub const MAX_BLOSC_BUFFER: ByteCount = ByteCount((1 << 31) - 1 - 16);
+
+/// One decoded chunk, whatever the codec.
+pub const MAX_CHUNK_BYTES: ByteCount = ByteCount(1 << 40);
+
+/// The longest that one `Sync` waits for work.
+pub const MAX_SYNC_WAIT: Duration = Duration::from_secs(20);

@@ -1,0 +1,127 @@
+//! The exchange: the temporary objects between two stages. One object per reading task R; its blocks R∩W in the order
+//! of the writing tasks W, so that each (R, W) pair is one contiguous range at an offset that arithmetic gives.
+//! rechunker and cubed write one object per intermediate chunk instead, which needs a grid that divides both sides.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    geometry::{BoxGrid, Region},
+    ids::TaskIndex,
+};
+
+/// Bytes after each block: its crc32c, little-endian.
+pub const BLOCK_TRAILER_BYTES: u64 = 4;
+
+/// A raw exchange: where its objects lie, who writes them, who reads them. Both grids cut the same group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// URL of the prefix that holds the objects: `<temp>/<job>/<generation>/<stage>`.
+    pub url: String,
+    /// Bytes of one element.
+    pub width: u64,
+    /// Box `i` is written by reading task `i`, as object `i`.
+    pub readers: BoxGrid,
+    /// Box `j` is assembled by writing task `j`.
+    pub writers: BoxGrid,
+}
+
+/// One block of an exchange object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// The elements in it, in C order.
+    pub region: Region,
+    /// Where its elements start in the object.
+    pub offset: u64,
+    /// Bytes of its elements, without the trailer.
+    pub bytes: u64,
+}
+
+impl Exchange {
+    /// The key of the object of reading task `task`, relative to the prefix. Two hexadecimal digits spread the keys.
+    pub fn key(task: TaskIndex) -> String {
+        // A multiplicative hash (Knuth): neighbours land far apart.
+        let spread = task.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
+        format!("{spread:02x}/{task}")
+    }
+
+    /// Length of the object of reading task `task` in bytes; `None` past the end or beyond 2^64.
+    pub fn object_bytes(&self, task: TaskIndex) -> Option<u64> {
+        let region = self.readers.region(task.0)?;
+        let blocks = self.writers.overlapping(&region).element_count();
+        region.element_count().checked_mul(self.width)?.checked_add(blocks.checked_mul(BLOCK_TRAILER_BYTES)?)
+    }
+
+    /// The block of reading task `reader` for the writing task at `writer` (a position in the writers' grid); `None`
+    /// where they share no element.
+    ///
+    /// Blocks stand in C order of the writers that overlap R. With the cell lengths `l` that the writers cut R into
+    /// and their prefix sums `P`, the elements before block `i` are
+    /// `Σ_k (Π_{j<k} l_j[i_j]) · P_k[i_k] · (Π_{j>k} |R|_j)`.
+    pub fn block(&self, reader: &Region, writer: &[u64]) -> Option<Block> {
+        let cells = self.writers.overlapping(reader);
+        let region = self.writers.region_at(writer).intersection(reader)?;
+        let rank = reader.rank();
+        let mut elements_before: u64 = 0;
+        let mut cells_before: u64 = 0;
+        let mut lengths_of_axes_before: u64 = 1;
+        for axis in 0..rank {
+            let first = *cells.start().get(axis)?;
+            let at = *writer.get(axis)?;
+            let prefix = region.start().get(axis)?.checked_sub(*reader.start().get(axis)?)?;
+            let after = (axis.checked_add(1)?..rank).try_fold(1_u64, |p, j| p.checked_mul(reader.length(j)))?;
+            let term = lengths_of_axes_before.checked_mul(prefix)?.checked_mul(after)?;
+            elements_before = elements_before.checked_add(term)?;
+            cells_before = cells_before.checked_mul(cells.length(axis))?.checked_add(at.checked_sub(first)?)?;
+            lengths_of_axes_before = lengths_of_axes_before.checked_mul(region.length(axis))?;
+        }
+        let offset =
+            elements_before.checked_mul(self.width)?.checked_add(cells_before.checked_mul(BLOCK_TRAILER_BYTES)?)?;
+        let bytes = region.element_count().checked_mul(self.width)?;
+        Some(Block { region, offset, bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn exchanges() -> impl Strategy<Value = Exchange> {
+        prop::collection::vec((0_u64..4, 1_u64..13, 1_u64..7, 1_u64..7), 0..4).prop_map(|axes| {
+            let start: Vec<u64> = axes.iter().map(|axis| axis.0).collect();
+            let end = axes.iter().map(|axis| axis.0 + axis.1).collect();
+            let bounds = Region::new(start, end);
+            Exchange {
+                url: "memory://t/x".into(),
+                width: 3,
+                readers: BoxGrid::new(bounds.clone(), axes.iter().map(|axis| axis.2).collect()),
+                writers: BoxGrid::new(bounds, axes.iter().map(|axis| axis.3).collect()),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_arithmetic_offset_is_the_sum_of_the_blocks_before(exchange in exchanges()) {
+            for task in 0..exchange.readers.len() {
+                let reader = exchange.readers.region(task).expect("reader");
+                let mut offset = 0;
+                for position in BoxGrid::positions(&exchange.writers.overlapping(&reader)) {
+                    let block = exchange.block(&reader, &position).expect("overlapping");
+                    prop_assert_eq!(block.offset, offset);
+                    prop_assert_eq!(block.bytes, block.region.element_count() * 3);
+                    offset += block.bytes + BLOCK_TRAILER_BYTES;
+                }
+                prop_assert_eq!(Some(offset), exchange.object_bytes(TaskIndex(task)));
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_spread_over_prefixes() {
+        let prefixes: std::collections::BTreeSet<_> =
+            (0..64).map(|task| Exchange::key(TaskIndex(task))[..2].to_owned()).collect();
+        assert!(prefixes.len() > 48, "{prefixes:?}");
+    }
+}

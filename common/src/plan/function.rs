@@ -1,0 +1,213 @@
+//! Stage functions: the built-in ones with typed parameters, and custom ones, which are opaque. Each says how a task
+//! index becomes work by geometry alone. Any change of task mapping, layout or keys bumps the version.
+
+use serde::{Deserialize, Serialize};
+
+use super::Exchange;
+use crate::{geometry::BoxGrid, layout::ArrayLayout};
+
+/// The name and version by which a worker offers a function and a stage asks for it; both must agree.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FunctionId {
+    /// `copy_read_to_write`, or a name of a caller's own.
+    pub name: String,
+    /// Bumped by any change of what a task index means.
+    pub version: u32,
+}
+
+impl FunctionId {
+    /// A function's id.
+    pub fn new(name: impl Into<String>, version: u32) -> Self {
+        Self { name: name.into(), version }
+    }
+}
+
+impl std::fmt::Display for FunctionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.name, self.version)
+    }
+}
+
+/// What a stage maps over its tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StageFunction {
+    /// Deletes old metadata or all objects of a prefix.
+    ClearPrefix(ClearPrefix),
+    /// Source chunks straight into target chunks.
+    CopyReadToWrite(CopyReadToWrite),
+    /// Source chunks into exchange objects.
+    CopyReadToExchange(CopyReadToExchange),
+    /// Exchange blocks into target chunks.
+    CopyExchangeToWrite(CopyExchangeToWrite),
+    /// Deletes exchange objects.
+    DeleteExchange(DeleteExchange),
+    /// Compares the source's metadata with what was planned for.
+    CheckSource(CheckSource),
+    /// Writes metadata documents.
+    PublishMetadata(PublishMetadata),
+    /// A function that a worker of someone else registered.
+    Custom(CustomFunction),
+}
+
+impl StageFunction {
+    /// The id by which workers offer it.
+    pub fn id(&self) -> FunctionId {
+        match self {
+            Self::ClearPrefix(_) => FunctionId::new("clear_prefix", 1),
+            Self::CopyReadToWrite(_) => FunctionId::new("copy_read_to_write", 1),
+            Self::CopyReadToExchange(_) => FunctionId::new("copy_read_to_exchange", 1),
+            Self::CopyExchangeToWrite(_) => FunctionId::new("copy_exchange_to_write", 1),
+            Self::DeleteExchange(_) => FunctionId::new("delete_exchange", 1),
+            Self::CheckSource(_) => FunctionId::new("check_source", 1),
+            Self::PublishMetadata(_) => FunctionId::new("publish_metadata", 1),
+            Self::Custom(custom) => custom.id.clone(),
+        }
+    }
+
+    /// The ids of all built-in functions.
+    pub fn built_in() -> Vec<FunctionId> {
+        [
+            "clear_prefix",
+            "copy_read_to_write",
+            "copy_read_to_exchange",
+            "copy_exchange_to_write",
+            "delete_exchange",
+            "check_source",
+            "publish_metadata",
+        ]
+        .map(|name| FunctionId::new(name, 1))
+        .into()
+    }
+}
+
+/// Deletes objects under prefixes; task `i` clears `prefixes[i]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClearPrefix {
+    /// URLs of the nodes or temporary spaces to clear.
+    pub prefixes: Vec<String>,
+    /// What is deleted.
+    pub part: PrefixPart,
+}
+
+/// What part of a prefix is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PrefixPart {
+    /// Zarr metadata documents only (`zarr.json`, `.zarray`, `.zgroup`, `.zattrs`, `.zmetadata`), at any depth: first,
+    /// so that no reader sees an array whose chunks are going.
+    Metadata,
+    /// Every object.
+    Everything,
+}
+
+/// Each task owns a box of whole write units and reads every read unit that overlaps it, sweeping along one axis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyReadToWrite {
+    /// Where the elements come from.
+    pub source: ArrayLayout,
+    /// Where they go.
+    pub target: ArrayLayout,
+    /// Task `i` owns box `i`.
+    pub writers: BoxGrid,
+    /// Axes in the order in which read units are visited, slowest first: the first is the sweep.
+    pub order: Vec<usize>,
+    /// How missing chunks and fill-only chunks are treated.
+    pub gaps: GapPolicy,
+}
+
+/// Each task owns a box of whole read units and writes one exchange object of blocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyReadToExchange {
+    /// Where the elements come from.
+    pub source: ArrayLayout,
+    /// Where they go. Task `i` writes exchange object `i`.
+    pub exchange: Exchange,
+    /// A missing source chunk is an error.
+    pub strict: bool,
+}
+
+/// Each task owns a box of whole write units and reads one block of every exchange object that overlaps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyExchangeToWrite {
+    /// Where the elements come from. Task `i` owns box `i` of its writers.
+    pub exchange: Exchange,
+    /// Where they go.
+    pub target: ArrayLayout,
+    /// Axes in the order in which blocks are visited, slowest first.
+    pub order: Vec<usize>,
+    /// How gaps and fill-only chunks are treated.
+    pub gaps: GapPolicy,
+}
+
+/// How missing source chunks and fill-only target chunks are treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GapPolicy {
+    /// A missing source chunk is an error.
+    pub strict: bool,
+    /// Write target chunks also where every element equals the fill value.
+    pub write_empty_chunks: bool,
+}
+
+/// Deletes exchange objects: task `i` those of `objects_per_task` consecutive reading tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteExchange {
+    /// The exchange that is no longer needed.
+    pub exchange: Exchange,
+    /// How many objects a task deletes.
+    pub objects_per_task: u64,
+}
+
+/// Compares metadata documents of the source with their state at planning; task 0 checks all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckSource {
+    /// The documents, as they were.
+    pub documents: Vec<PinnedDocument>,
+}
+
+/// One object of the source as it was at planning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinnedDocument {
+    /// The object's URL.
+    pub url: String,
+    /// Its entity tag.
+    pub etag: Option<String>,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Writes metadata documents, each whole; task `i` writes `documents[i]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishMetadata {
+    /// The documents.
+    pub documents: Vec<Document>,
+}
+
+/// One metadata document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Document {
+    /// The object at `url` becomes `body`.
+    Write {
+        /// The object's URL.
+        url: String,
+        /// Its content, JSON text.
+        body: String,
+    },
+    /// The consolidated metadata of the existing group at `group_url` is brought up to date with the node that now
+    /// lies under it.
+    Reconsolidate {
+        /// The group's URL.
+        group_url: String,
+        /// The new node's path from the group: `a/b`.
+        node_path: String,
+        /// Its metadata documents: name (`zarr.json`, `.zarray`, `.zattrs`) and body.
+        documents: Vec<(String, String)>,
+    },
+}
+
+/// A function that is not ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomFunction {
+    /// By which workers offer it.
+    pub id: FunctionId,
+    /// Handed to it as they are.
+    pub parameters: Vec<u8>,
+}

@@ -1,0 +1,14 @@
+//! Plans: what the planner answers, the scheduler runs, and the workers are given piece by piece.
+
+mod exchange;
+mod function;
+mod pipelines;
+mod summary;
+
+pub use exchange::{BLOCK_TRAILER_BYTES, Block, Exchange};
+pub use function::{
+    CheckSource, ClearPrefix, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction, DeleteExchange,
+    Document, FunctionId, GapPolicy, PinnedDocument, PrefixPart, PublishMetadata, StageFunction,
+};
+pub use pipelines::{MultiStagePipeline, ParallelPipelines, Phase, Plan, RetryPolicy, Stage, StageEffect};
+pub use summary::{ArrayPlan, Assumed, MemoryModel, PlanSummary, RunnerUp, ShapeOfPlan, StageSummary};

@@ -1,0 +1,125 @@
+//! What people are shown of a plan, before and after the run: the JSON of the command line is made from it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ByteCount, Counts};
+
+/// The plan in figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanSummary {
+    /// One per array, in the order of their names.
+    pub arrays: Vec<ArrayPlan>,
+    /// One per array and stage name, summed over pipelines, in run order.
+    pub stages: Vec<StageSummary>,
+    /// All stages together.
+    pub totals: Counts,
+    /// Bytes of exchange objects written in all.
+    pub exchange_bytes: ByteCount,
+    /// The most that one task holds.
+    pub peak_memory: ByteCount,
+    /// What was assumed of the source's chunks.
+    pub assumed: Assumed,
+    /// How the memory was shared out.
+    pub memory: MemoryModel,
+    /// The temporary space; `None` where no stage needs one.
+    pub temp: Option<String>,
+    /// Bytes that stand in the temporary space at one time, at the most.
+    pub temp_bytes: ByteCount,
+    /// Things to know before the run, each one sentence.
+    pub warnings: Vec<String>,
+}
+
+/// One array of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrayPlan {
+    /// Path from the group's root; empty for an array job.
+    pub name: String,
+    /// Length per axis.
+    pub shape: Vec<u64>,
+    /// The data type as the source's metadata spells it.
+    pub dtype: String,
+    /// Chunks (inner chunks where sharded) of the source.
+    pub source_chunks: Vec<u64>,
+    /// Shards of the source.
+    pub source_shards: Option<Vec<u64>>,
+    /// Chunks (inner chunks where sharded) of the target.
+    pub target_chunks: Vec<u64>,
+    /// Shards of the target.
+    pub target_shards: Option<Vec<u64>>,
+    /// The shape chosen.
+    pub shape_of_plan: ShapeOfPlan,
+    /// Why it was chosen: one clause.
+    pub reason: String,
+    /// Pipelines of the copy phase.
+    pub pipelines: u64,
+    /// The candidate that came second.
+    pub runner_up: Option<RunnerUp>,
+}
+
+/// The second-best candidate and why it lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunnerUp {
+    /// Its shape.
+    pub shape_of_plan: ShapeOfPlan,
+    /// Why it lost: one clause.
+    pub reason: String,
+}
+
+/// Shapes of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShapeOfPlan {
+    /// No element: metadata only.
+    Empty,
+    /// copy_read_to_write.
+    DirectSweep,
+    /// copy_read_to_exchange, then copy_exchange_to_write.
+    Exchange,
+}
+
+impl ShapeOfPlan {
+    /// As JSON spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::DirectSweep => "direct_sweep",
+            Self::Exchange => "exchange",
+        }
+    }
+}
+
+/// The stages of one name of one array.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageSummary {
+    /// The array's name; empty for an array job and for stages of the whole job.
+    pub array: String,
+    /// The stage's name.
+    pub name: String,
+    /// Tasks, summed over pipelines.
+    pub tasks: u64,
+    /// The most that one task holds.
+    pub task_memory: ByteCount,
+    /// Requests and bytes.
+    pub counts: Counts,
+}
+
+/// What was assumed of the source's chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assumed {
+    /// Every chunk is there.
+    Dense,
+    /// The chunks that a listing named.
+    Listed,
+}
+
+/// How `max_mem` is shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryModel {
+    /// The resident set of one worker process.
+    pub max_mem: ByteCount,
+    /// What the process itself takes.
+    pub reserve: ByteCount,
+    /// What tasks may hold together.
+    pub budget: ByteCount,
+}

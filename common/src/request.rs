@@ -1,0 +1,59 @@
+//! What a user asks for. Texts are as the user wrote them; the coordinator parses them against the source.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ByteCount, ids::RequestId};
+
+/// A request to rechunk an array or a group.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RechunkRequest {
+    /// URL or path of an array or a group.
+    pub source: String,
+    /// URL or path of what will be written: an array for an array, a group for a group.
+    pub target: String,
+    /// Chunk specs in the grammar of the command line: `1024,16,32`, `time=-1,lat=16`, `tas:time=100`.
+    pub chunks: Vec<String>,
+    /// Shard specs in the same grammar, or `keep`, or `none`; none given: changed arrays are unsharded.
+    pub shards: Vec<String>,
+    /// Codec specs: `zstd:3`, `tas:blosc:lz4:5`, or JSON; none given: the source's.
+    pub codecs: Vec<String>,
+    /// The target's Zarr format; `None`: the source's.
+    pub zarr_format: Option<ZarrFormat>,
+    /// Replace what lies at the target.
+    pub overwrite: bool,
+    /// Write consolidated metadata; `None`: where the source has it.
+    pub consolidate: Option<bool>,
+    /// The resident set of one worker process; `None`: what the smallest worker has.
+    pub max_mem: Option<ByteCount>,
+    /// URL of the temporary space; `None`: beside the target.
+    pub temp: Option<String>,
+    /// Leave the temporary objects.
+    pub keep_temp: bool,
+    /// Temporary bytes that may stand at one time.
+    pub temp_limit: Option<ByteCount>,
+    /// Write chunks also where every element equals the fill value.
+    pub write_empty_chunks: bool,
+    /// A missing source chunk is an error.
+    pub strict: bool,
+    /// The same id gives the same job.
+    pub request_id: Option<RequestId>,
+}
+
+/// A version of the Zarr format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ZarrFormat {
+    /// Zarr v2.
+    V2,
+    /// Zarr v3.
+    V3,
+}
+
+impl ZarrFormat {
+    /// 2 or 3.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::V2 => 2,
+            Self::V3 => 3,
+        }
+    }
+}

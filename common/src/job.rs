@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Counts, Refusal,
-    ids::{JobId, RunNumber},
+    ByteCount, Counts, Refusal,
+    ids::{JobId, RunNumber, WorkerId},
+    plan::{FunctionId, PlanSummary},
+    session::Capacity,
 };
 
 /// Where a job stands.
@@ -77,6 +79,31 @@ pub struct JobView {
     pub leases_expired: u64,
     /// Attempts of tasks beyond the first.
     pub retries: u64,
+    /// The largest resident set of a worker that worked on it.
+    pub peak_rss: ByteCount,
+    /// The plan in figures; not in lists and not while watching.
+    pub plan: Option<PlanSummary>,
+}
+
+/// A worker at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerView {
+    /// Its name.
+    pub id: WorkerId,
+    /// Its program's version.
+    pub version: String,
+    /// What it has in all.
+    pub total: Capacity,
+    /// What it can take on.
+    pub free: Capacity,
+    /// Tasks of the leases that it holds.
+    pub leased_tasks: u64,
+    /// It takes no new leases.
+    pub draining: bool,
+    /// What it can run.
+    pub functions: Vec<FunctionId>,
+    /// When it was last heard, in milliseconds since the Unix epoch.
+    pub last_heard_at_ms: u64,
 }
 
 /// The stages of one name of one array, at one moment.

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod plan;
 pub mod refusal;
 pub mod request;
+pub mod session;
 pub mod task_set;
 
 pub use byte_count::ByteCount;

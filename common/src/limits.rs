@@ -13,6 +13,9 @@ pub const MAX_ELEMENT_BYTES: u64 = 1 << 20;
 /// Tasks of one stage: an index and a lease's range must stay cheap to track.
 pub const MAX_TASKS_PER_STAGE: u64 = 1_000_000_000;
 
+/// Stages of one pipeline: each is a barrier, and ours has three.
+pub const MAX_STAGES_PER_PIPELINE: usize = 100;
+
 /// Pipelines of one plan: each is held in memory and journaled.
 pub const MAX_PIPELINES: usize = 100_000;
 
@@ -45,6 +48,15 @@ pub const MAX_WORKERS: usize = 20_000;
 
 /// The parameters of a custom function: they travel in a lease.
 pub const MAX_CUSTOM_PARAMETERS: ByteCount = ByteCount(1 << 20);
+
+/// A name or an id in a message: object keys of S3 end at 1,024 bytes, and a name may hold one.
+pub const MAX_NAME_BYTES: usize = 2048;
+
+/// A URL in a message.
+pub const MAX_URL_BYTES: usize = 4096;
+
+/// Labels of one job.
+pub const MAX_LABELS: usize = 64;
 
 /// A message in an error or a failure: the rest is cut.
 pub const MAX_ERROR_MESSAGE_BYTES: usize = 4096;

@@ -1,8 +1,14 @@
 //! What a user asks for. Texts are as the user wrote them; the coordinator parses them against the source.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteCount, ids::RequestId};
+use crate::{
+    ByteCount,
+    ids::RequestId,
+    plan::{ParallelPipelines, Phase},
+};
 
 /// A request to rechunk an array or a group.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,6 +41,27 @@ pub struct RechunkRequest {
     pub write_empty_chunks: bool,
     /// A missing source chunk is an error.
     pub strict: bool,
+    /// The same id gives the same job.
+    pub request_id: Option<RequestId>,
+}
+
+/// A request to run pipelines that the caller planned: nothing in it needs to be about arrays.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PipelinesRequest {
+    /// Shown to people.
+    pub name: String,
+    /// The caller's own marks.
+    pub labels: BTreeMap<String, String>,
+    /// Run one after another.
+    pub phases: Vec<Phase>,
+    /// Run when the job is cancelled or deleted; empty where there is nothing to remove.
+    pub cleanup: ParallelPipelines,
+    /// Temporary bytes that may stand at one time, by what the pipelines declare.
+    pub temp_limit: Option<ByteCount>,
+    /// The job's share beside other jobs; `None`: 1.
+    pub weight: Option<u32>,
+    /// Tasks of the job that may be leased at a time.
+    pub max_parallel_tasks: Option<u64>,
     /// The same id gives the same job.
     pub request_id: Option<RequestId>,
 }

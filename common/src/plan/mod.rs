@@ -2,6 +2,7 @@
 
 mod exchange;
 mod function;
+mod outline;
 mod pipelines;
 mod summary;
 
@@ -10,5 +11,6 @@ pub use function::{
     CheckSource, ClearPrefix, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction, DeleteExchange,
     Document, FunctionId, GapPolicy, PinnedDocument, PrefixPart, PublishMetadata, StageFunction,
 };
+pub use outline::{PhaseOutline, PipelineOutline, PlanOutline, StageOutline};
 pub use pipelines::{MultiStagePipeline, ParallelPipelines, Phase, Plan, RetryPolicy, Stage, StageEffect};
 pub use summary::{ArrayPlan, Assumed, MemoryModel, PlanSummary, RunnerUp, ShapeOfPlan, StageSummary};

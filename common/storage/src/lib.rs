@@ -1,1 +1,51 @@
-//! Stub.
+//! One adapter over object stores: URLs, profiles, reads and whole-object writes whose errors keep their class.
+//!
+//! A [`StoreUrl`] names a place, a [`StoreConfig`] says what may be done there, [`Stores::open`] gives a [`Prefix`],
+//! and every request goes through the prefix: observed, bounded in time, retried by our own loop, and, if it writes,
+//! guarded by a lease. Knows nothing of Zarr, plans or gRPC.
+
+mod aws_environment;
+mod classify;
+mod client;
+pub mod config;
+pub mod config_file;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod error;
+pub mod faults;
+pub mod guard;
+mod http;
+pub mod listing;
+mod local_directories;
+mod local_path;
+pub mod observer;
+pub mod prefix;
+pub mod profile;
+pub mod ranges;
+pub mod read;
+pub mod retry;
+pub mod stores;
+pub mod url;
+pub mod write;
+
+#[cfg(test)]
+mod local_tests;
+#[cfg(test)]
+mod prefix_tests;
+#[cfg(test)]
+mod s3_tests;
+
+pub use config::StoreConfig;
+pub use config_file::ConfigError;
+pub use error::{ErrorClass, Operation, StorageError};
+pub use faults::{Effect, FaultRule, Faults};
+pub use guard::{LeaseLost, Unguarded, WriteGuard};
+pub use listing::{Directory, ObjectInfo};
+pub use object_store::PutPayload;
+pub use observer::{CountingObserver, ObservedRequest, Observer, RequestKind};
+pub use prefix::Prefix;
+pub use profile::{Access, Credentials, S3Settings, StoreProfile};
+pub use read::SizedObject;
+pub use retry::RetryPolicy;
+pub use stores::Stores;
+pub use url::{Scheme, StoreUrl, UrlError};

@@ -1,0 +1,164 @@
+//! Which stores a program may use: profiles by prefix, and the environment for a person's own programs.
+//!
+//! Opens nothing. Secrets stay where they are until a client is built.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    error::{ErrorClass, Operation, StorageError},
+    profile::{Access, S3Settings, StoreProfile},
+    retry::RetryPolicy,
+    url::StoreUrl,
+};
+
+/// One request in all, its body included: 100 MB at a slow 1 MB/s.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// One attempt of a PUT. A worker sets it below the margin that the coordinator adds to a lease.
+pub const PUT_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Making a connection: a host that does not answer by then will not.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reads environment variables.
+pub(crate) type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Which stores may be used, and how.
+#[derive(Clone)]
+pub struct StoreConfig {
+    profiles: Vec<StoreProfile>,
+    /// For URLs that no profile covers; `None`: they are refused.
+    open: Option<S3Settings>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) request_timeout: Duration,
+    pub(crate) put_timeout: Duration,
+    pub(crate) variables: Variables,
+}
+
+impl fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreConfig")
+            .field("profiles", &self.profiles)
+            .field("open", &self.open)
+            .field("retry", &self.retry)
+            .field("request_timeout", &self.request_timeout)
+            .field("put_timeout", &self.put_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The settings that hold for a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Granted {
+    /// Which profile, by its place; `None`: the environment.
+    pub(crate) profile: Option<usize>,
+    pub(crate) s3: S3Settings,
+}
+
+impl StoreConfig {
+    /// What a person's own program may do: everything, with the environment's credentials.
+    pub fn environment() -> Self {
+        Self { open: Some(S3Settings::default()), ..Self::closed() }
+    }
+
+    /// What a server may do: what its profiles say, and nothing else.
+    pub fn of_profiles(profiles: Vec<StoreProfile>) -> Self {
+        Self { profiles, ..Self::closed() }
+    }
+
+    fn closed() -> Self {
+        Self {
+            profiles: Vec::new(),
+            open: None,
+            retry: RetryPolicy::default(),
+            request_timeout: REQUEST_TIMEOUT,
+            put_timeout: PUT_TIMEOUT,
+            variables: Arc::new(|name| std::env::var(name).ok()),
+        }
+    }
+
+    /// Adds a profile; it wins over the environment and over shorter prefixes.
+    #[must_use]
+    pub fn with_profile(mut self, profile: StoreProfile) -> Self {
+        self.profiles.retain(|other| other.prefix != profile.prefix);
+        self.profiles.push(profile);
+        self
+    }
+
+    /// Requests that no profile covers are not signed.
+    #[must_use]
+    pub fn anonymous(mut self, anonymous: bool) -> Self {
+        if let Some(open) = &mut self.open {
+            open.anonymous = anonymous;
+        }
+        self
+    }
+
+    /// The caller pays for requests that no profile covers.
+    #[must_use]
+    pub fn requester_pays(mut self, requester_pays: bool) -> Self {
+        if let Some(open) = &mut self.open {
+            open.requester_pays = requester_pays;
+        }
+        self
+    }
+
+    /// When failed requests are sent again.
+    #[must_use]
+    pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// The time for one attempt of a request other than a PUT.
+    #[must_use]
+    pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// The time for one attempt of a PUT.
+    #[must_use]
+    pub fn with_put_timeout(mut self, timeout: Duration) -> Self {
+        self.put_timeout = timeout;
+        self
+    }
+
+    /// Reads environment variables through `variables` instead of the process's own.
+    #[must_use]
+    pub fn with_variables(mut self, variables: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.variables = Arc::new(variables);
+        self
+    }
+
+    /// The profiles.
+    pub fn profiles(&self) -> &[StoreProfile] {
+        &self.profiles
+    }
+
+    /// The settings that hold for `url`, or why it may not be used so.
+    pub(crate) fn grant(&self, url: &StoreUrl, access: Access) -> Result<Granted, StorageError> {
+        let denied = |message: String| Err(StorageError::new(ErrorClass::Denied, Operation::Open, url, message));
+        let covering = self
+            .profiles
+            .iter()
+            .enumerate()
+            .filter(|(_, profile)| url.is_within(&profile.prefix))
+            .max_by_key(|(_, profile)| profile.prefix.segments().len());
+        if access == Access::ReadWrite {
+            // Keys below `url` are reached without asking again, so a tighter rule below it must hold here.
+            let writes = |profile: &&StoreProfile| profile.access == Access::Read && profile.prefix.is_within(url);
+            if let Some(tighter) = self.profiles.iter().find(writes) {
+                return denied(format!("the store profile of {} allows reading only", tighter.prefix));
+            }
+        }
+        match (covering, &self.open) {
+            (Some((_, profile)), _) if profile.access < access => {
+                denied(format!("the store profile of {} allows reading only", profile.prefix))
+            }
+            (Some((index, profile)), _) => Ok(Granted { profile: Some(index), s3: profile.s3.clone() }),
+            (None, Some(open)) => Ok(Granted { profile: None, s3: open.clone() }),
+            (None, None) => denied("no store profile covers it; add a [[stores]] table with this prefix".to_owned()),
+        }
+    }
+}

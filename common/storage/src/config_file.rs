@@ -1,0 +1,202 @@
+//! The `[[stores]]` tables of the programs' TOML file.
+//!
+//! Ignores every other table: they belong to the program. Within a store's table an unknown key is refused, so that a
+//! misspelt restriction is not lost.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use serde::Deserialize;
+
+use crate::{
+    config::StoreConfig,
+    profile::{Access, Credentials, S3Settings, StoreProfile},
+    url::{Scheme, StoreUrl, UrlError},
+};
+
+/// The text is not a configuration of stores.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not TOML, or not of this form.
+    #[error("line {line} of the configuration: {message}")]
+    Syntax {
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// The prefix of a table is not a place.
+    #[error("[[stores]] table {table}: {error}")]
+    Prefix {
+        /// From 1.
+        table: usize,
+        /// Why.
+        error: UrlError,
+    },
+    /// The prefix of a table depends on where the program runs.
+    #[error("[[stores]] table {table}: the prefix {prefix:?} is not absolute")]
+    RelativePrefix {
+        /// From 1.
+        table: usize,
+        /// As written.
+        prefix: String,
+    },
+    /// Two tables for one prefix.
+    #[error("[[stores]] table {table}: there is another table with the prefix {prefix}")]
+    Duplicate {
+        /// From 1.
+        table: usize,
+        /// The prefix of both.
+        prefix: StoreUrl,
+    },
+    /// A setting that the prefix's kind of store does not have.
+    #[error("[[stores]] table {table}: {key} has a meaning only for s3://")]
+    OnlyForS3 {
+        /// From 1.
+        table: usize,
+        /// The setting.
+        key: &'static str,
+    },
+    /// Anonymous requests carry no credentials.
+    #[error("[[stores]] table {table}: anonymous requests need no credentials")]
+    AnonymousWithCredentials {
+        /// From 1.
+        table: usize,
+    },
+}
+
+#[derive(Deserialize)]
+struct Document {
+    #[serde(default)]
+    stores: Vec<Table>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    prefix: String,
+    access: AccessName,
+    endpoint: Option<String>,
+    region: Option<String>,
+    path_style: Option<bool>,
+    anonymous: Option<bool>,
+    requester_pays: Option<bool>,
+    credentials: Option<CredentialsEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum AccessName {
+    Read,
+    ReadWrite,
+}
+
+/// `"environment"`, a path, `{ file = …, profile = … }` or the names of variables.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum CredentialsEntry {
+    Text(String),
+    File(FileEntry),
+    Variables(VariablesEntry),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileEntry {
+    file: PathBuf,
+    profile: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VariablesEntry {
+    #[serde(rename = "access_key_id_env")]
+    access_key_id: String,
+    #[serde(rename = "secret_access_key_env")]
+    secret_access_key: String,
+    #[serde(rename = "session_token_env")]
+    session_token: Option<String>,
+}
+
+impl StoreConfig {
+    /// The profiles of a server's configuration file; URLs that none of them covers are refused.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let document: Document = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+            line: error.span().map_or(1, |span| line_of(text, span.start)),
+            message: error.message().replace('\n', " "),
+        })?;
+        let mut seen = BTreeSet::new();
+        let mut profiles = Vec::new();
+        for (index, table) in document.stores.into_iter().enumerate() {
+            let profile = table.into_profile(index + 1)?;
+            if !seen.insert(profile.prefix.clone()) {
+                return Err(ConfigError::Duplicate { table: index + 1, prefix: profile.prefix });
+            }
+            profiles.push(profile);
+        }
+        Ok(Self::of_profiles(profiles))
+    }
+}
+
+impl Table {
+    fn into_profile(self, table: usize) -> Result<StoreProfile, ConfigError> {
+        if !self.prefix.contains("://") && !self.prefix.starts_with('/') {
+            return Err(ConfigError::RelativePrefix { table, prefix: self.prefix });
+        }
+        let prefix = StoreUrl::parse(&self.prefix).map_err(|error| ConfigError::Prefix { table, error })?;
+        self.check_settings(table, prefix.scheme())?;
+        let access = match self.access {
+            AccessName::Read => Access::Read,
+            AccessName::ReadWrite => Access::ReadWrite,
+        };
+        let s3 = S3Settings {
+            endpoint: self.endpoint,
+            region: self.region,
+            path_style: self.path_style,
+            anonymous: self.anonymous.unwrap_or(false),
+            requester_pays: self.requester_pays.unwrap_or(false),
+            credentials: self.credentials.map_or(Credentials::Environment, CredentialsEntry::into_credentials),
+        };
+        Ok(StoreProfile { prefix, access, s3 })
+    }
+
+    fn check_settings(&self, table: usize, scheme: Scheme) -> Result<(), ConfigError> {
+        let given = [
+            ("endpoint", self.endpoint.is_some()),
+            ("region", self.region.is_some()),
+            ("path_style", self.path_style.is_some()),
+            ("anonymous", self.anonymous.is_some()),
+            ("requester_pays", self.requester_pays.is_some()),
+            ("credentials", self.credentials.is_some()),
+        ];
+        match given.iter().find(|(_, is_given)| *is_given && scheme != Scheme::S3) {
+            Some((key, _)) => Err(ConfigError::OnlyForS3 { table, key }),
+            None if self.anonymous == Some(true) && self.credentials.is_some() => {
+                Err(ConfigError::AnonymousWithCredentials { table })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl CredentialsEntry {
+    fn into_credentials(self) -> Credentials {
+        match self {
+            Self::Text(text) if text == "environment" => Credentials::Environment,
+            Self::Text(path) => Credentials::File { path: path.into(), profile: None },
+            Self::File(FileEntry { file, profile }) => Credentials::File { path: file, profile },
+            Self::Variables(names) => Credentials::Variables {
+                access_key_id: names.access_key_id,
+                secret_access_key: names.secret_access_key,
+                session_token: names.session_token,
+            },
+        }
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,124 @@
+use super::*;
+use crate::{ErrorClass, Stores};
+
+const SERVER: &str = r#"
+    [listen]
+    anything = "belongs to the program"
+
+    [[stores]]
+    prefix = "s3://data/"
+    access = "read"
+    region = "eu-central-1"
+    anonymous = true
+
+    [[stores]]
+    prefix = "s3://data/scratch"
+    access = "read-write"
+    endpoint = "http://127.0.0.1:8333"
+    path_style = true
+    requester_pays = true
+    credentials = { access_key_id_env = "A", secret_access_key_env = "B" }
+
+    [[stores]]
+    prefix = "s3://other"
+    access = "read"
+    credentials = "/etc/rechunk/credentials"
+
+    [[stores]]
+    prefix = "/no-such-dir/zarr"
+    access = "read-write"
+"#;
+
+fn url(text: &str) -> StoreUrl {
+    StoreUrl::parse(text).unwrap()
+}
+
+#[test]
+fn the_tables_of_a_server_are_read_whole() {
+    let config = StoreConfig::from_toml(SERVER).unwrap();
+    let [data, scratch, other, local] = config.profiles() else { panic!("four tables") };
+    assert_eq!(data.prefix, url("s3://data"));
+    assert_eq!((data.access, data.s3.anonymous, data.s3.region.as_deref()), (Access::Read, true, Some("eu-central-1")));
+    assert_eq!(data.s3.credentials, Credentials::Environment);
+    assert_eq!(scratch.access, Access::ReadWrite);
+    assert_eq!(scratch.s3.endpoint.as_deref(), Some("http://127.0.0.1:8333"));
+    assert_eq!((scratch.s3.path_style, scratch.s3.requester_pays), (Some(true), true));
+    assert_eq!(
+        scratch.s3.credentials,
+        Credentials::Variables { access_key_id: "A".into(), secret_access_key: "B".into(), session_token: None }
+    );
+    assert_eq!(other.s3.credentials, Credentials::File { path: "/etc/rechunk/credentials".into(), profile: None });
+    assert_eq!(local.prefix, url("/no-such-dir/zarr"));
+}
+
+#[test]
+fn the_longest_prefix_that_covers_a_url_decides() {
+    let config = StoreConfig::from_toml(SERVER).unwrap();
+    let profile = |text, access| config.grant(&url(text), access).map(|granted| granted.profile);
+    assert_eq!(profile("s3://data/x", Access::Read), Ok(Some(0)));
+    assert_eq!(profile("s3://data/scratch/x", Access::ReadWrite), Ok(Some(1)));
+    assert_eq!(profile("s3://data/scratch", Access::Read), Ok(Some(1)));
+    assert_eq!(profile("s3://data/scratchy", Access::Read), Ok(Some(0)), "by whole segments");
+    assert_eq!(profile("/no-such-dir/zarr/a", Access::ReadWrite), Ok(Some(3)));
+}
+
+#[test]
+fn what_no_table_covers_or_allows_is_denied_with_a_sentence() {
+    let stores = Stores::new(StoreConfig::from_toml(SERVER).unwrap());
+    for (text, access, reason) in [
+        ("s3://elsewhere/x", Access::Read, "no store profile covers it"),
+        ("/no-such-dir/x", Access::Read, "no store profile covers it"),
+        ("memory://m/x", Access::Read, "no store profile covers it"),
+        ("s3://data/x", Access::ReadWrite, "the store profile of s3://data allows reading only"),
+    ] {
+        let error = stores.open(&url(text), access).unwrap_err();
+        assert_eq!(error.class, ErrorClass::Denied, "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(error.to_string().starts_with(&format!("cannot open {}: ", url(text))), "{error}");
+    }
+}
+
+#[test]
+fn a_place_that_holds_a_read_only_place_cannot_be_opened_for_writing() {
+    let text = "[[stores]]\nprefix='memory://t/a'\naccess='read-write'\n\
+                [[stores]]\nprefix='memory://t/a/source'\naccess='read'";
+    let stores = Stores::new(StoreConfig::from_toml(text).unwrap());
+    assert_eq!(stores.open(&url("memory://t/a"), Access::ReadWrite).unwrap_err().class, ErrorClass::Denied);
+    assert!(stores.open(&url("memory://t/a"), Access::Read).is_ok());
+    assert!(stores.open(&url("memory://t/a/target"), Access::ReadWrite).is_ok());
+}
+
+#[test]
+fn a_misspelt_or_contradictory_table_is_refused_and_named() {
+    let refused = |text: &str| StoreConfig::from_toml(text).unwrap_err();
+    let table = |rest: &str| format!("[[stores]]\nprefix = 's3://b'\naccess = 'read'\n{rest}");
+
+    let error = refused(&table("anonymus = true"));
+    assert!(matches!(error, ConfigError::Syntax { line: 4, .. }), "{error:?}");
+    assert!(error.to_string().contains("anonymus"), "{error}");
+    assert!(matches!(refused("[[stores]]\nprefix = 's3://b'"), ConfigError::Syntax { .. }), "access is needed");
+    assert!(matches!(refused("[[stores]]\nprefix='s3://b'\naccess='write'"), ConfigError::Syntax { line: 3, .. }));
+    assert!(matches!(refused("[[stores"), ConfigError::Syntax { line: 1, .. }));
+    assert!(matches!(refused(&table("credentials = { key = 'k' }")), ConfigError::Syntax { .. }));
+
+    let duplicate = format!("{}[[stores]]\nprefix = 's3://b/'\naccess = 'read-write'", table(""));
+    assert_eq!(refused(&duplicate), ConfigError::Duplicate { table: 2, prefix: url("s3://b") });
+    assert!(matches!(refused("[[stores]]\nprefix='gs://b'\naccess='read'"), ConfigError::Prefix { table: 1, .. }));
+    assert!(matches!(refused("[[stores]]\nprefix='data'\naccess='read'"), ConfigError::RelativePrefix { .. }));
+    let local = refused("[[stores]]\nprefix='/data'\naccess='read'\nregion='x'");
+    assert_eq!(local, ConfigError::OnlyForS3 { table: 1, key: "region" });
+    let both = refused(&table("anonymous = true\ncredentials = 'environment'"));
+    assert_eq!(both, ConfigError::AnonymousWithCredentials { table: 1 });
+}
+
+#[test]
+fn an_empty_configuration_allows_nothing_and_the_environment_everything() {
+    let closed = StoreConfig::from_toml("").unwrap();
+    assert!(closed.grant(&url("memory://m"), Access::Read).is_err());
+    let open = StoreConfig::environment().anonymous(true).requester_pays(true);
+    let granted = open.grant(&url("s3://b/x"), Access::ReadWrite).unwrap();
+    assert_eq!((granted.profile, granted.s3.anonymous, granted.s3.requester_pays), (None, true, true));
+    let own = StoreProfile::new(url("s3://b/target"), Access::ReadWrite);
+    let granted = open.with_profile(own).grant(&url("s3://b/target/x"), Access::ReadWrite).unwrap();
+    assert!(!granted.s3.anonymous, "a profile wins over the environment");
+}

@@ -1,0 +1,229 @@
+//! A place in a store, and how every request to it is sent: observed, bounded in time, retried, guarded.
+//!
+//! The operations themselves are in `read`, `write` and `listing`.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use object_store::{ObjectStore, path::Path as ObjectPath};
+use tokio::time::Instant;
+
+use crate::{
+    config::StoreConfig,
+    error::{ErrorClass, Fault, Operation, StorageError},
+    faults::Verdict,
+    guard::WriteGuard,
+    observer::{Observer, RequestKind},
+    profile::Access,
+    retry::{self, RetryPolicy},
+    stores::Watch,
+    url::{Scheme, StoreUrl, checked_segment},
+};
+
+/// A place in a store: objects are named by keys relative to it. Clones are cheap.
+#[derive(Clone)]
+pub struct Prefix {
+    pub(crate) place: Arc<Place>,
+    watch: Watch,
+}
+
+pub(crate) struct Place {
+    pub(crate) url: StoreUrl,
+    pub(crate) root: ObjectPath,
+    pub(crate) client: Arc<dyn ObjectStore>,
+    access: Access,
+    retry: RetryPolicy,
+    request_timeout: Duration,
+    put_timeout: Duration,
+}
+
+impl fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prefix({}, {:?})", self.place.url, self.place.access)
+    }
+}
+
+/// One request: what is sent, for what, of how many bytes.
+pub(crate) struct Request<'a> {
+    pub(crate) kind: RequestKind,
+    pub(crate) operation: Operation,
+    /// The objects that are counted and named in errors: one, or the keys of a bulk deletion.
+    pub(crate) urls: &'a [String],
+    pub(crate) bytes: u64,
+    /// `Some` for writes.
+    pub(crate) guard: Option<&'a dyn WriteGuard>,
+    /// The number of the first attempt: 2 where an earlier request has failed already.
+    pub(crate) first_attempt: u32,
+}
+
+impl Prefix {
+    pub(crate) fn new(
+        url: StoreUrl,
+        access: Access,
+        root: ObjectPath,
+        client: Arc<dyn ObjectStore>,
+        config: &StoreConfig,
+        watch: Watch,
+    ) -> Self {
+        let place = Place {
+            url,
+            root,
+            client,
+            access,
+            retry: config.retry,
+            request_timeout: config.request_timeout,
+            put_timeout: config.put_timeout,
+        };
+        Self { place: Arc::new(place), watch }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &StoreUrl {
+        &self.place.url
+    }
+
+    /// What it was opened for.
+    pub fn access(&self) -> Access {
+        self.place.access
+    }
+
+    /// The same place, with one more observer: a task counts its own requests so.
+    #[must_use]
+    pub fn with_observer(&self, observer: Arc<dyn Observer>) -> Self {
+        let mut watched = self.clone();
+        watched.watch.observers.push(observer);
+        watched
+    }
+
+    /// The URL of the object `key`, as observers and errors name it.
+    pub(crate) fn url_of(&self, key: &str) -> String {
+        if key.is_empty() { self.place.url.to_string() } else { format!("{}/{key}", self.root_text()) }
+    }
+
+    fn root_text(&self) -> String {
+        let text = self.place.url.to_string();
+        text.strip_suffix('/').map_or(text.clone(), str::to_owned)
+    }
+
+    /// The object store's path of `key`; keys that no object can have here are refused.
+    pub(crate) fn path_of(&self, key: &str, operation: Operation) -> Result<ObjectPath, StorageError> {
+        let invalid = |reason: &str| StorageError::new(ErrorClass::Invalid, operation, self.url_of(key), reason);
+        if key.is_empty() {
+            return Err(invalid("the key is empty"));
+        }
+        for part in key.split('/') {
+            if part.is_empty() || part == "." {
+                return Err(invalid("a key has no empty or `.` segments"));
+            }
+            checked_segment(part).map_err(invalid)?;
+        }
+        if self.place.url.scheme() == Scheme::File && is_staged_name(key) {
+            return Err(invalid("local file names that end in # and digits are taken for unfinished writes"));
+        }
+        self.directory_of(key, operation)
+    }
+
+    /// The path of `key`, or of the prefix itself where `key` is empty.
+    pub(crate) fn directory_of(&self, key: &str, operation: Operation) -> Result<ObjectPath, StorageError> {
+        let root = self.place.root.as_ref();
+        let key = key.trim_end_matches('/');
+        let path = match (root.is_empty(), key.is_empty()) {
+            (_, true) => return Ok(self.place.root.clone()),
+            (true, false) => ObjectPath::parse(key),
+            (false, false) => ObjectPath::parse(format!("{root}/{key}")),
+        };
+        path.map_err(|error| StorageError::new(ErrorClass::Invalid, operation, self.url_of(key), error.to_string()))
+    }
+
+    /// Refuses writes where the prefix was opened for reading.
+    pub(crate) fn check_writable(&self, key: &str, operation: Operation) -> Result<(), StorageError> {
+        match self.place.access {
+            Access::ReadWrite => Ok(()),
+            Access::Read => Err(StorageError::new(
+                ErrorClass::Denied,
+                operation,
+                self.url_of(key),
+                "the place was opened for reading only",
+            )),
+        }
+    }
+
+    pub(crate) fn received(&self, url: &str, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.watch.observers.iter().for_each(|observer| observer.received(url, bytes));
+    }
+
+    /// Sends a request, again and again while it fails in passing and the budget lasts.
+    pub(crate) async fn send<T, F, A>(&self, request: &Request<'_>, attempt_once: F) -> Result<T, StorageError>
+    where
+        F: Fn() -> A + Send + Sync,
+        A: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        let started = Instant::now();
+        let mut attempt = request.first_attempt;
+        loop {
+            let fault = match self.attempt(request, attempt, attempt_once()).await {
+                Ok(answer) => return Ok(answer),
+                Err(fault) => fault,
+            };
+            let delay = match fault.class {
+                ErrorClass::TryAgain => self.place.retry.delay_after(attempt, started.elapsed(), retry::random()),
+                ErrorClass::Denied
+                | ErrorClass::Missing
+                | ErrorClass::Full
+                | ErrorClass::Unsupported
+                | ErrorClass::LeaseLost
+                | ErrorClass::Corrupt
+                | ErrorClass::Invalid
+                | ErrorClass::Other => None,
+            };
+            let url = request.urls.first().cloned().unwrap_or_else(|| self.place.url.to_string());
+            let Some(delay) = delay else {
+                return Err(fault.of(request.operation, url));
+            };
+            tracing::debug!(%url, attempt, ?delay, message = %fault.message, "a request is sent again");
+            tokio::time::sleep(delay).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt<T>(
+        &self,
+        request: &Request<'_>,
+        attempt: u32,
+        answer: impl Future<Output = Result<T, Fault>> + Send,
+    ) -> Result<T, Fault> {
+        let verdict = match (&self.watch.faults, request.urls.first()) {
+            (Some(faults), Some(url)) => faults.decide(request.kind, url).await,
+            _ => Verdict::Send,
+        };
+        if let Some(guard) = request.guard {
+            guard.check().map_err(|lost| Fault::new(ErrorClass::LeaseLost, lost.to_string()))?;
+        }
+        for url in request.urls {
+            self.watch.observers.iter().for_each(|to| to.request(request.kind, url, request.bytes, attempt));
+        }
+        let limit = match request.kind {
+            RequestKind::Put => self.place.put_timeout,
+            RequestKind::Get | RequestKind::Head | RequestKind::Delete | RequestKind::List => {
+                self.place.request_timeout
+            }
+        };
+        let lost = match verdict {
+            Verdict::Send => false,
+            Verdict::LoseAnswer => true,
+            Verdict::Fail(fault) => return Err(fault),
+        };
+        let answer = tokio::time::timeout(limit, answer)
+            .await
+            .unwrap_or_else(|_| Err(Fault::new(ErrorClass::TryAgain, format!("no answer within {limit:?}"))));
+        if lost { Err(Fault::new(ErrorClass::TryAgain, "the answer was lost, a fault of the test")) } else { answer }
+    }
+}
+
+/// Whether the last segment looks like a file that is still being written: `name#12`.
+fn is_staged_name(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    name.split_once('#')
+        .is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}

@@ -1,0 +1,77 @@
+//! What may be done under a URL prefix, and with which endpoint and credentials.
+//!
+//! Holds names of secrets (a file, environment variables), never a secret.
+
+use std::path::PathBuf;
+
+use crate::url::StoreUrl;
+
+/// What a prefix is opened for, and what a profile allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Access {
+    /// Reading and listing.
+    #[default]
+    Read,
+    /// Writing and deleting too.
+    ReadWrite,
+}
+
+/// Where the credentials of a store come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Credentials {
+    /// As the AWS command line finds them: `AWS_…` variables, then the profile in `~/.aws`, then the roles of
+    /// containers and machines.
+    #[default]
+    Environment,
+    /// A file in the form of `~/.aws/credentials`.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The section in it; `None`: `default`.
+        profile: Option<String>,
+    },
+    /// A key pair in environment variables of these names.
+    Variables {
+        /// Holds the access key id.
+        access_key_id: String,
+        /// Holds the secret access key.
+        secret_access_key: String,
+        /// Holds the session token, for credentials that expire.
+        session_token: Option<String>,
+    },
+}
+
+/// One `[[stores]]` table: what holds for every URL at or below `prefix`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreProfile {
+    /// Where it holds. The longest prefix that covers a URL wins.
+    pub prefix: StoreUrl,
+    /// What is allowed.
+    pub access: Access,
+    /// The settings of an S3 store.
+    pub s3: S3Settings,
+}
+
+impl StoreProfile {
+    /// A profile with the environment's settings.
+    pub fn new(prefix: StoreUrl, access: Access) -> Self {
+        Self { prefix, access, s3: S3Settings::default() }
+    }
+}
+
+/// How an S3 store is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct S3Settings {
+    /// Its URL; `None`: what the environment says, else Amazon's.
+    pub endpoint: Option<String>,
+    /// Its region; `None`: what the environment says, else `us-east-1`.
+    pub region: Option<String>,
+    /// Whether the bucket stands in the path; `None`: with an endpoint yes, at Amazon no.
+    pub path_style: Option<bool>,
+    /// Requests are not signed.
+    pub anonymous: bool,
+    /// The caller pays for requests.
+    pub requester_pays: bool,
+    /// Where the credentials come from.
+    pub credentials: Credentials,
+}

@@ -1,0 +1,150 @@
+//! Writing and deleting: every object whole, nothing without asking the guard before each attempt.
+
+use std::panic::AssertUnwindSafe;
+
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use object_store::{Error as StoreError, PutOptions, PutPayload, path::Path as ObjectPath};
+
+use crate::{
+    classify::{Cause, classify, is_file_not_found},
+    error::{ErrorClass, Fault, Operation, StorageError},
+    guard::WriteGuard,
+    local_directories,
+    observer::RequestKind,
+    prefix::{Prefix, Request},
+    url::Scheme,
+};
+
+/// Keys of one bulk deletion: S3 takes no more.
+pub const MAX_KEYS_PER_DELETE: usize = 1000;
+
+/// The largest object of one PUT on S3; larger ones would need a multipart upload.
+pub const MAX_PUT_BYTES: u64 = 5 << 30;
+
+impl Prefix {
+    /// Writes an object, whole and at once: readers see the old object or the new one, never a part. `guard` is asked
+    /// before each attempt. A payload of several parts is collected from their `Bytes`.
+    pub async fn put(
+        &self,
+        key: &str,
+        payload: impl Into<PutPayload> + Send,
+        guard: &dyn WriteGuard,
+    ) -> Result<(), StorageError> {
+        let payload = payload.into();
+        self.check_writable(key, Operation::Write)?;
+        let path = self.path_of(key, Operation::Write)?;
+        let url = self.url_of(key);
+        let bytes = u64::try_from(payload.content_length()).unwrap_or(u64::MAX);
+        if self.place.url.scheme() == Scheme::S3 && bytes > MAX_PUT_BYTES {
+            let message = format!("an object of {bytes} bytes is more than the {MAX_PUT_BYTES} that S3 takes at once");
+            return Err(StorageError::new(ErrorClass::Invalid, Operation::Write, url, message));
+        }
+        let request = Request {
+            kind: RequestKind::Put,
+            operation: Operation::Write,
+            urls: std::slice::from_ref(&url),
+            bytes,
+            guard: Some(guard),
+            first_attempt: 1,
+        };
+        self.send(&request, || async {
+            match self.place.client.put_opts(&path, payload.clone(), PutOptions::default()).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(self.write_fault(&error)),
+            }
+        })
+        .await
+    }
+
+    /// What a failed PUT means. A local file system says "not there" where a directory stands in the way.
+    fn write_fault(&self, error: &StoreError) -> Fault {
+        match (classify(error), self.place.url.scheme()) {
+            // A directory on the way was removed meanwhile.
+            (Cause::Absent, Scheme::File) if is_file_not_found(error) => {
+                Fault::new(ErrorClass::TryAgain, "a directory vanished while the file was written")
+            }
+            (Cause::Absent, Scheme::File) => {
+                Fault::new(ErrorClass::Invalid, "a file or directory of another object stands in the way")
+            }
+            (Cause::Absent, Scheme::S3 | Scheme::Memory) => Fault::new(ErrorClass::Missing, "there is no such bucket"),
+            (Cause::Fault(fault), _) => fault,
+        }
+    }
+
+    /// Deletes an object. That it is not there is no error.
+    pub async fn delete(&self, key: &str, guard: &dyn WriteGuard) -> Result<(), StorageError> {
+        self.delete_many(vec![key.to_owned()], guard).await.map(|_| ())
+    }
+
+    /// Deletes objects, up to 1000 by one message where the store can. That one is not there is no error. Returns how
+    /// many keys were given.
+    pub async fn delete_many(&self, keys: Vec<String>, guard: &dyn WriteGuard) -> Result<u64, StorageError> {
+        let mut deleted = 0;
+        for batch in keys.chunks(MAX_KEYS_PER_DELETE) {
+            deleted += self.delete_batch(batch, guard).await?;
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes every object below `subprefix` (empty: below the prefix) as a listing finds it; returns how many.
+    pub async fn delete_all(&self, subprefix: &str, guard: &dyn WriteGuard) -> Result<u64, StorageError> {
+        let mut batches = self.list(subprefix).map_ok(|info| info.key).try_chunks(MAX_KEYS_PER_DELETE);
+        let mut deleted = 0;
+        while let Some(batch) = batches.next().await {
+            match batch {
+                Ok(keys) => deleted += self.delete_batch(&keys, guard).await?,
+                Err(stopped) => return Err(stopped.1),
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Removes the directories that deletions left empty, the prefix's own too. Only local files have directories;
+    /// elsewhere, and where an object appears meanwhile, nothing happens.
+    pub async fn remove_empty_directories(&self) -> Result<(), StorageError> {
+        self.check_writable("", Operation::Delete)?;
+        if self.place.url.scheme() != Scheme::File {
+            return Ok(());
+        }
+        local_directories::remove_empty(self.place.url.key()).await;
+        Ok(())
+    }
+
+    async fn delete_batch(&self, keys: &[String], guard: &dyn WriteGuard) -> Result<u64, StorageError> {
+        let Some(first) = keys.first() else { return Ok(0) };
+        self.check_writable(first, Operation::Delete)?;
+        let paths: Vec<ObjectPath> =
+            keys.iter().map(|key| self.path_of(key, Operation::Delete)).collect::<Result<_, _>>()?;
+        let urls: Vec<String> = keys.iter().map(|key| self.url_of(key)).collect();
+        let request = Request {
+            kind: RequestKind::Delete,
+            operation: Operation::Delete,
+            urls: &urls,
+            bytes: 0,
+            guard: Some(guard),
+            first_attempt: 1,
+        };
+        self.send(&request, || async {
+            // `object_store` panics where the answer names a key that was not asked for.
+            let answer = AssertUnwindSafe(self.delete_paths(paths.clone())).catch_unwind().await;
+            answer.unwrap_or_else(|_| Err(Fault::new(ErrorClass::Other, "the store answered about other keys")))
+        })
+        .await?;
+        Ok(u64::try_from(keys.len()).unwrap_or(u64::MAX))
+    }
+
+    async fn delete_paths(&self, paths: Vec<ObjectPath>) -> Result<(), Fault> {
+        let mut answers = self.place.client.delete_stream(stream::iter(paths.into_iter().map(Ok)).boxed());
+        let mut worst: Option<Fault> = None;
+        while let Some(answer) = answers.next().await {
+            if let Err(error) = answer
+                && let Cause::Fault(fault) = classify(&error)
+            {
+                // What can't succeed decides; the rest is worth another attempt.
+                let is_passing = |fault: &Fault| fault.class == ErrorClass::TryAgain;
+                worst = Some(worst.filter(|worst| !is_passing(worst)).unwrap_or(fault));
+            }
+        }
+        worst.map_or(Ok(()), Err)
+    }
+}

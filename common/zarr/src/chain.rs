@@ -1,0 +1,73 @@
+//! Codec chains as documents describe them: lists of Zarr v3 codec metadata, and the `order`, `filters` and
+//! `compressor` of Zarr v2. Knows their names, options and defaults; the work is done in `codec`.
+
+mod blosc;
+mod entry;
+mod v2;
+
+pub(crate) use blosc::{BloscOptions, Cname, Shuffle};
+pub(crate) use entry::{CodecEntry, Part, Step};
+pub(crate) use v2::{compressor_to_v2, to_v2, to_v3};
+
+use crate::{MetadataError, json::Json};
+
+/// The codec that packs chunks into shards.
+pub(crate) const SHARDING: &str = "sharding_indexed";
+
+/// The entries of a list of codecs; `field` is what an error calls it.
+pub(crate) fn entries(list: &Json, field: &str) -> Result<Vec<CodecEntry>, MetadataError> {
+    let list = list.as_list().ok_or_else(|| MetadataError::corrupt(field, "not a list of codecs"))?;
+    list.iter().map(|entry| CodecEntry::parse(entry, field)).collect()
+}
+
+/// The steps of a chain that ends in bytes: every codec known, one of them from elements to bytes, in order.
+pub(crate) fn steps(list: &Json, field: &str) -> Result<Vec<Step>, MetadataError> {
+    let steps = entries(list, field)?.iter().map(Step::parse).collect::<Result<Vec<_>, _>>()?;
+    let parts: Vec<Part> = steps.iter().map(Step::part).collect();
+    if !parts.is_sorted() {
+        return Err(MetadataError::corrupt(field, "the codecs are not in the order elements, bytes codec, bytes"));
+    }
+    if parts.iter().filter(|part| **part == Part::ArrayToBytes).count() != 1 {
+        return Err(MetadataError::corrupt(field, "there must be one codec from elements to bytes"));
+    }
+    Ok(steps)
+}
+
+/// The same list with its compressors replaced by `compressor` (null: taken out). A chain without one gets it after
+/// its filters and before its checksums.
+pub(crate) fn with_compressor(list: &Json, compressor: &Json) -> Result<Json, MetadataError> {
+    let new = Some(compressor).filter(|compressor| !compressor.is_null());
+    let entries = entries(list, "codecs")?;
+    let first = entries.iter().position(CodecEntry::is_compressor);
+    let place = first.unwrap_or_else(|| {
+        entries.iter().rposition(|entry| !entry.is_checksum()).map_or(0, |last| last.saturating_add(1))
+    });
+    let mut replaced = Vec::with_capacity(entries.len().saturating_add(1));
+    for (index, entry) in entries.iter().enumerate() {
+        if index == place {
+            replaced.extend(new.cloned());
+        }
+        if !entry.is_compressor() {
+            replaced.push(entry.json.clone());
+        }
+    }
+    if place >= entries.len() {
+        replaced.extend(new.cloned());
+    }
+    Ok(Json::List(replaced))
+}
+
+/// The same list without what comes after the codec from elements to bytes.
+pub(crate) fn without_bytes_to_bytes(list: &Json) -> Result<Json, MetadataError> {
+    let entries = entries(list, "codecs")?;
+    let kept = entries.iter().filter(|entry| matches!(entry.name.as_str(), "transpose" | "bytes"));
+    Ok(Json::List(kept.map(|entry| entry.json.clone()).collect()))
+}
+
+/// `{"name": …, "configuration": …}`
+pub(crate) fn named<const N: usize>(name: &str, options: [(&str, Json); N]) -> Json {
+    if N == 0 {
+        return Json::object([("name", Json::text(name))]);
+    }
+    Json::object([("name", Json::text(name)), ("configuration", Json::object(options))])
+}

@@ -1,0 +1,198 @@
+//! The target's document: the source's, with another grid, other shards, another codec, or in another format, and
+//! otherwise as it was.
+
+#[cfg(test)]
+mod tests;
+
+use rechunk_common::request::ZarrFormat;
+
+use crate::{
+    ArrayDocument, CodecChoice, MetadataError,
+    chain::{self, CodecEntry, SHARDING},
+    choice::Kind,
+    convert,
+    document::stored_endian,
+    dtype,
+    json::Json,
+};
+
+/// What a target's document has that its source's need not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetOptions {
+    /// Length of a chunk per axis; of an inner chunk where there are shards.
+    pub chunk_shape: Vec<u64>,
+    /// Length of a shard per axis; `None`: no shards.
+    pub shard_shape: Option<Vec<u64>>,
+    /// Another codec; `None`: the source's.
+    pub codec: Option<CodecChoice>,
+    /// The target's format.
+    pub format: ZarrFormat,
+}
+
+impl ArrayDocument {
+    /// The target's document. What is not asked for stays: fill value, data type, attributes, dimension names, key
+    /// encoding, order, filters, serializer, checksums, and where there were shards and still are, their index.
+    pub fn rewrite(&self, options: &TargetOptions) -> Result<Self, MetadataError> {
+        self.check(options)?;
+        let prepared = match &options.codec {
+            None => self.clone(),
+            Some(choice) => self.choose_before_conversion(choice)?,
+        };
+        let converted = match (self.format(), options.format) {
+            (ZarrFormat::V2, ZarrFormat::V2) | (ZarrFormat::V3, ZarrFormat::V3) => prepared,
+            (ZarrFormat::V2, ZarrFormat::V3) => convert::to_v3(&prepared)?,
+            (ZarrFormat::V3, ZarrFormat::V2) => convert::to_v2(&prepared)?,
+        };
+        let chosen = match &options.codec {
+            None => converted,
+            Some(choice) => converted.choose_after_conversion(choice)?,
+        };
+        let target = match options.format {
+            ZarrFormat::V2 => chosen.with_fields([("chunks", Json::numbers(&options.chunk_shape))])?,
+            ZarrFormat::V3 => chosen.with_grid(options)?,
+        };
+        self.check_byte_order(&target)?;
+        Ok(target)
+    }
+
+    fn check(&self, options: &TargetOptions) -> Result<(), MetadataError> {
+        let fault = |field, problem: String| Err(MetadataError::ChunkShape { field, problem });
+        let rank = self.shape().len();
+        for (field, shape) in [("chunks", Some(&options.chunk_shape)), ("shards", options.shard_shape.as_ref())] {
+            let Some(shape) = shape else { continue };
+            if shape.len() != rank {
+                return fault(field, format!("{} lengths for an array of {rank} axes", shape.len()));
+            }
+            if let Some(axis) = shape.iter().position(|length| *length == 0) {
+                return fault(field, format!("the length of axis {axis} is 0"));
+            }
+        }
+        let Some(shards) = &options.shard_shape else {
+            return Ok(());
+        };
+        if options.format == ZarrFormat::V2 {
+            return fault("shards", "Zarr v2 has no shards".to_owned());
+        }
+        for (axis, (shard, chunk)) in shards.iter().zip(&options.chunk_shape).enumerate() {
+            if !shard.is_multiple_of(*chunk) {
+                return fault(
+                    "shards",
+                    format!("{shard} on axis {axis} is not a multiple of the chunk length {chunk}"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces the compressor, or takes out what a JSON choice replaces, so that only what stays is converted.
+    fn choose_before_conversion(&self, choice: &CodecChoice) -> Result<Self, MetadataError> {
+        let width = self.data_type()?.width;
+        match self.format() {
+            ZarrFormat::V2 => match choice.kind.compressor_v2(width) {
+                Some(compressor) => self.with_fields([("compressor", compressor)]),
+                None => self.with_fields([("compressor", Json::Null), ("filters", Json::Null)]),
+            },
+            ZarrFormat::V3 => {
+                let codecs = self.chunk_codecs()?;
+                self.with_chunk_codecs(match choice.kind.compressor_v3(width) {
+                    Some(compressor) => chain::with_compressor(&codecs, &compressor)?,
+                    None => chain::without_bytes_to_bytes(&codecs)?,
+                })
+            }
+        }
+    }
+
+    fn choose_after_conversion(&self, choice: &CodecChoice) -> Result<Self, MetadataError> {
+        match (&choice.kind, self.format()) {
+            (Kind::None | Kind::Compressor(_) | Kind::Blosc { .. }, _) => Ok(self.clone()),
+            (Kind::ListV3(list), ZarrFormat::V3) => self.with_chunk_codecs(list.clone()),
+            (Kind::V2 { compressor, filters }, ZarrFormat::V2) => {
+                self.with_fields([("compressor", compressor.clone()), ("filters", filters.clone())])
+            }
+            (Kind::ListV3(_), ZarrFormat::V2) => {
+                Err(choice.fault("a list of codecs is for Zarr v3, but the target is Zarr v2"))
+            }
+            (Kind::V2 { .. }, ZarrFormat::V3) => {
+                Err(choice.fault("compressor and filters are for Zarr v2, but the target is Zarr v3"))
+            }
+        }
+    }
+
+    /// A v3 document with another chain for its chunks.
+    fn with_chunk_codecs(&self, codecs: Json) -> Result<Self, MetadataError> {
+        if self.sharding().is_none() {
+            return self.with_fields([("codecs", codecs)]);
+        }
+        self.with_fields([("codecs", self.with_shard_option("codecs", &codecs)?)])
+    }
+
+    /// The codecs of a sharded document with another option of its shards.
+    fn with_shard_option(&self, key: &str, value: &Json) -> Result<Json, MetadataError> {
+        let mut list = chain::entries(self.field("codecs"), "codecs")?;
+        for entry in list.iter_mut().filter(|entry| entry.is_sharding()) {
+            set_option(entry, key, value.clone());
+        }
+        Ok(Json::List(list.into_iter().map(|entry| entry.json).collect()))
+    }
+
+    /// A v3 document with the options' grid and shards.
+    fn with_grid(&self, options: &TargetOptions) -> Result<Self, MetadataError> {
+        let grid = |shape: &[u64]| {
+            let mut grid = self.field("chunk_grid").clone();
+            if let Json::Object(grid) = &mut grid {
+                let mut configuration =
+                    grid.get("configuration").and_then(Json::as_object).cloned().unwrap_or_default();
+                configuration.set("chunk_shape", Json::numbers(shape));
+                grid.set("configuration", Json::Object(configuration));
+            }
+            grid
+        };
+        let chunk_shape = Json::numbers(&options.chunk_shape);
+        match (self.sharding(), &options.shard_shape) {
+            (None, None) => self.with_fields([("chunk_grid", grid(&options.chunk_shape))]),
+            (Some(sharding), None) => {
+                self.with_fields([("chunk_grid", grid(&options.chunk_shape)), ("codecs", sharding.codecs.clone())])
+            }
+            (None, Some(shards)) => {
+                let little = chain::named("bytes", [("endian", Json::text("little"))]);
+                let index_codecs = Json::List(vec![little, chain::named("crc32c", [])]);
+                let sharding = chain::named(
+                    SHARDING,
+                    [
+                        ("chunk_shape", chunk_shape),
+                        ("codecs", self.field("codecs").clone()),
+                        ("index_codecs", index_codecs),
+                        ("index_location", Json::text("end")),
+                    ],
+                );
+                self.with_fields([("chunk_grid", grid(shards)), ("codecs", Json::List(vec![sharding]))])
+            }
+            (Some(_), Some(shards)) => {
+                // Both at once: the parse in between would see shards that are no multiples.
+                let codecs = self.with_shard_option("chunk_shape", &chunk_shape)?;
+                self.with_fields([("chunk_grid", grid(shards)), ("codecs", codecs)])
+            }
+        }
+    }
+
+    /// Text and structures are opaque to the codecs, which would not swap them: both sides must store the same order.
+    fn check_byte_order(&self, target: &Self) -> Result<(), MetadataError> {
+        let data_type = self.data_type()?;
+        let opaque = matches!(data_type.kind, dtype::Kind::Utf32 | dtype::Kind::Struct(_));
+        if opaque && stored_endian(&self.chunk_codecs()?)? != stored_endian(&target.chunk_codecs()?)? {
+            return Err(MetadataError::UnsupportedDataType {
+                data_type: data_type.text,
+                problem: "its byte order cannot be changed".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn set_option(entry: &mut CodecEntry, key: &str, value: Json) {
+    if let Json::Object(object) = &mut entry.json {
+        let mut configuration = object.get("configuration").and_then(Json::as_object).cloned().unwrap_or_default();
+        configuration.set(key, value);
+        object.set("configuration", Json::Object(configuration));
+    }
+}

@@ -11,6 +11,7 @@ use crate::{
 };
 
 /// A request to rechunk an array or a group.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RechunkRequest {
     /// URL or path of an array or a group.

@@ -1,1 +1,87 @@
-//! Stub.
+//! From copy specs to a plan and its exact prediction.
+//!
+//! [`plan`] turns each array into candidates (a direct sweep, an exchange), each the cheapest of its kind that fits the
+//! memory, chooses between them by cost, and puts the result together as phases of pipelines: prepare, copy, finish.
+//! [`memory`] is the model that says what a task holds; the worker enforces the same. [`prediction`] is the rule by
+//! which requests are counted.
+//!
+//! Pure: the same input gives the same plan. Knows nothing of I/O, clocks, randomness, threads, protobuf or gRPC.
+
+mod array;
+mod axis;
+mod choice;
+mod copy;
+mod cost;
+mod direct;
+mod exchange;
+mod fit;
+mod groups;
+mod input;
+mod lengths;
+pub mod memory;
+pub mod prediction;
+mod refusal;
+mod summary;
+mod surroundings;
+mod sweep;
+
+pub use input::{ClearTarget, CopySpec, EncodedBound, PlanInput, Publish, TempSpace};
+use rechunk_common::{
+    Refusal, limits,
+    plan::{MultiStagePipeline, ParallelPipelines, Phase, Plan},
+};
+
+use crate::{array::Array, copy::Copier, cost::Fleet};
+
+/// The cheapest plan that fits the memory, or why there is none.
+pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
+    if input.copies.len() > limits::MAX_ARRAYS {
+        let message = format!("{} arrays, {} at the most in one job", input.copies.len(), limits::MAX_ARRAYS);
+        return Err(refusal::limit("TOO_MANY_ARRAYS", message).at("source"));
+    }
+    let threads = input.threads_per_worker.max(1);
+    let workers = input.worker_slots.max(1).div_ceil(threads);
+    let fleet = Fleet { workers, threads, budget: input.memory.budget.0 };
+    let most_groups = most_groups(input.copies.len());
+
+    let mut arrays = Vec::with_capacity(input.copies.len());
+    let mut copies: Vec<MultiStagePipeline> = Vec::new();
+    for (index, spec) in (0_u32..).zip(&input.copies) {
+        let Some(array) = Array::new(spec)? else {
+            arrays.push(summary::array_plan(spec, None, 0));
+            continue;
+        };
+        let choice = choice::choose(input, &array, &fleet, most_groups)?;
+        let work = Copier { input, array: &array, fleet: &fleet, index };
+        let pipelines = work.pipelines(&choice.shape)?;
+        arrays.push(summary::array_plan(spec, Some(&choice), pipelines.len()));
+        copies.extend(pipelines);
+    }
+
+    let had_temp = copies.iter().any(|pipeline| pipeline.temp_bytes.0 > 0);
+    let phases = [
+        ("prepare", surroundings::prepare(input).into_iter().collect()),
+        ("copy", copies),
+        ("finish", surroundings::finish(input, had_temp)?.into_iter().collect()),
+    ]
+    .into_iter()
+    .filter(|(_, pipelines): &(_, Vec<_>)| !pipelines.is_empty())
+    .map(|(name, pipelines)| Phase { name: name.to_owned(), pipelines: ParallelPipelines { pipelines } })
+    .collect::<Vec<_>>();
+    let count = phases.iter().fold(0_usize, |count, phase| count.saturating_add(phase.pipelines.pipelines.len()));
+    if count > limits::MAX_PIPELINES {
+        let message = format!("{count} pipelines, {} at the most in one plan", limits::MAX_PIPELINES);
+        return Err(refusal::limit("TOO_MANY_PIPELINES", message).at("temp_limit"));
+    }
+    let summary = summary::summary(input, arrays, &phases);
+    Ok(Plan { phases, cleanup: surroundings::cleanup(input), summary: Some(summary) })
+}
+
+/// Pipelines that each of `arrays` may have, so that those of all stay within the limit.
+fn most_groups(arrays: usize) -> u64 {
+    let share = limits::MAX_PIPELINES.saturating_sub(2).checked_div(arrays).unwrap_or(limits::MAX_PIPELINES);
+    u64::try_from(share).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

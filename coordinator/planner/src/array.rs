@@ -1,0 +1,116 @@
+//! One array as the planner sees it: checked once here, believed everywhere else.
+
+use rechunk_common::{Refusal, RefusalCode, limits};
+
+use crate::{
+    CopySpec,
+    axis::{self, product},
+    memory::{SourceSide, TargetSide},
+};
+
+/// A copy spec with elements, whose figures fit into 64 bits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Array<'a> {
+    pub(crate) spec: &'a CopySpec,
+    pub(crate) shape: &'a [u64],
+    pub(crate) source: SourceSide<'a>,
+    pub(crate) target: TargetSide<'a>,
+    /// Length of a source object: the chunk, or the shard.
+    pub(crate) read_object: &'a [u64],
+    /// Length of a write unit.
+    pub(crate) write_unit: &'a [u64],
+    /// The array, decoded (T).
+    pub(crate) bytes: u64,
+}
+
+impl<'a> Array<'a> {
+    /// `None` for an array without elements.
+    pub(crate) fn new(spec: &'a CopySpec) -> Result<Option<Self>, Refusal> {
+        let (source, target) = (&spec.source, &spec.target);
+        let rank = source.shape.len();
+        if rank > limits::MAX_RANK {
+            return Err(refuse_limit(spec, "RANK_TOO_HIGH", &format!("{rank} axes, {} at the most", limits::MAX_RANK)));
+        }
+        if source.shape != target.shape || source.element.width != target.element.width {
+            return Err(invalid(spec, "SHAPES_DIFFER", "source and target differ in shape or element size"));
+        }
+        let width = source.element.width;
+        if width > limits::MAX_ELEMENT_BYTES {
+            let text = format!("elements of {width} bytes, {} at the most", limits::MAX_ELEMENT_BYTES);
+            return Err(refuse_limit(spec, "ELEMENT_TOO_LARGE", &text));
+        }
+        for (side, layout) in [("source", source), ("target", target)] {
+            check_grid(spec, side, layout.chunks.read_unit(), rank)?;
+            check_grid(spec, side, layout.chunks.write_unit(), rank)?;
+            let mut shards = layout.chunks.write_unit().iter().zip(layout.chunks.read_unit());
+            if shards.any(|(shard, chunk)| shard.checked_rem(*chunk) != Some(0)) {
+                return Err(invalid(
+                    spec,
+                    "SHARDS_NOT_A_MULTIPLE",
+                    &format!("{side} shards are no multiple of chunks"),
+                ));
+            }
+        }
+        if source.shape.contains(&0) {
+            return Ok(None);
+        }
+        let Some(bytes) = source.decoded_bytes() else {
+            return Err(refuse_limit(spec, "ARRAY_TOO_LARGE", "more than 2^64 bytes"));
+        };
+        Ok(Some(Self {
+            spec,
+            shape: &source.shape,
+            source: SourceSide::of(source, spec.source_encoding),
+            target: TargetSide::of(target, spec.target_encoding),
+            read_object: source.chunks.write_unit(),
+            write_unit: target.chunks.write_unit(),
+            bytes,
+        }))
+    }
+
+    pub(crate) fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// One decoded read unit of the source, and one decoded chunk of the target.
+    pub(crate) fn chunk_bytes(&self) -> (u64, u64) {
+        let of = |chunk: &[u64], width: u64| {
+            product(chunk.iter().copied()).and_then(|elements| elements.checked_mul(width)).unwrap_or(u64::MAX)
+        };
+        (of(self.source.unit, self.source.width), of(self.target.chunk, self.target.width))
+    }
+
+    /// Along `axis`: length, read unit, source object, write unit.
+    pub(crate) fn axis(&self, axis: usize) -> Option<(u64, u64, u64, u64)> {
+        let at = |lengths: &[u64]| lengths.get(axis).copied();
+        Some((at(self.shape)?, at(self.source.unit)?, at(self.read_object)?, at(self.write_unit)?))
+    }
+}
+
+fn check_grid(spec: &CopySpec, side: &str, lengths: &[u64], rank: usize) -> Result<(), Refusal> {
+    if lengths.len() != rank || lengths.contains(&0) {
+        let text = format!("{side} chunks {lengths:?} need one length of at least 1 for each of {rank} axes");
+        return Err(invalid(spec, "BAD_CHUNKS", &text));
+    }
+    let bytes = product(lengths.iter().copied()).and_then(|n| n.checked_mul(spec.source.element.width));
+    if bytes.is_none_or(|bytes| bytes > limits::MAX_CHUNK_BYTES.0) {
+        let text = format!("{side} chunks or shards {lengths:?} pass {}", limits::MAX_CHUNK_BYTES);
+        return Err(refuse_limit(spec, "CHUNK_TOO_LARGE", &text));
+    }
+    // The last box of a grid may end beyond the array: that end must still be a number.
+    let ends = spec.source.shape.iter().zip(lengths).all(|(n, l)| axis::boxes(*n, *l).checked_mul(*l).is_some());
+    if ends { Ok(()) } else { Err(refuse_limit(spec, "ARRAY_TOO_LARGE", "an axis that ends beyond 2^64")) }
+}
+
+/// The array in a sentence: nothing for an array job.
+pub(crate) fn named(spec: &CopySpec) -> String {
+    if spec.name.is_empty() { String::new() } else { format!("array {}: ", spec.name) }
+}
+
+pub(crate) fn invalid(spec: &CopySpec, reason: &str, text: &str) -> Refusal {
+    Refusal::invalid("chunks", reason, format!("{}{text}", named(spec)))
+}
+
+pub(crate) fn refuse_limit(spec: &CopySpec, reason: &str, text: &str) -> Refusal {
+    Refusal::new(RefusalCode::ResourceExhausted, reason, format!("{}{text}", named(spec))).at("chunks")
+}

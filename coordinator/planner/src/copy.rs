@@ -1,0 +1,189 @@
+//! The pipelines of one array's copy: its chosen shape as stages, with declared memory and exact counts.
+
+use rechunk_common::{
+    ByteCount, Counts, Refusal,
+    geometry::{BoxGrid, Region},
+    limits,
+    plan::{
+        CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, DeleteExchange, Exchange, MultiStagePipeline,
+        RetryPolicy, Stage, StageEffect, StageFunction,
+    },
+};
+
+use crate::{
+    PlanInput,
+    array::{Array, refuse_limit},
+    choice::Shape,
+    cost::Fleet,
+    direct::DirectSweep,
+    exchange::{self, ExchangeShape},
+    fit::Room,
+    memory::{self, TaskMemory},
+    prediction, refusal,
+};
+
+/// Exchange objects that one task deletes: a second or so of requests.
+const OBJECTS_PER_DELETE: u64 = 100;
+
+/// What tasks hold that move no chunks: a listing's page, a few documents.
+pub(crate) const SMALL_TASK_BYTES: u64 = 1 << 20;
+
+/// One array's place in a plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Copier<'a> {
+    pub(crate) input: &'a PlanInput,
+    pub(crate) array: &'a Array<'a>,
+    pub(crate) fleet: &'a Fleet,
+    /// Index into the summary's arrays.
+    pub(crate) index: u32,
+}
+
+impl Copier<'_> {
+    /// One pipeline for a direct sweep, one for each group of an exchange.
+    pub(crate) fn pipelines(&self, shape: &Shape) -> Result<Vec<MultiStagePipeline>, Refusal> {
+        match shape {
+            Shape::Direct(direct) => Ok(vec![self.direct(direct)?]),
+            Shape::Exchange(exchange) => {
+                let groups = BoxGrid::new(Region::whole(self.array.shape), exchange.groups.lengths.clone());
+                let count = groups.len();
+                (0..count)
+                    .map(|group| {
+                        let bounds = groups.region(group).ok_or_else(refusal::too_large)?;
+                        self.group(exchange, group, count, bounds)
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    fn direct(&self, shape: &DirectSweep) -> Result<MultiStagePipeline, Refusal> {
+        let spec = self.array.spec;
+        let writers = BoxGrid::new(Region::whole(self.array.shape), shape.writers.clone());
+        let tasks = self.tasks(&writers)?;
+        let predicted =
+            prediction::read_to_write(&spec.source, &spec.target, &writers).ok_or_else(refusal::too_large)?;
+        let function = CopyReadToWrite {
+            source: spec.source.clone(),
+            target: spec.target.clone(),
+            writers,
+            order: shape.order.clone(),
+            gaps: spec.gaps,
+        };
+        let memory = memory::of_read_to_write(&function, spec.source_encoding, spec.target_encoding);
+        let memory = self.declared(memory, shape.room, tasks)?;
+        let function = StageFunction::CopyReadToWrite(function);
+        let stage = self.stage("copy_read_to_write", function, tasks, memory, predicted);
+        Ok(MultiStagePipeline { name: spec.name.clone(), stages: vec![stage], temp_bytes: ByteCount(0) })
+    }
+
+    fn group(
+        &self,
+        shape: &ExchangeShape,
+        group: u64,
+        groups: u64,
+        bounds: Region,
+    ) -> Result<MultiStagePipeline, Refusal> {
+        let spec = self.array.spec;
+        let exchange = Exchange {
+            url: format!("{}/{}/{group}", self.input.temp.url, self.index),
+            width: self.array.source.width,
+            readers: BoxGrid::new(bounds.clone(), shape.readers.clone()),
+            writers: BoxGrid::new(bounds, shape.writers.clone()),
+        };
+        let temp_bytes = exchange::temp_bytes(&exchange.readers, &exchange.writers, exchange.width);
+        let mut stages = vec![self.read_stage(shape, &exchange)?, self.write_stage(shape, &exchange)?];
+        if !self.input.temp.keep {
+            stages.push(self.delete_stage(exchange)?);
+        }
+        let place = if groups == 1 { String::new() } else { format!("group {} of {groups}", group.saturating_add(1)) };
+        let name = [spec.name.as_str(), place.as_str()].into_iter().filter(|part| !part.is_empty());
+        Ok(MultiStagePipeline {
+            name: name.collect::<Vec<_>>().join(", "),
+            stages,
+            temp_bytes: ByteCount(temp_bytes.ok_or_else(refusal::too_large)?),
+        })
+    }
+
+    fn read_stage(&self, shape: &ExchangeShape, exchange: &Exchange) -> Result<Stage, Refusal> {
+        let spec = self.array.spec;
+        let tasks = self.tasks(&exchange.readers)?;
+        let predicted = prediction::read_to_exchange(&spec.source, &exchange.readers).ok_or_else(refusal::too_large)?;
+        let function =
+            CopyReadToExchange { source: spec.source.clone(), exchange: exchange.clone(), strict: spec.gaps.strict };
+        let memory = memory::of_read_to_exchange(&function, spec.source_encoding);
+        let memory = self.declared(memory, shape.room, tasks)?;
+        let function = StageFunction::CopyReadToExchange(function);
+        Ok(self.stage("copy_read_to_exchange", function, tasks, memory, predicted))
+    }
+
+    fn write_stage(&self, shape: &ExchangeShape, exchange: &Exchange) -> Result<Stage, Refusal> {
+        let spec = self.array.spec;
+        let tasks = self.tasks(&exchange.writers)?;
+        let predicted = prediction::exchange_to_write(&spec.target, &exchange.readers, &exchange.writers)
+            .ok_or_else(refusal::too_large)?;
+        let function = CopyExchangeToWrite {
+            exchange: exchange.clone(),
+            target: spec.target.clone(),
+            order: shape.order.clone(),
+            gaps: spec.gaps,
+        };
+        let memory = memory::of_exchange_to_write(&function, spec.target_encoding);
+        let memory = self.declared(memory, shape.room, tasks)?;
+        let function = StageFunction::CopyExchangeToWrite(function);
+        Ok(self.stage("copy_exchange_to_write", function, tasks, memory, predicted))
+    }
+
+    fn delete_stage(&self, exchange: Exchange) -> Result<Stage, Refusal> {
+        let objects = self.tasks(&exchange.readers)?;
+        let predicted = Counts { delete_requests: objects, ..Counts::default() };
+        let function = StageFunction::DeleteExchange(DeleteExchange { exchange, objects_per_task: OBJECTS_PER_DELETE });
+        let memory = ByteCount(SMALL_TASK_BYTES.min(self.fleet.budget));
+        let tasks = objects.div_ceil(OBJECTS_PER_DELETE);
+        let mut stage = self.stage("delete_exchange", function, tasks, memory, predicted);
+        stage.effect = StageEffect::Destroys;
+        Ok(stage)
+    }
+
+    /// The number of boxes, within the limit of a stage.
+    fn tasks(&self, grid: &BoxGrid) -> Result<u64, Refusal> {
+        let tasks = grid.len();
+        if tasks > limits::MAX_TASKS_PER_STAGE {
+            let text = format!(
+                "a stage of {tasks} tasks, {} at the most: choose larger chunks or a larger max_mem",
+                limits::MAX_TASKS_PER_STAGE
+            );
+            return Err(refuse_limit(self.array.spec, "TOO_MANY_TASKS", &text));
+        }
+        Ok(tasks)
+    }
+
+    fn declared(&self, memory: Option<TaskMemory>, room: Room, tasks: u64) -> Result<ByteCount, Refusal> {
+        // A group at the array's end is smaller in every part, but smaller blocks can mean more of them in flight.
+        let declared = memory.and_then(|memory| {
+            let with = |room: Room| room.declared(&memory, self.fleet, tasks);
+            with(room).or_else(|| with(Room::Least))
+        });
+        declared.map(ByteCount).ok_or_else(refusal::too_large)
+    }
+
+    fn stage(
+        &self,
+        name: &str,
+        function: StageFunction,
+        task_count: u64,
+        task_memory: ByteCount,
+        predicted: Counts,
+    ) -> Stage {
+        Stage {
+            name: name.to_owned(),
+            array: Some(self.index),
+            function,
+            task_count,
+            task_memory,
+            task_scratch: ByteCount(0),
+            retry: RetryPolicy::default(),
+            effect: StageEffect::Writes,
+            predicted,
+        }
+    }
+}

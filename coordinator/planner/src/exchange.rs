@@ -1,0 +1,277 @@
+//! The exchange: reading tasks cut boxes R of whole read units into blocks, one object each; writing tasks put boxes W
+//! of whole write units together from blocks. The search chooses both boxes in all axes.
+
+use rechunk_common::{
+    geometry::{BoxGrid, Region},
+    plan::BLOCK_TRAILER_BYTES,
+};
+
+use crate::{
+    array::Array,
+    axis::{self, product},
+    cost::{Fleet, StageWork},
+    direct::orders_over,
+    fit::Room,
+    groups::Groups,
+    lengths::{self, Lengths},
+    memory::{self, Sweep},
+    prediction,
+};
+
+/// Maximal boxes of one side that are tried against those of the other.
+const MOST_MAXIMAL: usize = 250;
+
+/// Tasks that share one worker, as far as the search looks for.
+const SHARES: [u64; 3] = [1, 2, 4];
+
+/// The cheapest exchange.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ExchangeShape {
+    pub(crate) groups: Groups,
+    /// Length of a reading task's box per axis.
+    pub(crate) readers: Vec<u64>,
+    /// Length of a writing task's box per axis.
+    pub(crate) writers: Vec<u64>,
+    /// Axes in the order in which a writing task visits its blocks.
+    pub(crate) order: Vec<usize>,
+    pub(crate) cost: f64,
+    pub(crate) room: Room,
+}
+
+/// Figures of one axis at one pair of box lengths, over all groups.
+#[derive(Debug, Clone, Copy)]
+struct AxisFigures {
+    readers: f64,
+    writers: f64,
+    pairs: f64,
+    indexes: f64,
+}
+
+/// Per axis, reader's length and writer's length: their figures.
+type Table = Vec<Vec<Vec<Option<AxisFigures>>>>;
+
+/// The lengths of one side, and boxes as choices among them.
+type Side<'a> = (&'a Lengths, &'a [Vec<usize>]);
+
+struct Search<'a> {
+    array: &'a Array<'a>,
+    groups: &'a Groups,
+    fleet: &'a Fleet,
+    room: Room,
+    units: f64,
+    written: f64,
+    best: Option<ExchangeShape>,
+}
+
+/// The cheapest pair of boxes that fits; `None` if none does.
+pub(crate) fn search(array: &Array, groups: &Groups, fleet: &Fleet, room: Room) -> Option<ExchangeShape> {
+    let number = |units: &[u64]| array.shape.iter().zip(units).map(|(n, unit)| axis::boxes(*n, *unit) as f64).product();
+    let (units, written) = (number(array.source.unit), number(array.write_unit));
+    let mut search = Search { array, groups, fleet, room, units, written, best: None };
+    let readers = lengths::all(&groups.lengths, array.source.unit, array.write_unit);
+    let writers = lengths::all(&groups.lengths, array.write_unit, array.source.unit);
+    search.consider(array.source.unit.to_vec(), array.write_unit.to_vec());
+    let (thin_readers, thin_writers) = (lengths::thinned(readers.clone()), lengths::thinned(writers.clone()));
+    let figures = search.table(&thin_readers, &thin_writers);
+    for share in SHARES.into_iter().filter(|share| *share <= fleet.threads) {
+        let budget = fleet.budget.checked_div(share)?;
+        let readers = maximal(&thin_readers, |lengths| search.reader_fits(lengths, budget));
+        let writers = maximal(&thin_writers, |lengths| search.writer_fits_whole(lengths, budget));
+        search.look_at_pairs(&figures, (&thin_readers, &readers), (&thin_writers, &writers));
+    }
+    search.refine(&readers, &writers);
+    search.best
+}
+
+/// What the smallest tasks would hold, at the least: the larger of both stages.
+pub(crate) fn least_memory(array: &Array, groups: &Groups) -> Option<u64> {
+    let (readers, writers) = (array.source.unit, array.write_unit);
+    let read = memory::read_to_exchange(&groups.lengths, &array.source, readers, writers)?;
+    let sweep = Sweep::new(&groups.lengths, readers, array.target)?;
+    let write = orders_over(&groups.lengths, readers).into_iter().filter_map(|order| {
+        let memory = memory::exchange_to_write(&sweep, writers, &order)?;
+        memory.total(memory.least_pieces)
+    });
+    Some(read.total(read.least_pieces)?.max(write.min()?))
+}
+
+/// The choices whose boxes fit and could not be longer on any axis, evenly thinned.
+fn maximal(lengths: &Lengths, fits: impl Fn(&[u64]) -> bool) -> Vec<Vec<usize>> {
+    let sizes: Vec<usize> = lengths.iter().map(Vec::len).collect();
+    let fitting: Vec<bool> = lengths::choices(sizes.clone())
+        .map(|choice| lengths::chosen(lengths, &choice).is_some_and(|lengths| fits(&lengths)))
+        .collect();
+    // Choices come in C order: the next one along an axis is the product of the faster axes further on.
+    let mut strides = vec![1_usize; sizes.len()];
+    let mut stride = 1_usize;
+    for (axis, size) in sizes.iter().enumerate().rev() {
+        if let Some(at) = strides.get_mut(axis) {
+            *at = stride;
+        }
+        stride = stride.saturating_mul(*size);
+    }
+    let longer_fits = |at: usize, stride: &usize| fitting.get(at.saturating_add(*stride)) == Some(&true);
+    let is_maximal = |at: usize, choice: &[usize]| {
+        let mut axes = choice.iter().zip(&sizes).zip(&strides);
+        fitting.get(at) == Some(&true)
+            && axes.all(|((index, size), stride)| index.saturating_add(1) == *size || !longer_fits(at, stride))
+    };
+    let maximal: Vec<_> = lengths::choices(sizes.clone())
+        .enumerate()
+        .filter(|(at, choice)| is_maximal(*at, choice))
+        .map(|(_, choice)| choice)
+        .collect();
+    let every = maximal.len().div_ceil(MOST_MAXIMAL).max(1);
+    maximal.into_iter().step_by(every).collect()
+}
+
+impl Search<'_> {
+    /// Whether a reading task fits, its trailers left out, which depend on the writers.
+    fn reader_fits(&self, readers: &[u64], budget: u64) -> bool {
+        let extents = &self.groups.lengths;
+        memory::read_to_exchange(extents, &self.array.source, readers, extents)
+            .is_some_and(|memory| self.room.fits(&memory, budget).is_some())
+    }
+
+    /// Whether a writing task fits that holds its whole box. Larger ones that fit because they are swept are found by
+    /// refining.
+    fn writer_fits_whole(&self, writers: &[u64], budget: u64) -> bool {
+        product(writers.iter().copied())
+            .and_then(|elements| elements.checked_mul(self.array.target.width))
+            .is_some_and(|bytes| bytes <= budget)
+    }
+
+    /// The figures of every pair of lengths of every axis.
+    fn table(&self, readers: &Lengths, writers: &Lengths) -> Table {
+        let axes = readers.iter().zip(writers).enumerate();
+        axes.map(|(axis, (readers, writers))| {
+            let row = |reader: &u64| writers.iter().map(|writer| self.figures(axis, *reader, *writer)).collect();
+            readers.iter().map(row).collect()
+        })
+        .collect()
+    }
+
+    /// Tries every pair of a reader's and a writer's box.
+    fn look_at_pairs(&mut self, table: &Table, readers: Side, writers: Side) {
+        for reader in readers.1 {
+            for writer in writers.1 {
+                let axes = table.iter().zip(reader).zip(writer);
+                let figures = axes.map(|((axis, r), w)| axis.get(*r)?.get(*w).copied().flatten());
+                // Most pairs end here, before anything is allocated for them.
+                let Some((read, write)) = self.work(figures) else { continue };
+                if !self.is_better(read.cost(self.fleet, u64::MAX) + write.cost(self.fleet, u64::MAX)) {
+                    continue;
+                }
+                let boxes = lengths::chosen(readers.0, reader).zip(lengths::chosen(writers.0, writer));
+                if let Some((readers, writers)) = boxes {
+                    self.consider(readers, writers);
+                }
+            }
+        }
+    }
+
+    /// Moves one axis of one side at a time to any length of its list, for as long as that is cheaper.
+    fn refine(&mut self, readers: &Lengths, writers: &Lengths) {
+        while let Some(start) = self.best.clone() {
+            for (axis, lengths) in readers.iter().enumerate() {
+                for length in lengths {
+                    self.consider_changed(axis, |best| &mut best.readers, *length);
+                }
+            }
+            for (axis, lengths) in writers.iter().enumerate() {
+                for length in lengths {
+                    self.consider_changed(axis, |best| &mut best.writers, *length);
+                }
+            }
+            if self.best.as_ref() == Some(&start) {
+                return;
+            }
+        }
+    }
+
+    fn consider_changed(&mut self, axis: usize, side: fn(&mut ExchangeShape) -> &mut Vec<u64>, length: u64) {
+        let Some(mut changed) = self.best.clone() else { return };
+        if let Some(at) = side(&mut changed).get_mut(axis) {
+            *at = length;
+        }
+        self.consider(changed.readers, changed.writers);
+    }
+
+    fn figures(&self, axis: usize, reader: u64, writer: u64) -> Option<AxisFigures> {
+        let (_, _, object, _) = self.array.axis(axis)?;
+        let sum = |figure: &dyn Fn(u64) -> Option<u64>| self.groups.sum(self.array, axis, figure).map(|sum| sum as f64);
+        Some(AxisFigures {
+            readers: sum(&|n| Some(axis::boxes(n, reader)))?,
+            writers: sum(&|n| Some(axis::boxes(n, writer)))?,
+            pairs: sum(&|n| axis::pairs(n, reader, writer))?,
+            indexes: sum(&|n| axis::pairs(n, reader, object))?,
+        })
+    }
+
+    /// The work of both stages.
+    fn work(&self, of_axes: impl Iterator<Item = Option<AxisFigures>>) -> Option<(StageWork, StageWork)> {
+        let mut all = AxisFigures { readers: 1.0, writers: 1.0, pairs: 1.0, indexes: 1.0 };
+        for figures in of_axes {
+            let figures = figures?;
+            all.readers *= figures.readers;
+            all.writers *= figures.writers;
+            all.pairs *= figures.pairs;
+            all.indexes *= figures.indexes;
+        }
+        let indexes = if self.array.source.shard.is_some() { all.indexes } else { 0.0 };
+        let bytes = 2.0 * self.array.bytes as f64;
+        // An exchange object is written once and deleted once.
+        let requests = self.units + indexes + 2.0 * all.readers;
+        let read = StageWork { tasks: all.readers, requests, bytes, in_turn: true };
+        Some((read, StageWork { tasks: all.writers, requests: all.pairs + self.written, bytes, in_turn: true }))
+    }
+
+    fn is_better(&self, cost: f64) -> bool {
+        self.best.as_ref().is_none_or(|best| cost < best.cost)
+    }
+
+    fn consider(&mut self, readers: Vec<u64>, writers: Vec<u64>) {
+        let axes = readers.iter().zip(&writers).enumerate();
+        let Some((read, write)) = self.work(axes.map(|(axis, (r, w))| self.figures(axis, *r, *w))) else { return };
+        if !self.is_better(read.cost(self.fleet, u64::MAX) + write.cost(self.fleet, u64::MAX)) {
+            return;
+        }
+        let Some((read_memory, write_memory, order)) = self.memory(&readers, &writers) else { return };
+        let residents = |memory: u64| self.fleet.residents(memory);
+        let cost = read.cost(self.fleet, residents(read_memory)) + write.cost(self.fleet, residents(write_memory));
+        if self.is_better(cost) {
+            let (groups, room) = (self.groups.clone(), self.room);
+            self.best = Some(ExchangeShape { groups, readers, writers, order, cost, room });
+        }
+    }
+
+    /// What a task of either stage takes, and the best visiting order; `None` if one does not fit.
+    fn memory(&self, readers: &[u64], writers: &[u64]) -> Option<(u64, u64, Vec<usize>)> {
+        let (extents, budget) = (&self.groups.lengths, self.fleet.budget);
+        let read = memory::read_to_exchange(extents, &self.array.source, readers, writers)?;
+        let read = self.room.fits(&read, budget)?;
+        let sweep = Sweep::new(extents, readers, self.array.target)?;
+        let total = |order: &[usize]| self.room.fits(&memory::exchange_to_write(&sweep, writers, order)?, budget);
+        orders_over(extents, readers)
+            .into_iter()
+            .filter_map(|order| Some((read, total(&order)?, order)))
+            .min_by_key(|(_, write, _)| *write)
+    }
+}
+
+impl ExchangeShape {
+    /// Temporary bytes of the largest group, checksums included.
+    pub(crate) fn largest_group_bytes(&self, array: &Array) -> Option<u64> {
+        let bounds = Region::whole(&self.groups.lengths);
+        let readers = BoxGrid::new(bounds.clone(), self.readers.clone());
+        let writers = BoxGrid::new(bounds, self.writers.clone());
+        temp_bytes(&readers, &writers, array.source.width)
+    }
+}
+
+/// Bytes of all exchange objects of one group: the elements and a checksum for each block.
+pub(crate) fn temp_bytes(readers: &BoxGrid, writers: &BoxGrid, width: u64) -> Option<u64> {
+    let elements = product(readers.bounds().shape())?;
+    let trailers = prediction::blocks(readers, writers)?.checked_mul(BLOCK_TRAILER_BYTES)?;
+    elements.checked_mul(width)?.checked_add(trailers)
+}

@@ -1,0 +1,87 @@
+//! What the planner is told: the arrays on both sides, the memory, the fleet, and what surrounds the copy.
+
+use rechunk_common::{
+    ByteCount,
+    layout::ArrayLayout,
+    plan::{Document, GapPolicy, MemoryModel, PinnedDocument},
+};
+
+/// All that a plan depends on. The same input gives the same plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanInput {
+    /// One per array, in the order of their names; arrays without elements included.
+    pub copies: Vec<CopySpec>,
+    /// How `max_mem` is shared out; one task may use all of the budget.
+    pub memory: MemoryModel,
+    /// Tasks that may run at once in the whole fleet: an estimate, at least 1.
+    pub worker_slots: u64,
+    /// Threads of one worker, at least 1: one task keeps all of them busy.
+    pub threads_per_worker: u64,
+    /// Where exchange objects go.
+    pub temp: TempSpace,
+    /// What is deleted before copying; `None` where the target is free.
+    pub clear: Option<ClearTarget>,
+    /// What makes the result visible.
+    pub publish: Publish,
+    /// Documents of the source that must not have changed when the result is published.
+    pub pinned: Vec<PinnedDocument>,
+    /// What a cancel or a delete removes: the target's prefixes and the temporary space.
+    pub cleanup_prefixes: Vec<String>,
+}
+
+/// What one array needs, as rechunker's `CopySpec`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopySpec {
+    /// Path from the group's root; empty for an array job.
+    pub name: String,
+    /// The data type as the source's metadata spells it.
+    pub dtype: String,
+    /// Where the elements come from.
+    pub source: ArrayLayout,
+    /// Where they go: the same shape and element width.
+    pub target: ArrayLayout,
+    /// The longest that an encoded read unit of the source can be.
+    pub source_encoding: EncodedBound,
+    /// The longest that an encoded chunk of the target can be.
+    pub target_encoding: EncodedBound,
+    /// How missing chunks and fill-only chunks are treated.
+    pub gaps: GapPolicy,
+}
+
+/// Worst-case lengths after encoding. What passes them must wait for memory or be refused by the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EncodedBound {
+    /// One chunk; one inner chunk where the array is sharded.
+    pub chunk: ByteCount,
+    /// The index of one shard; 0 where the array is not sharded.
+    pub shard_index: ByteCount,
+}
+
+/// The temporary space of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TempSpace {
+    /// `<temp>/<job>`, without a trailing slash: the job's own, and empty when it has ended.
+    pub space: String,
+    /// `<temp>/<job>/<generation>`: where this run's exchange objects go.
+    pub url: String,
+    /// Bytes that may stand at one time.
+    pub limit: Option<ByteCount>,
+    /// Leave the exchange objects where they are.
+    pub keep: bool,
+}
+
+/// What `overwrite` deletes: all metadata first, then everything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClearTarget {
+    /// URLs of the nodes.
+    pub prefixes: Vec<String>,
+}
+
+/// Metadata documents, written when every chunk is there: those of arrays first, then those of groups.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Publish {
+    /// Documents of arrays.
+    pub arrays: Vec<Document>,
+    /// Documents of groups.
+    pub groups: Vec<Document>,
+}

@@ -1,0 +1,272 @@
+//! What one task holds at its peak: the model by which the planner chooses and which the worker enforces.
+//!
+//! ```text
+//! read → exchange   exchange object + pieces in flight + indexes of source shards
+//! exchange → write  open target chunks + blocks in flight + encoded chunks on their way out
+//! direct            open target chunks + pieces in flight + encoded chunks on their way out + indexes of source shards
+//! ```
+//! - A *piece* is a source read unit in its encoded and its decoded form together; a *block* is held once, with its
+//!   checksum.
+//! - *Open target chunks* are counted at their whole decoded size, edges included, from the first piece that touches
+//!   them in the visiting order to the end of their encoding. Pieces may arrive and decode in any order, but take the
+//!   buffers of chunks that they open **in the visiting order**, waiting until these fit into `open`: then the oldest
+//!   piece never waits for a younger one, whatever is in flight.
+//! - An open *shard* takes its whole encoded bound (inner chunks and index) when it is opened, until its last byte is
+//!   written; an open inner chunk takes, beside that, what its decoded form has more than its encoded bound.
+//! - An encoded chunk counts from the start of its encoding to the end of its PUT; of a shard's inner chunks, until it
+//!   is placed in the shard.
+//!
+//! Not counted, because it belongs to the process: code, connections, the runtime (`MemoryModel::reserve`).
+
+use rechunk_common::{
+    ByteCount,
+    layout::{ArrayLayout, ChunkLayout},
+    plan::{BLOCK_TRAILER_BYTES, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite},
+};
+
+use crate::{
+    EncodedBound,
+    axis::{self, over_axes, product},
+    sweep::{self, Touch},
+};
+
+/// Source pieces that a task may have in flight at the least (`c_r`): one is fetched while one is copied.
+pub const MIN_PIECES_IN_FLIGHT: u64 = 2;
+/// Source pieces that a task has in flight at the most, where memory is to spare.
+pub const MAX_PIECES_IN_FLIGHT: u64 = 16;
+/// Exchange blocks in flight at the most (`c_g`).
+pub const MAX_BLOCKS_IN_FLIGHT: u64 = 32;
+/// Encoded chunks that a task may have on their way out (`c_w`).
+pub const WRITES_IN_FLIGHT: u64 = 2;
+
+/// What one task of a stage holds, part by part, all in bytes; the largest task of the stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskMemory {
+    /// Buffers of open target chunks and shards, or the exchange object that is being filled.
+    pub open: u64,
+    /// One piece in flight: a source chunk, encoded and decoded; or an exchange block.
+    pub piece: u64,
+    /// Pieces in flight at the least.
+    pub least_pieces: u64,
+    /// Pieces in flight at the most: never more than a task has.
+    pub most_pieces: u64,
+    /// One encoded target chunk.
+    pub write: u64,
+    /// Encoded target chunks on their way out: never more than a task has.
+    pub writes: u64,
+    /// Held from the first piece to the last: indexes of source shards.
+    pub indexes: u64,
+}
+
+impl TaskMemory {
+    /// All of it with `pieces` in flight; `None` beyond 2^64.
+    pub fn total(&self, pieces: u64) -> Option<u64> {
+        let pieces = self.piece.checked_mul(pieces)?;
+        let writes = self.write.checked_mul(self.writes)?;
+        self.open.checked_add(pieces)?.checked_add(writes)?.checked_add(self.indexes)
+    }
+
+    /// How many pieces may be in flight within a declared `task_memory`.
+    pub fn pieces_in_flight(&self, task_memory: ByteCount) -> u64 {
+        let rest = task_memory.0.saturating_sub(self.total(0).unwrap_or(u64::MAX));
+        let pieces = rest.checked_div(self.piece).unwrap_or(u64::MAX);
+        pieces.min(self.most_pieces).max(self.least_pieces)
+    }
+
+    /// A task that has `pieces` pieces of `piece` bytes, at most `most` of them at a time.
+    fn with_pieces(mut self, piece: u64, pieces: u64, most: u64) -> Self {
+        self.piece = piece;
+        self.most_pieces = pieces.clamp(1, most);
+        self.least_pieces = MIN_PIECES_IN_FLIGHT.min(self.most_pieces);
+        self
+    }
+
+    fn of_open(open: u64) -> Self {
+        Self { open, piece: 0, least_pieces: 0, most_pieces: 0, write: 0, writes: 0, indexes: 0 }
+    }
+}
+
+/// What a direct sweep's task holds; `None` beyond 2^64. The writers' bounds start where both chunk grids meet.
+pub fn of_read_to_write(function: &CopyReadToWrite, source: EncodedBound, target: EncodedBound) -> Option<TaskMemory> {
+    let extents = function.writers.bounds().shape();
+    let sweep = Sweep::new(&extents, function.source.chunks.read_unit(), TargetSide::of(&function.target, target))?;
+    direct(&sweep, &SourceSide::of(&function.source, source), function.writers.lengths(), &function.order)
+}
+
+/// What a task holds that fills an exchange object; `None` beyond 2^64.
+pub fn of_read_to_exchange(function: &CopyReadToExchange, source: EncodedBound) -> Option<TaskMemory> {
+    let (readers, writers) = (&function.exchange.readers, &function.exchange.writers);
+    let source = SourceSide::of(&function.source, source);
+    read_to_exchange(&readers.bounds().shape(), &source, readers.lengths(), writers.lengths())
+}
+
+/// What a task holds that empties exchange objects into target chunks; `None` beyond 2^64.
+pub fn of_exchange_to_write(function: &CopyExchangeToWrite, target: EncodedBound) -> Option<TaskMemory> {
+    let (readers, writers) = (&function.exchange.readers, &function.exchange.writers);
+    let extents = writers.bounds().shape();
+    let sweep = Sweep::new(&extents, readers.lengths(), TargetSide::of(&function.target, target))?;
+    exchange_to_write(&sweep, writers.lengths(), &function.order)
+}
+
+/// The source as far as memory is concerned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SourceSide<'a> {
+    pub(crate) unit: &'a [u64],
+    pub(crate) shard: Option<&'a [u64]>,
+    pub(crate) width: u64,
+    pub(crate) encoding: EncodedBound,
+}
+
+/// The target as far as memory is concerned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TargetSide<'a> {
+    pub(crate) chunk: &'a [u64],
+    pub(crate) shard: Option<&'a [u64]>,
+    pub(crate) width: u64,
+    pub(crate) encoding: EncodedBound,
+}
+
+fn shard_of(chunks: &ChunkLayout) -> Option<&[u64]> {
+    match chunks {
+        ChunkLayout::Plain { .. } => None,
+        ChunkLayout::Sharded { shard_shape, .. } => Some(shard_shape),
+    }
+}
+
+impl<'a> SourceSide<'a> {
+    pub(crate) fn of(layout: &'a ArrayLayout, encoding: EncodedBound) -> Self {
+        let chunks = &layout.chunks;
+        Self { unit: chunks.read_unit(), shard: shard_of(chunks), width: layout.element.width, encoding }
+    }
+
+    /// One read unit, decoded.
+    fn decoded(&self) -> Option<u64> {
+        product(self.unit.iter().copied())?.checked_mul(self.width)
+    }
+
+    /// One read unit, encoded and decoded.
+    pub(crate) fn piece(&self) -> Option<u64> {
+        self.decoded()?.checked_add(self.encoding.chunk.0)
+    }
+
+    /// The indexes of all source shards that one box overlaps.
+    fn indexes(&self, extents: &[u64], lengths: &[u64]) -> Option<u64> {
+        let Some(shard) = self.shard else { return Some(0) };
+        most_in_a_box(extents, lengths, shard)?.checked_mul(self.encoding.shard_index.0)
+    }
+}
+
+impl<'a> TargetSide<'a> {
+    pub(crate) fn of(layout: &'a ArrayLayout, encoding: EncodedBound) -> Self {
+        let chunks = &layout.chunks;
+        Self { chunk: chunks.read_unit(), shard: shard_of(chunks), width: layout.element.width, encoding }
+    }
+}
+
+/// The most units that one box overlaps.
+fn most_in_a_box(extents: &[u64], lengths: &[u64], unit: &[u64]) -> Option<u64> {
+    over_axes(extents.len(), |axis| {
+        Some(axis::most_overlapped(*extents.get(axis)?, *lengths.get(axis)?, *unit.get(axis)?))
+    })
+}
+
+/// A target visited in pieces of one grid: all of the memory model that does not depend on the task's box.
+#[derive(Debug, Clone)]
+pub(crate) struct Sweep<'a> {
+    extents: &'a [u64],
+    pieces: &'a [u64],
+    target: TargetSide<'a>,
+    chunk_touches: Vec<Touch>,
+    shard_touches: Vec<Touch>,
+    /// One decoded target chunk.
+    chunk_bytes: u64,
+    /// One encoded shard with its index; 0 where there are none.
+    shard_bytes: u64,
+}
+
+impl<'a> Sweep<'a> {
+    pub(crate) fn new(extents: &'a [u64], pieces: &'a [u64], target: TargetSide<'a>) -> Option<Self> {
+        let touches = |unit: &[u64]| -> Vec<Touch> {
+            extents.iter().zip(pieces).zip(unit).map(|((n, piece), unit)| Touch::of(*n, *piece, *unit)).collect()
+        };
+        let shard_bytes = match target.shard {
+            None => 0,
+            Some(shard) => over_axes(extents.len(), |axis| {
+                Some(axis::boxes(*extents.get(axis)?.min(shard.get(axis)?), *target.chunk.get(axis)?))
+            })?
+            .checked_mul(target.encoding.chunk.0)?
+            .checked_add(target.encoding.shard_index.0)?,
+        };
+        Some(Self {
+            extents,
+            pieces,
+            chunk_touches: touches(target.chunk),
+            shard_touches: target.shard.map(touches).unwrap_or_default(),
+            chunk_bytes: product(target.chunk.iter().copied())?.checked_mul(target.width)?,
+            shard_bytes,
+            target,
+        })
+    }
+
+    /// Units of `unit` per axis in the largest box of `lengths`.
+    fn counts(&self, lengths: &[u64], unit: &[u64]) -> Vec<u64> {
+        self.extents
+            .iter()
+            .zip(lengths)
+            .zip(unit)
+            .map(|((n, length), unit)| axis::boxes(*n.min(length), *unit))
+            .collect()
+    }
+
+    /// Bytes of open chunks and shards, and the chunks of the largest box.
+    fn open(&self, lengths: &[u64], order: &[usize]) -> Option<(u64, u64)> {
+        let counts = self.counts(lengths, self.target.chunk);
+        let chunks = sweep::most_open(&self.chunk_touches, &counts, order)?;
+        let all = product(counts)?;
+        let Some(shard) = self.target.shard else { return Some((chunks.checked_mul(self.chunk_bytes)?, all)) };
+        let shards = sweep::most_open(&self.shard_touches, &self.counts(lengths, shard), order)?;
+        let beside = self.chunk_bytes.saturating_sub(self.target.encoding.chunk.0);
+        Some((shards.checked_mul(self.shard_bytes)?.checked_add(chunks.checked_mul(beside)?)?, all))
+    }
+
+    fn task(&self, lengths: &[u64], order: &[usize]) -> Option<TaskMemory> {
+        let (open, chunks) = self.open(lengths, order)?;
+        let mut memory = TaskMemory::of_open(open);
+        memory.write = self.target.encoding.chunk.0;
+        memory.writes = WRITES_IN_FLIGHT.min(chunks);
+        Some(memory)
+    }
+}
+
+/// A direct sweep over boxes of `lengths`.
+pub(crate) fn direct(sweep: &Sweep, source: &SourceSide, lengths: &[u64], order: &[usize]) -> Option<TaskMemory> {
+    let mut memory = sweep.task(lengths, order)?;
+    memory.indexes = source.indexes(sweep.extents, lengths)?;
+    let pieces = most_in_a_box(sweep.extents, lengths, source.unit)?;
+    Some(memory.with_pieces(source.piece()?, pieces, MAX_PIECES_IN_FLIGHT))
+}
+
+/// Exchange objects of `readers` for boxes of `writers`.
+pub(crate) fn read_to_exchange(
+    extents: &[u64],
+    source: &SourceSide,
+    readers: &[u64],
+    writers: &[u64],
+) -> Option<TaskMemory> {
+    let elements = product(extents.iter().zip(readers).map(|(n, length)| *n.min(length)))?;
+    let trailers = most_in_a_box(extents, readers, writers)?.checked_mul(BLOCK_TRAILER_BYTES)?;
+    let mut memory = TaskMemory::of_open(elements.checked_mul(source.width)?.checked_add(trailers)?);
+    memory.indexes = source.indexes(extents, readers)?;
+    let pieces = most_in_a_box(extents, readers, source.unit)?;
+    Some(memory.with_pieces(source.piece()?, pieces, MAX_PIECES_IN_FLIGHT))
+}
+
+/// Boxes of `writers` from blocks; the sweep's pieces are the readers' boxes.
+pub(crate) fn exchange_to_write(sweep: &Sweep, writers: &[u64], order: &[usize]) -> Option<TaskMemory> {
+    let readers = sweep.pieces;
+    let extents = sweep.extents.iter();
+    let elements = product(extents.zip(readers).zip(writers).map(|((n, r), w)| *n.min(r).min(w)))?;
+    let block = elements.checked_mul(sweep.target.width)?.checked_add(BLOCK_TRAILER_BYTES)?;
+    let blocks = most_in_a_box(sweep.extents, writers, readers)?;
+    Some(sweep.task(writers, order)?.with_pieces(block, blocks, MAX_BLOCKS_IN_FLIGHT))
+}

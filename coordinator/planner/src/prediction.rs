@@ -1,0 +1,109 @@
+//! What each stage will ask of the stores, exactly, for a dense source and no faults: closed forms over all tasks, and
+//! the same for one task, which is the rule that a worker follows.
+
+use rechunk_common::{
+    Counts,
+    geometry::{BoxGrid, Region},
+    layout::{ArrayLayout, ChunkLayout},
+};
+
+use crate::axis::{self, over_axes};
+
+/// What a task reads of a source for a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SourceReads {
+    /// Chunks or inner chunks that overlap the region: each is read once, whole.
+    pub units: u64,
+    /// Shards that overlap the region: the index of each is read once by each task; 0 where the source has none.
+    pub indexes: u64,
+    /// Decoded bytes of the units, clipped to the array, however little of them the region needs.
+    pub bytes: u64,
+}
+
+impl SourceReads {
+    /// All requests.
+    pub fn requests(&self) -> u64 {
+        self.units.saturating_add(self.indexes)
+    }
+}
+
+/// What one task reads of `source` whose box is `region`; saturating.
+pub fn source_reads(source: &ArrayLayout, region: &Region) -> SourceReads {
+    let grid = source.read_grid();
+    let overlapping = grid.overlapping(region);
+    let covered = (0..region.rank()).fold(source.element.width, |bytes, axis| {
+        let at = |lengths: &[u64]| lengths.get(axis).copied().unwrap_or(0);
+        let start = at(overlapping.start()).saturating_mul(at(grid.lengths()));
+        let end = at(overlapping.end()).saturating_mul(at(grid.lengths())).min(at(&source.shape));
+        bytes.saturating_mul(end.saturating_sub(start))
+    });
+    let indexes = if source.chunks.is_sharded() { source.write_grid().overlapping(region).element_count() } else { 0 };
+    SourceReads { units: overlapping.element_count(), indexes, bytes: covered }
+}
+
+/// The sum of [`source_reads`] over all boxes of `tasks`, whose bounds start where both grids meet; `None` beyond 2^64.
+fn source_reads_of_all(source: &ArrayLayout, tasks: &BoxGrid) -> Option<SourceReads> {
+    let over = |figure: &dyn Fn(u64, u64, u64) -> Option<u64>, unit: &[u64]| {
+        over_axes(unit.len(), |axis| figure(tasks.bounds().length(axis), *unit.get(axis)?, *tasks.lengths().get(axis)?))
+    };
+    let unit = source.chunks.read_unit();
+    let indexes = match &source.chunks {
+        ChunkLayout::Plain { .. } => 0,
+        ChunkLayout::Sharded { shard_shape, .. } => over(&axis::pairs, shard_shape)?,
+    };
+    let bytes = over(&axis::covered, unit)?.checked_mul(source.element.width)?;
+    Some(SourceReads { units: over(&axis::pairs, unit)?, indexes, bytes })
+}
+
+/// Boxes of `units` over the bounds of `tasks`; `None` beyond 2^64.
+fn boxes_over(tasks: &BoxGrid, units: &[u64]) -> Option<u64> {
+    over_axes(units.len(), |axis| Some(axis::boxes(tasks.bounds().length(axis), *units.get(axis)?)))
+}
+
+/// Decoded bytes within the bounds of `tasks`.
+fn bytes_of(tasks: &BoxGrid, width: u64) -> Option<u64> {
+    over_axes(tasks.lengths().len(), |axis| Some(tasks.bounds().length(axis)))?.checked_mul(width)
+}
+
+/// copy_read_to_write: every unit that overlaps a box is read for that box; every write unit is written once.
+pub(crate) fn read_to_write(source: &ArrayLayout, target: &ArrayLayout, writers: &BoxGrid) -> Option<Counts> {
+    let reads = source_reads_of_all(source, writers)?;
+    Some(Counts {
+        get_requests: reads.units.checked_add(reads.indexes)?,
+        put_requests: boxes_over(writers, target.chunks.write_unit())?,
+        bytes_decoded: reads.bytes,
+        bytes_encoded: bytes_of(writers, target.element.width)?,
+        ..Counts::default()
+    })
+}
+
+/// copy_read_to_exchange: one object per box; its elements count, its trailers do not.
+pub(crate) fn read_to_exchange(source: &ArrayLayout, readers: &BoxGrid) -> Option<Counts> {
+    let reads = source_reads_of_all(source, readers)?;
+    Some(Counts {
+        get_requests: reads.units.checked_add(reads.indexes)?,
+        put_requests: boxes_over(readers, readers.lengths())?,
+        bytes_decoded: reads.bytes,
+        bytes_encoded: bytes_of(readers, source.element.width)?,
+        ..Counts::default()
+    })
+}
+
+/// copy_exchange_to_write: one ranged read per pair of boxes that share an element.
+pub(crate) fn exchange_to_write(target: &ArrayLayout, readers: &BoxGrid, writers: &BoxGrid) -> Option<Counts> {
+    let bytes = bytes_of(writers, target.element.width)?;
+    Some(Counts {
+        get_requests: blocks(readers, writers)?,
+        put_requests: boxes_over(writers, target.chunks.write_unit())?,
+        bytes_decoded: bytes,
+        bytes_encoded: bytes,
+        ..Counts::default()
+    })
+}
+
+/// Blocks of an exchange: pairs of boxes of both grids that share an element.
+pub(crate) fn blocks(readers: &BoxGrid, writers: &BoxGrid) -> Option<u64> {
+    over_axes(readers.lengths().len(), |axis| {
+        axis::pairs(readers.bounds().length(axis), *readers.lengths().get(axis)?, *writers.lengths().get(axis)?)
+    })
+}

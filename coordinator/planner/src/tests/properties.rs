@@ -1,0 +1,326 @@
+//! Plans for small random arrays, held against brute force, stage by stage and task by task.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rechunk_common::{
+    geometry::{BoxGrid, Region},
+    ids::TaskIndex,
+    plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, MultiStagePipeline, StageEffect, StageFunction},
+};
+
+use super::*;
+use crate::{
+    array::Array,
+    choice::Shape,
+    copy::Copier,
+    cost::Fleet,
+    direct, exchange,
+    fit::Room,
+    groups::Groups,
+    memory::{self, TaskMemory},
+    prediction::source_reads,
+};
+
+/// Per axis: length, source chunk, source chunks per shard, target chunk, target chunks per shard.
+type Axis = (u64, u64, u64, u64, u64);
+
+#[derive(Debug, Clone)]
+struct Small {
+    axes: Vec<Axis>,
+    sharded: (bool, bool),
+    width: u64,
+    hundredths: u64,
+    budget: u64,
+    slots: u64,
+    threads: u64,
+    groups: u64,
+}
+
+fn small() -> impl Strategy<Value = Small> {
+    let axes = (1_usize..=4).prop_flat_map(|rank| {
+        let longest = [40_u64, 18, 10, 7][rank - 1];
+        prop::collection::vec((1..=longest, 1_u64..7, 1_u64..4, 1_u64..7, 1_u64..4), rank)
+    });
+    let rest = (prop_oneof![Just(50_u64), Just(101), Just(150)], 30_u64..6000, 1_u64..9, 1_u64..4, 1_u64..30);
+    (axes, any::<(bool, bool)>(), 1_u64..9, rest).prop_map(|(axes, sharded, width, rest)| {
+        let (hundredths, budget, slots, threads, groups) = rest;
+        Small { axes, sharded, width, hundredths, budget, slots, threads, groups }
+    })
+}
+
+fn spec(small: &Small) -> CopySpec {
+    let per_axis = |of: fn(&Axis) -> u64| small.axes.iter().map(of).collect::<Vec<u64>>();
+    let shape = per_axis(|axis| axis.0);
+    let side = |sharded: bool, shard: Vec<u64>, chunk: Vec<u64>| {
+        layout(&shape, small.width, sharded.then_some(&shard[..]), &chunk)
+    };
+    let source = side(small.sharded.0, per_axis(|axis| axis.1 * axis.2), per_axis(|axis| axis.1));
+    let target = side(small.sharded.1, per_axis(|axis| axis.3 * axis.4), per_axis(|axis| axis.3));
+    copy(source, target, small.hundredths)
+}
+
+/// Every shape that fits, whatever it costs, as pipelines.
+fn all_shapes(input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
+    let array = Array::new(&input.copies[0]).expect("valid").expect("has elements");
+    let threads = input.threads_per_worker;
+    let fleet = Fleet { workers: input.worker_slots.div_ceil(threads), threads, budget: input.memory.budget.0 };
+    let work = Copier { input, array: &array, fleet: &fleet, index: 0 };
+    // No budget in the groups: as many as there may be.
+    let groups = Groups::of(&array, 0, None, groups).expect("small");
+    let mut shapes = Vec::new();
+    for room in [Room::Busy, Room::Least] {
+        shapes.extend(direct::search(&array, &fleet, room).map(Shape::Direct));
+        shapes.extend(exchange::search(&array, &groups, &fleet, room).map(Shape::Exchange));
+    }
+    shapes.iter().map(|shape| work.pipelines(shape).expect("what was found can be put together")).collect()
+}
+
+/// How often each element and each object was written.
+#[derive(Default)]
+struct Written {
+    elements: BTreeMap<Vec<u64>, u64>,
+    objects: BTreeMap<Vec<u64>, u64>,
+}
+
+impl Written {
+    /// A task that owns `region` of `target`.
+    fn add(&mut self, target: &ArrayLayout, region: &Region) -> u64 {
+        let objects = target.write_grid();
+        let mut puts = 0;
+        for position in BoxGrid::positions(&objects.overlapping(region)) {
+            assert!(region.contains(&objects.region_at(&position)), "objects are written whole");
+            *self.objects.entry(position).or_default() += 1;
+            puts += 1;
+        }
+        for element in BoxGrid::positions(region) {
+            *self.elements.entry(element).or_default() += 1;
+        }
+        puts
+    }
+
+    fn is_everything_once(&self, target: &ArrayLayout) -> bool {
+        let all = |count: u64, map: &BTreeMap<Vec<u64>, u64>| {
+            map.len() as u64 == count && map.values().all(|times| *times == 1)
+        };
+        all(target.shape.iter().product(), &self.elements) && all(target.write_grid().len(), &self.objects)
+    }
+}
+
+/// The most that open chunks and shards take while `pieces` are visited in order, counted one by one.
+fn most_open(target: &ArrayLayout, encoding: EncodedBound, region: &Region, pieces: &[Region]) -> u64 {
+    let lives = |grid: &BoxGrid| -> Vec<(usize, usize)> {
+        BoxGrid::positions(&grid.overlapping(region))
+            .map(|position| {
+                let touches = |piece: &Region| piece.intersection(&grid.region_at(&position)).is_some();
+                (pieces.iter().position(touches).expect("touched"), pieces.iter().rposition(touches).expect("touched"))
+            })
+            .collect()
+    };
+    let open_at = |lives: &[(usize, usize)], at: usize| {
+        lives.iter().filter(|(first, last)| *first <= at && at <= *last).count() as u64
+    };
+    let chunk = target.chunks.read_unit().iter().product::<u64>() * target.element.width;
+    let chunks = lives(&target.read_grid());
+    let shards = if target.chunks.is_sharded() { lives(&target.write_grid()) } else { Vec::new() };
+    let inner = |at: usize| -> u64 {
+        // What open shards reserve: their chunks that lie in the array, encoded, and their index.
+        let open = BoxGrid::positions(&target.write_grid().overlapping(region)).zip(&shards);
+        open.filter(|(_, (first, last))| *first <= at && at <= *last)
+            .map(|(position, _)| {
+                let shard = target.write_grid().region_at(&position);
+                let chunks = target.read_grid().overlapping(&shard).element_count();
+                chunks * encoding.chunk.0 + encoding.shard_index.0
+            })
+            .sum()
+    };
+    (0..pieces.len())
+        .map(|at| {
+            if target.chunks.is_sharded() {
+                inner(at) + open_at(&chunks, at) * chunk.saturating_sub(encoding.chunk.0)
+            } else {
+                open_at(&chunks, at) * chunk
+            }
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// The boxes of `grid` that overlap `region`, in visiting order.
+fn visited(grid: &BoxGrid, region: &Region, order: &[usize]) -> Vec<Region> {
+    let mut positions: Vec<_> = BoxGrid::positions(&grid.overlapping(region)).collect();
+    positions.sort_by_key(|position| order.iter().map(|axis| position[*axis]).collect::<Vec<_>>());
+    positions.iter().map(|position| grid.region_at(position)).collect()
+}
+
+fn check_memory(memory: TaskMemory, stage: &rechunk_common::plan::Stage, budget: u64) {
+    assert!(stage.task_memory.0 <= budget);
+    let pieces = memory.pieces_in_flight(stage.task_memory);
+    assert!(memory.total(pieces).expect("small") <= stage.task_memory.0, "what the worker allows itself is declared");
+}
+
+fn check_direct(stage: &rechunk_common::plan::Stage, function: &CopyReadToWrite, small: &Small, written: &mut Written) {
+    let bounds = [&function.source, &function.target].map(|layout| bound(layout, small.hundredths));
+    let memory = memory::of_read_to_write(function, bounds[0], bounds[1]).expect("small");
+    check_memory(memory, stage, small.budget);
+    let mut counts = Counts::default();
+    for task in 0..stage.task_count {
+        let region = function.writers.region(task).expect("task");
+        let reads = source_reads(&function.source, &region);
+        let pieces = visited(&function.source.read_grid(), &region, &function.order);
+        assert_eq!(reads.units, pieces.len() as u64);
+        assert!(most_open(&function.target, bounds[1], &region, &pieces) <= memory.open);
+        assert!(memory.indexes >= reads.indexes * bounds[0].shard_index.0);
+        counts.get_requests += reads.requests();
+        counts.bytes_decoded += pieces.iter().map(Region::element_count).sum::<u64>() * small.width;
+        counts.bytes_encoded += region.element_count() * small.width;
+        counts.put_requests += written.add(&function.target, &region);
+    }
+    assert_eq!(counts, stage.predicted);
+}
+
+fn check_read(stage: &rechunk_common::plan::Stage, function: &CopyReadToExchange, small: &Small) -> u64 {
+    let source_bound = bound(&function.source, small.hundredths);
+    let memory = memory::of_read_to_exchange(function, source_bound).expect("small");
+    check_memory(memory, stage, small.budget);
+    let mut counts = Counts::default();
+    let mut bytes = 0;
+    for task in 0..stage.task_count {
+        let region = function.exchange.readers.region(task).expect("task");
+        let reads = source_reads(&function.source, &region);
+        let object = function.exchange.object_bytes(TaskIndex(task)).expect("small");
+        assert!(object <= memory.open);
+        assert!(memory.indexes >= reads.indexes * source_bound.shard_index.0);
+        assert_eq!(reads.bytes, region.element_count() * small.width, "boxes of whole read units");
+        bytes += object;
+        counts.get_requests += reads.requests();
+        counts.put_requests += 1;
+        counts.bytes_decoded += reads.bytes;
+        counts.bytes_encoded += region.element_count() * small.width;
+    }
+    assert_eq!(counts, stage.predicted);
+    bytes
+}
+
+fn check_write(
+    stage: &rechunk_common::plan::Stage,
+    function: &CopyExchangeToWrite,
+    small: &Small,
+    written: &mut Written,
+) {
+    let target_bound = bound(&function.target, small.hundredths);
+    let memory = memory::of_exchange_to_write(function, target_bound).expect("small");
+    check_memory(memory, stage, small.budget);
+    let (readers, writers) = (&function.exchange.readers, &function.exchange.writers);
+    let mut counts = Counts::default();
+    for task in 0..stage.task_count {
+        let region = writers.region(task).expect("task");
+        let position = writers.position(task).expect("task");
+        let pieces = visited(readers, &region, &function.order);
+        for piece in &pieces {
+            let block = function.exchange.block(piece, &position).expect("a block for every pair");
+            assert!(block.bytes + 4 <= memory.piece);
+            counts.get_requests += 1;
+            counts.bytes_decoded += block.bytes;
+        }
+        assert!(most_open(&function.target, target_bound, &region, &pieces) <= memory.open);
+        counts.bytes_encoded += region.element_count() * small.width;
+        counts.put_requests += written.add(&function.target, &region);
+    }
+    assert_eq!(counts, stage.predicted);
+}
+
+fn check(pipelines: &[MultiStagePipeline], small: &Small, target: &ArrayLayout) {
+    let mut written = Written::default();
+    for pipeline in pipelines {
+        let mut objects = 0;
+        for stage in &pipeline.stages {
+            match &stage.function {
+                StageFunction::CopyReadToWrite(function) => check_direct(stage, function, small, &mut written),
+                StageFunction::CopyReadToExchange(function) => {
+                    objects = stage.task_count;
+                    assert_eq!(check_read(stage, function, small), pipeline.temp_bytes.0);
+                }
+                StageFunction::CopyExchangeToWrite(function) => check_write(stage, function, small, &mut written),
+                StageFunction::DeleteExchange(function) => {
+                    assert_eq!(stage.effect, StageEffect::Destroys);
+                    assert_eq!(stage.predicted.delete_requests, objects);
+                    assert!(stage.task_count * function.objects_per_task >= objects, "none is left");
+                    assert!((stage.task_count - 1) * function.objects_per_task < objects, "no task without an object");
+                }
+                StageFunction::ClearPrefix(_)
+                | StageFunction::CheckSource(_)
+                | StageFunction::PublishMetadata(_)
+                | StageFunction::Custom(_) => panic!("{} does not copy", stage.name),
+            }
+        }
+    }
+    assert!(written.is_everything_once(target));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn every_shape_writes_everything_once_and_counts_as_predicted(small in small()) {
+        let memory = MemoryModel { max_mem: ByteCount(small.budget), reserve: ByteCount(0), budget: ByteCount(small.budget) };
+        let input = input(vec![spec(&small)], memory, small.slots, small.threads);
+        for pipelines in all_shapes(&input, small.groups) {
+            check(&pipelines, &small, &input.copies[0].target);
+        }
+        if let Ok(plan) = plan(&input) {
+            check(&plan.phases[0].pipelines.pipelines, &small, &input.copies[0].target);
+        }
+    }
+
+    #[test]
+    fn what_a_refusal_asks_for_is_enough(small in small()) {
+        let memory = MemoryModel { max_mem: ByteCount(small.budget), reserve: ByteCount(7), budget: ByteCount(small.budget - 7) };
+        let mut input = input(vec![spec(&small)], memory, small.slots, small.threads);
+        if let Err(refusal) = plan(&input) {
+            prop_assert_eq!(refusal.reason.as_str(), "MEMORY_TOO_SMALL");
+            let asked = refusal.message.split("at least ").nth(1).and_then(|rest| rest.split(',').next()).expect("a size");
+            let asked: ByteCount = asked.parse().expect("a size");
+            input.memory = MemoryModel { max_mem: asked, reserve: ByteCount(7), budget: ByteCount(asked.0 - 7) };
+            prop_assert!(plan(&input).is_ok(), "{}", refusal.message);
+        }
+    }
+}
+
+fn any_length() -> impl Strategy<Value = u64> {
+    prop_oneof![0_u64..5, 1_u64..10_000, any::<u64>(), (0_u32..64).prop_map(|shift| 1 << shift)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_request_ends_in_a_plan_or_a_refusal(
+        axes in prop::collection::vec((any_length(), any_length(), any_length(), any_length()), 0..7),
+        sharded in any::<(bool, bool)>(),
+        width in prop_oneof![1_u64..17, Just(0), any_length()],
+        budget in any_length(), slots in any_length(), threads in any_length(),
+        limit in prop::option::of(any_length()),
+    ) {
+        let per_axis = |of: fn(&(u64, u64, u64, u64)) -> u64| axes.iter().map(of).collect::<Vec<_>>();
+        let (shape, shard) = (per_axis(|axis| axis.0), per_axis(|axis| axis.3));
+        let side = |sharded: bool, chunk: Vec<u64>| {
+            let mut side = layout(&shape, 1, sharded.then_some(&shard[..]), &chunk);
+            side.element.width = width;
+            side
+        };
+        let (source, target) = (side(sharded.0, per_axis(|axis| axis.1)), side(sharded.1, per_axis(|axis| axis.2)));
+        let encoding = EncodedBound { chunk: ByteCount(budget / 3), shard_index: ByteCount(17) };
+        let copy = CopySpec {
+            name: "a/b".into(), dtype: "x".into(), source, target,
+            source_encoding: encoding, target_encoding: encoding, gaps: GapPolicy::default(),
+        };
+        let memory = MemoryModel { max_mem: ByteCount(budget), reserve: ByteCount(budget / 7), budget: ByteCount(budget) };
+        let mut input = input(vec![copy], memory, slots, threads);
+        input.temp.limit = limit.map(ByteCount);
+        match plan(&input) {
+            Ok(plan) => prop_assert!(plan.summary.is_some_and(|summary| summary.peak_memory <= memory.budget)),
+            Err(refusal) => prop_assert!(!refusal.reason.is_empty() && !refusal.message.is_empty() && refusal.field.is_some()),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Compiles the messages with protox, so that no `protoc` is needed, and keeps their descriptors for reflection.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+use prost::Message;
+
+const FILES: [&str; 2] = ["rechunk/v1/rechunk_service.proto", "rechunk/worker/v1/worker_service.proto"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=rechunk");
+    let descriptors = protox::compile(FILES, ["."])?;
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
+    fs::write(out.join("rechunk_descriptor.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure().compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! How a client talks to a coordinator.
+
+use std::time::Duration;
+
+/// Deadlines and liveness of a connection. Identities and trusted certificates will stand here too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// For the connection to stand.
+    pub connect_timeout: Duration,
+    /// For a call that only asks the coordinator.
+    pub call_timeout: Duration,
+    /// For a call in which the coordinator plans: it reads metadata and may list keys.
+    pub plan_timeout: Duration,
+    /// Added to the time for which a `Sync` may be held.
+    pub sync_margin: Duration,
+    /// Between two signs of life on a silent connection.
+    pub keepalive_interval: Duration,
+    /// Without an answer to one of those, the connection counts as cut.
+    pub keepalive_timeout: Duration,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            call_timeout: Duration::from_secs(30),
+            plan_timeout: Duration::from_mins(5),
+            sync_margin: Duration::from_secs(10),
+            keepalive_interval: Duration::from_secs(10),
+            keepalive_timeout: Duration::from_secs(10),
+        }
+    }
+}

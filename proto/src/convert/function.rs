@@ -1,0 +1,231 @@
+//! Stage functions. Behind this door the layouts and grids of a function fit each other: same shape, same width,
+//! task boxes inside the array, every axis visited once.
+
+use rechunk_common::{
+    geometry::{BoxGrid, Region},
+    layout::ArrayLayout,
+    limits::MAX_CUSTOM_PARAMETERS,
+    plan::{
+        CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction, DeleteExchange, Exchange, FunctionId,
+        GapPolicy, StageFunction,
+    },
+};
+
+use super::{
+    exchange::tasks,
+    field::{name, positive, required, within},
+};
+use crate::{
+    fault::{Fault, Problem},
+    invalid::{InvalidFunction, InvalidFunctionId},
+    v1::{self, stage_function::Function},
+};
+
+impl From<FunctionId> for v1::FunctionId {
+    fn from(id: FunctionId) -> Self {
+        let FunctionId { name, version } = id;
+        Self { name, version }
+    }
+}
+
+impl TryFrom<v1::FunctionId> for FunctionId {
+    type Error = InvalidFunctionId;
+
+    fn try_from(id: v1::FunctionId) -> Result<Self, InvalidFunctionId> {
+        Ok(Self { name: name(id.name, "name")?, version: id.version })
+    }
+}
+
+impl From<StageFunction> for v1::StageFunction {
+    fn from(function: StageFunction) -> Self {
+        let function = match function {
+            StageFunction::ClearPrefix(clear) => Function::ClearPrefix(clear.into()),
+            StageFunction::CopyReadToWrite(copy) => Function::CopyReadToWrite(copy.into()),
+            StageFunction::CopyReadToExchange(copy) => Function::CopyReadToExchange(copy.into()),
+            StageFunction::CopyExchangeToWrite(copy) => Function::CopyExchangeToWrite(copy.into()),
+            StageFunction::DeleteExchange(delete) => Function::DeleteExchange(delete.into()),
+            StageFunction::CheckSource(check) => Function::CheckSource(check.into()),
+            StageFunction::PublishMetadata(publish) => Function::PublishMetadata(publish.into()),
+            StageFunction::Custom(custom) => Function::Custom(custom.into()),
+        };
+        Self { function: Some(function) }
+    }
+}
+
+impl TryFrom<v1::StageFunction> for StageFunction {
+    type Error = InvalidFunction;
+
+    fn try_from(function: v1::StageFunction) -> Result<Self, InvalidFunction> {
+        let function = function.function.ok_or_else(|| Fault::whole(Problem::Missing))?;
+        Ok(match function {
+            Function::ClearPrefix(clear) => Self::ClearPrefix(required(Some(clear), "clear_prefix")?),
+            Function::CopyReadToWrite(copy) => Self::CopyReadToWrite(required(Some(copy), "copy_read_to_write")?),
+            Function::CopyReadToExchange(copy) => {
+                Self::CopyReadToExchange(required(Some(copy), "copy_read_to_exchange")?)
+            }
+            Function::CopyExchangeToWrite(copy) => {
+                Self::CopyExchangeToWrite(required(Some(copy), "copy_exchange_to_write")?)
+            }
+            Function::DeleteExchange(delete) => Self::DeleteExchange(required(Some(delete), "delete_exchange")?),
+            Function::CheckSource(check) => Self::CheckSource(required(Some(check), "check_source")?),
+            Function::PublishMetadata(publish) => Self::PublishMetadata(required(Some(publish), "publish_metadata")?),
+            Function::Custom(custom) => Self::Custom(required(Some(custom), "custom")?),
+        })
+    }
+}
+
+impl From<CopyReadToWrite> for v1::CopyReadToWrite {
+    fn from(copy: CopyReadToWrite) -> Self {
+        let CopyReadToWrite { source, target, writers, order, gaps } = copy;
+        Self {
+            source: Some(source.into()),
+            target: Some(target.into()),
+            writers: Some(writers.into()),
+            order: of_order(&order),
+            gaps: Some(gaps.into()),
+        }
+    }
+}
+
+impl TryFrom<v1::CopyReadToWrite> for CopyReadToWrite {
+    type Error = Fault;
+
+    fn try_from(copy: v1::CopyReadToWrite) -> Result<Self, Fault> {
+        let source: ArrayLayout = required(copy.source, "source")?;
+        let target: ArrayLayout = required(copy.target, "target")?;
+        if target.shape.len() != source.shape.len() {
+            let problem = Problem::RankMismatch { expected: source.shape.len(), found: target.shape.len() };
+            return Err(Fault::at("target.shape", problem));
+        }
+        if target.shape != source.shape {
+            return Err(Fault::at("target.shape", Problem::Disagrees { other: "source.shape" }));
+        }
+        same_width(target.element.width, source.element.width, "target.element")?;
+        let writers = tasks(copy.writers, "writers")?;
+        inside(&writers, &target, "writers")?;
+        Ok(Self { order: order(&copy.order, target.shape.len())?, source, target, writers, gaps: gaps(copy.gaps) })
+    }
+}
+
+impl From<CopyReadToExchange> for v1::CopyReadToExchange {
+    fn from(copy: CopyReadToExchange) -> Self {
+        let CopyReadToExchange { source, exchange, strict } = copy;
+        Self { source: Some(source.into()), exchange: Some(exchange.into()), strict }
+    }
+}
+
+impl TryFrom<v1::CopyReadToExchange> for CopyReadToExchange {
+    type Error = Fault;
+
+    fn try_from(copy: v1::CopyReadToExchange) -> Result<Self, Fault> {
+        let source: ArrayLayout = required(copy.source, "source")?;
+        let exchange: Exchange = required(copy.exchange, "exchange")?;
+        same_width(exchange.width, source.element.width, "exchange.width_bytes")?;
+        inside(&exchange.readers, &source, "exchange.readers")?;
+        Ok(Self { source, exchange, strict: copy.strict })
+    }
+}
+
+impl From<CopyExchangeToWrite> for v1::CopyExchangeToWrite {
+    fn from(copy: CopyExchangeToWrite) -> Self {
+        let CopyExchangeToWrite { exchange, target, order, gaps } = copy;
+        Self {
+            exchange: Some(exchange.into()),
+            target: Some(target.into()),
+            order: of_order(&order),
+            gaps: Some(gaps.into()),
+        }
+    }
+}
+
+impl TryFrom<v1::CopyExchangeToWrite> for CopyExchangeToWrite {
+    type Error = Fault;
+
+    fn try_from(copy: v1::CopyExchangeToWrite) -> Result<Self, Fault> {
+        let exchange: Exchange = required(copy.exchange, "exchange")?;
+        let target: ArrayLayout = required(copy.target, "target")?;
+        same_width(exchange.width, target.element.width, "exchange.width_bytes")?;
+        inside(&exchange.writers, &target, "exchange.writers")?;
+        Ok(Self { order: order(&copy.order, target.shape.len())?, exchange, target, gaps: gaps(copy.gaps) })
+    }
+}
+
+impl From<DeleteExchange> for v1::DeleteExchange {
+    fn from(delete: DeleteExchange) -> Self {
+        let DeleteExchange { exchange, objects_per_task } = delete;
+        Self { exchange: Some(exchange.into()), objects_per_task }
+    }
+}
+
+impl TryFrom<v1::DeleteExchange> for DeleteExchange {
+    type Error = Fault;
+
+    fn try_from(delete: v1::DeleteExchange) -> Result<Self, Fault> {
+        Ok(Self {
+            exchange: required(delete.exchange, "exchange")?,
+            objects_per_task: positive(delete.objects_per_task, "objects_per_task")?,
+        })
+    }
+}
+
+impl From<CustomFunction> for v1::CustomFunction {
+    fn from(custom: CustomFunction) -> Self {
+        let CustomFunction { id: FunctionId { name, version }, parameters } = custom;
+        Self { name, version, parameters }
+    }
+}
+
+impl TryFrom<v1::CustomFunction> for CustomFunction {
+    type Error = Fault;
+
+    fn try_from(custom: v1::CustomFunction) -> Result<Self, Fault> {
+        let bytes = u64::try_from(custom.parameters.len()).unwrap_or(u64::MAX);
+        within(bytes, MAX_CUSTOM_PARAMETERS.0, "MAX_CUSTOM_PARAMETERS", "parameters")?;
+        let id = FunctionId { name: name(custom.name, "name")?, version: custom.version };
+        // A custom function by a built-in name could never be told from it in a worker's offer.
+        if StageFunction::built_in().iter().any(|built_in| built_in.name == id.name) {
+            return Err(Fault::at("name", Problem::Reserved));
+        }
+        Ok(Self { id, parameters: custom.parameters })
+    }
+}
+
+impl From<GapPolicy> for v1::GapPolicy {
+    fn from(gaps: GapPolicy) -> Self {
+        let GapPolicy { strict, write_empty_chunks } = gaps;
+        Self { strict, write_empty_chunks }
+    }
+}
+
+/// Absent is the default: neither.
+fn gaps(gaps: Option<v1::GapPolicy>) -> GapPolicy {
+    gaps.map_or_else(GapPolicy::default, |gaps| GapPolicy {
+        strict: gaps.strict,
+        write_empty_chunks: gaps.write_empty_chunks,
+    })
+}
+
+/// Axes are below the limit of the rank, so each fits.
+fn of_order(order: &[usize]) -> Vec<u32> {
+    order.iter().map(|axis| u32::try_from(*axis).unwrap_or(u32::MAX)).collect()
+}
+
+fn order(order: &[u32], rank: usize) -> Result<Vec<usize>, Fault> {
+    let refuse = || Fault::at("order", Problem::NotAnOrder { rank });
+    let axes: Option<Vec<usize>> = order.iter().map(|axis| usize::try_from(*axis).ok()).collect();
+    let axes = axes.filter(|axes| axes.len() == rank).ok_or_else(refuse)?;
+    if (0..rank).all(|axis| axes.contains(&axis)) { Ok(axes) } else { Err(refuse()) }
+}
+
+fn same_width(found: u64, expected: u64, field: &str) -> Result<(), Fault> {
+    if found == expected { Ok(()) } else { Err(Fault::at(field, Problem::WidthMismatch { expected, found })) }
+}
+
+/// Refuses a grid of tasks that is not about elements of the array.
+fn inside(grid: &BoxGrid, array: &ArrayLayout, field: &str) -> Result<(), Fault> {
+    let (expected, found) = (array.shape.len(), grid.bounds().rank());
+    if found != expected {
+        return Err(Fault::at(field, Problem::RankMismatch { expected, found }));
+    }
+    if Region::whole(&array.shape).contains(grid.bounds()) { Ok(()) } else { Err(Fault::at(field, Problem::Outside)) }
+}

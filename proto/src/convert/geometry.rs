@@ -1,0 +1,59 @@
+//! Regions and grids. Behind this door every region has a count of elements that fits into 64 bits, and every grid a
+//! count of boxes.
+
+use rechunk_common::geometry::{BoxGrid, Region};
+
+use super::field::{lengths, of_rank, required, shape};
+use crate::{
+    fault::{Fault, Problem},
+    invalid::{InvalidGrid, InvalidRegion},
+    v1,
+};
+
+impl From<Region> for v1::Region {
+    fn from(region: Region) -> Self {
+        Self { start: region.start().to_vec(), end: region.end().to_vec() }
+    }
+}
+
+impl TryFrom<v1::Region> for Region {
+    type Error = InvalidRegion;
+
+    fn try_from(region: v1::Region) -> Result<Self, InvalidRegion> {
+        let start = shape(region.start, "start")?;
+        let end = of_rank(region.end, start.len(), "end")?;
+        if start.iter().zip(&end).any(|(start, end)| end < start) {
+            return Err(Fault::at("end", Problem::Reversed).into());
+        }
+        let region = Self::new(start, end);
+        if product(&region.shape()).is_none() {
+            return Err(Fault::at("end", Problem::Overflow).into());
+        }
+        Ok(region)
+    }
+}
+
+impl From<BoxGrid> for v1::BoxGrid {
+    fn from(grid: BoxGrid) -> Self {
+        Self { bounds: Some(grid.bounds().clone().into()), lengths: grid.lengths().to_vec() }
+    }
+}
+
+impl TryFrom<v1::BoxGrid> for BoxGrid {
+    type Error = InvalidGrid;
+
+    fn try_from(grid: v1::BoxGrid) -> Result<Self, InvalidGrid> {
+        // There are at most as many boxes as elements, and those are known to fit.
+        let bounds: Region = required(grid.bounds, "bounds")?;
+        let lengths = lengths(grid.lengths, bounds.rank(), "lengths")?;
+        Ok(Self::new(bounds, lengths))
+    }
+}
+
+/// The product of lengths; `None` beyond 64 bits. An empty axis makes it 0 whatever the others are.
+pub(super) fn product(lengths: &[u64]) -> Option<u64> {
+    if lengths.contains(&0) {
+        return Some(0);
+    }
+    lengths.iter().try_fold(1_u64, |product, length| product.checked_mul(*length))
+}

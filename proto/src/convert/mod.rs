@@ -1,0 +1,30 @@
+//! Conversions between messages and domain types: `From` on the way out, `TryFrom` with a typed error on the way in.
+//!
+//! Domain types are taken apart by name on the way out, so that a new field of a domain type does not compile until it
+//! is on the wire.
+
+mod counts;
+mod exchange;
+mod field;
+mod function;
+mod geometry;
+mod job;
+mod layout;
+mod lease;
+mod outline;
+mod pipelines;
+mod publishing;
+mod refusal;
+mod request;
+mod session;
+mod summary;
+mod time;
+mod worker;
+
+pub(crate) use field::cut;
+pub use outline::PlannedRechunk;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use tests::samples;

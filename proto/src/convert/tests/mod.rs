@@ -1,0 +1,6 @@
+//! Tests of the conversions: what goes out comes back, and what is wrong is named.
+
+mod hostile;
+mod named_faults;
+mod round_trips;
+pub(crate) mod samples;

@@ -1,0 +1,76 @@
+//! Regions, grids and layouts.
+
+use proptest::{collection::vec, prelude::*, sample::select};
+use rechunk_common::{
+    geometry::{BoxGrid, Region},
+    layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
+};
+
+use super::basics::{names, urls};
+
+pub(crate) fn shapes() -> impl Strategy<Value = Vec<u64>> {
+    vec(0_u64..50, 0..5)
+}
+
+/// A box length per axis.
+pub(crate) fn lengths(rank: usize) -> impl Strategy<Value = Vec<u64>> {
+    vec(1_u64..9, rank)
+}
+
+/// A region of an array of this shape.
+pub(crate) fn regions_in(shape: &[u64]) -> impl Strategy<Value = Region> + use<> {
+    let axes: Vec<_> =
+        shape.iter().map(|length| (0..=*length, 0..=*length).prop_map(|(a, b)| (a.min(b), a.max(b)))).collect();
+    axes.prop_map(|axes: Vec<(u64, u64)>| {
+        Region::new(axes.iter().map(|a| a.0).collect(), axes.iter().map(|a| a.1).collect())
+    })
+}
+
+pub(crate) fn regions() -> impl Strategy<Value = Region> {
+    shapes().prop_flat_map(|shape| regions_in(&shape))
+}
+
+pub(crate) fn grids_over(bounds: Region) -> impl Strategy<Value = BoxGrid> {
+    lengths(bounds.rank()).prop_map(move |lengths| BoxGrid::new(bounds.clone(), lengths))
+}
+
+pub(crate) fn grids() -> impl Strategy<Value = BoxGrid> {
+    regions().prop_flat_map(grids_over)
+}
+
+pub(crate) fn codec_lists() -> impl Strategy<Value = String> {
+    select(vec!["[]", r#"[{"name":"bytes","configuration":{"endian":"little"}}]"#, r#"["crc32c"]"#])
+        .prop_map(str::to_owned)
+}
+
+pub(crate) fn chunk_layouts(rank: usize) -> impl Strategy<Value = ChunkLayout> {
+    let location = select(vec![IndexLocation::Start, IndexLocation::End]);
+    let parts = (lengths(rank), lengths(rank), codec_lists(), codec_lists(), location, any::<bool>());
+    parts.prop_map(|(chunk_shape, times, codecs, index_codecs, index_location, sharded)| {
+        if sharded {
+            let shard_shape = chunk_shape.iter().zip(&times).map(|(length, times)| length * times).collect();
+            ChunkLayout::Sharded { shard_shape, chunk_shape, codecs, index_codecs, index_location }
+        } else {
+            ChunkLayout::Plain { chunk_shape, codecs }
+        }
+    })
+}
+
+pub(crate) fn layouts_of(shape: Vec<u64>, width: usize) -> impl Strategy<Value = ArrayLayout> {
+    let separator = select(vec![Separator::Slash, Separator::Dot]);
+    let parts =
+        (urls(), names(), vec(any::<u8>(), width), any::<bool>(), chunk_layouts(shape.len()), separator, any::<bool>());
+    parts.prop_map(move |(url, data_type, fill, has_fill, chunks, separator, is_v2)| ArrayLayout {
+        url,
+        shape: shape.clone(),
+        element: ElementType { data_type, width: width as u64 },
+        fill,
+        has_fill,
+        chunks,
+        keys: if is_v2 { ChunkKeys::V2 { separator } } else { ChunkKeys::Default { separator } },
+    })
+}
+
+pub(crate) fn layouts() -> impl Strategy<Value = ArrayLayout> {
+    (shapes(), 1_usize..17).prop_flat_map(|(shape, width)| layouts_of(shape, width))
+}

@@ -1,0 +1,106 @@
+//! Exchanges and stage functions.
+
+use proptest::{collection::vec, option, prelude::*, sample::select};
+use rechunk_common::{
+    geometry::Region,
+    plan::{
+        CheckSource, ClearPrefix, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction,
+        DeleteExchange, Document, Exchange, FunctionId, GapPolicy, PinnedDocument, PrefixPart, PublishMetadata,
+        StageFunction,
+    },
+};
+
+use super::{
+    arrays::{grids_over, layouts_of, regions, regions_in, shapes},
+    basics::{names, texts, urls},
+};
+
+pub(crate) fn exchanges_over(bounds: Region, width: usize) -> impl Strategy<Value = Exchange> {
+    (urls(), grids_over(bounds.clone()), grids_over(bounds)).prop_map(move |(url, readers, writers)| Exchange {
+        url,
+        width: width as u64,
+        readers,
+        writers,
+    })
+}
+
+pub(crate) fn exchanges() -> impl Strategy<Value = Exchange> {
+    (regions(), 1_usize..17).prop_flat_map(|(bounds, width)| exchanges_over(bounds, width))
+}
+
+pub(crate) fn orders(rank: usize) -> impl Strategy<Value = Vec<usize>> {
+    Just((0..rank).collect::<Vec<_>>()).prop_shuffle()
+}
+
+pub(crate) fn gap_policies() -> impl Strategy<Value = GapPolicy> {
+    any::<(bool, bool)>().prop_map(|(strict, write_empty_chunks)| GapPolicy { strict, write_empty_chunks })
+}
+
+/// The shape, a region in it, and an element width that the parts of a function share.
+pub(crate) fn frames() -> impl Strategy<Value = (Vec<u64>, Region, usize)> {
+    (shapes(), 1_usize..17).prop_flat_map(|(shape, width)| (Just(shape.clone()), regions_in(&shape), Just(width)))
+}
+
+pub(crate) fn sweeps() -> impl Strategy<Value = StageFunction> {
+    frames().prop_flat_map(|(shape, bounds, width)| {
+        let (source, target) = (layouts_of(shape.clone(), width), layouts_of(shape.clone(), width));
+        (source, target, grids_over(bounds), orders(shape.len()), gap_policies()).prop_map(
+            |(source, target, writers, order, gaps)| {
+                StageFunction::CopyReadToWrite(CopyReadToWrite { source, target, writers, order, gaps })
+            },
+        )
+    })
+}
+
+pub(crate) fn exchange_stages() -> impl Strategy<Value = StageFunction> {
+    frames().prop_flat_map(|(shape, bounds, width)| {
+        let array = layouts_of(shape.clone(), width);
+        (array, exchanges_over(bounds, width), orders(shape.len()), gap_policies(), 0..3, 1_u64..9).prop_map(
+            |(array, exchange, order, gaps, which, objects_per_task)| match which {
+                0 => StageFunction::CopyReadToExchange(CopyReadToExchange {
+                    source: array,
+                    exchange,
+                    strict: gaps.strict,
+                }),
+                1 => StageFunction::CopyExchangeToWrite(CopyExchangeToWrite { exchange, target: array, order, gaps }),
+                _ => StageFunction::DeleteExchange(DeleteExchange { exchange, objects_per_task }),
+            },
+        )
+    })
+}
+
+pub(crate) fn documents() -> impl Strategy<Value = Document> {
+    prop_oneof![
+        (urls(), texts()).prop_map(|(url, body)| Document::Write { url, body }),
+        (urls(), names(), vec((names(), texts()), 0..3)).prop_map(|(group_url, node_path, documents)| {
+            Document::Reconsolidate { group_url, node_path, documents }
+        }),
+    ]
+}
+
+pub(crate) fn pinned_documents() -> impl Strategy<Value = PinnedDocument> {
+    (urls(), option::of(texts()), any::<u64>()).prop_map(|(url, etag, size)| PinnedDocument { url, etag, size })
+}
+
+pub(crate) fn custom_functions() -> impl Strategy<Value = StageFunction> {
+    ("my_[a-z]{1,6}", any::<u32>(), vec(any::<u8>(), 0..20)).prop_map(|(name, version, parameters)| {
+        StageFunction::Custom(CustomFunction { id: FunctionId { name, version }, parameters })
+    })
+}
+
+pub(crate) fn functions() -> impl Strategy<Value = StageFunction> {
+    let part = select(vec![PrefixPart::Metadata, PrefixPart::Everything]);
+    prop_oneof![
+        (vec(urls(), 0..3), part)
+            .prop_map(|(prefixes, part)| StageFunction::ClearPrefix(ClearPrefix { prefixes, part })),
+        sweeps(),
+        exchange_stages(),
+        vec(pinned_documents(), 0..3).prop_map(|documents| StageFunction::CheckSource(CheckSource { documents })),
+        vec(documents(), 0..3).prop_map(|documents| StageFunction::PublishMetadata(PublishMetadata { documents })),
+        custom_functions(),
+    ]
+}
+
+pub(crate) fn function_ids() -> impl Strategy<Value = FunctionId> {
+    (names(), any::<u32>()).prop_map(|(name, version)| FunctionId { name, version })
+}

@@ -1,0 +1,80 @@
+//! The messages and services as tonic generates them from the `.proto` files; their documentation is there.
+
+/// Messages and the service of `rechunk.v1`.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::wildcard_enum_match_arm,
+    clippy::large_futures,
+    reason = "generated"
+)]
+pub mod v1 {
+    tonic::include_proto!("rechunk.v1");
+}
+
+/// The side of the workers.
+pub mod worker {
+    /// Messages and the service of `rechunk.worker.v1`.
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::pedantic,
+        clippy::wildcard_enum_match_arm,
+        clippy::large_futures,
+        reason = "generated"
+    )]
+    pub mod v1 {
+        tonic::include_proto!("rechunk.worker.v1");
+    }
+}
+
+/// The encoded descriptors of both packages and of all they import, for the reflection service.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rechunk_descriptor.bin"));
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost::Message;
+    use prost_types::{FileDescriptorProto, FileDescriptorSet};
+
+    #[test]
+    fn the_descriptors_hold_both_services_with_all_their_calls() {
+        let set = FileDescriptorSet::decode(super::FILE_DESCRIPTOR_SET).expect("descriptors");
+        let calls: BTreeSet<String> = set
+            .file
+            .iter()
+            .flat_map(|file| file.service.iter().map(move |service| (file.package(), service)))
+            .flat_map(|(package, service)| {
+                service.method.iter().map(move |method| format!("{package}.{}/{}", service.name(), method.name()))
+            })
+            .collect();
+        let rechunk = [
+            "PlanRechunk",
+            "SubmitRechunk",
+            "SubmitPipelines",
+            "GetJob",
+            "ListJobs",
+            "WatchJob",
+            "CancelJob",
+            "DeleteJob",
+            "ListWorkers",
+        ];
+        let mut expected: BTreeSet<String> =
+            rechunk.iter().map(|call| format!("rechunk.v1.RechunkService/{call}")).collect();
+        expected.insert("rechunk.worker.v1.WorkerService/Sync".into());
+        assert_eq!(calls, expected);
+    }
+
+    #[test]
+    fn the_descriptors_hold_all_that_they_import() {
+        let set = FileDescriptorSet::decode(super::FILE_DESCRIPTOR_SET).expect("descriptors");
+        let names: BTreeSet<&str> = set.file.iter().map(FileDescriptorProto::name).collect();
+        for file in &set.file {
+            assert!(file.dependency.iter().all(|import| names.contains(import.as_str())), "{}", file.name());
+        }
+    }
+}

@@ -69,3 +69,11 @@ pub const MAX_CHUNK_BYTES: ByteCount = ByteCount(1 << 40);
 
 /// The longest that one `Sync` waits for work.
 pub const MAX_SYNC_WAIT: Duration = Duration::from_secs(20);
+
+/// One attempt at writing an object: 250 MB at 10 MB/s. A write that is under way when its lease ends goes on for no
+/// longer than this.
+pub const PUT_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// What a coordinator adds to a lease before it counts as ended, unless it is told otherwise: longer than
+/// [`PUT_TIMEOUT`], so that no write comes after a deletion that waited for it.
+pub const LEASE_MARGIN: Duration = Duration::from_secs(30);

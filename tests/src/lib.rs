@@ -1,1 +1,32 @@
-//! Stub.
+//! The harness of the end-to-end tests: arrays made and read by plain code, a coordinator with workers in this process,
+//! a real S3 server.
+//!
+//! - [`made_array`] and [`whole_array`] are the oracle: they write and read arrays chunk by chunk and place elements one
+//!   by one. They share metadata and codecs with the product, and nothing of planning or copying.
+//! - [`cluster`] runs a coordinator behind real gRPC with workers that each have a link of their own ([`link`]).
+//! - [`traffic`] says what observed requests were for; [`faithful`] says what must hold after every job.
+//! - [`seaweedfs`] is a real S3 server.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "what goes wrong in a harness fails the test that uses it"
+)]
+
+pub mod cluster;
+pub mod faithful;
+pub mod link;
+pub mod made_array;
+pub mod place;
+pub mod seaweedfs;
+pub mod traffic;
+pub mod whole_array;
+
+pub use cluster::{Cluster, ClusterOptions, Wire};
+pub use link::SwitchableLink;
+pub use made_array::{ArraySpec, Content, MadeArray};
+pub use place::Place;
+pub use seaweedfs::SeaweedFs;
+pub use traffic::Traffic;
+pub use whole_array::WholeArray;

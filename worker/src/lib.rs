@@ -1,1 +1,27 @@
-//! Stub.
+//! The worker: leases in, chunks moved, results out. A library first: [`WorkerBuilder`] puts a worker together, with
+//! functions of one's own if wanted, and the program `rechunk-worker` is a thin shell around it.
+//!
+//! A worker knows nothing of plans: it is given (function, task range, lease). Order, barriers and retries are the
+//! coordinator's. What it holds in memory is bounded by the grant of each task, to the byte.
+
+mod builder;
+pub mod compute;
+pub mod context;
+pub mod copy;
+mod failure;
+mod function;
+pub mod memory;
+pub mod metadata;
+pub mod removal;
+pub mod resident;
+mod session;
+pub mod tally;
+#[cfg(test)]
+mod workbench;
+
+pub use builder::{BuildError, DEFAULT_GRACE, Worker, WorkerBuilder};
+pub use compute::ComputePool;
+pub use context::TaskContext;
+pub use function::TaskFunction;
+pub use memory::{BufferPool, TaskMemory, memory_reserve};
+pub use session::{BootClock, Clock, CoordinatorLink, GrpcLink, LinkError};

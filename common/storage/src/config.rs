@@ -4,6 +4,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use rechunk_common::limits;
+
 use crate::{
     error::{ErrorClass, Operation, StorageError},
     profile::{Access, S3Settings, StoreProfile},
@@ -13,9 +15,6 @@ use crate::{
 
 /// One request in all, its body included: 100 MB at a slow 1 MB/s.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
-
-/// One attempt of a PUT. A worker sets it below the margin that the coordinator adds to a lease.
-pub const PUT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Making a connection: a host that does not answer by then will not.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,7 +71,7 @@ impl StoreConfig {
             open: None,
             retry: RetryPolicy::default(),
             request_timeout: REQUEST_TIMEOUT,
-            put_timeout: PUT_TIMEOUT,
+            put_timeout: limits::PUT_TIMEOUT,
             variables: Arc::new(|name| std::env::var(name).ok()),
         }
     }

@@ -10,7 +10,7 @@ use rechunk_common::{
 };
 
 /// Something to do.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Append to the journal; `Event::RecordDurable` answers. Records carry rising positions.
     Append(Record),
@@ -48,7 +48,7 @@ pub enum Command {
 }
 
 /// One record of the journal.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Rises by one.
     pub position: JournalPosition,
@@ -59,7 +59,7 @@ pub struct Record {
 }
 
 /// What is recorded.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordFact {
     /// A job is accepted, with its whole plan.
     JobAccepted {

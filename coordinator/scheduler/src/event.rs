@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use rechunk_common::{
-    ids::{JobId, JournalPosition, RequestId},
+    ByteCount,
+    ids::{JobId, JournalPosition, RequestId, SyncSeq, WorkerId},
+    limits::LEASE_MARGIN,
     plan::Plan,
     session::SyncRequest,
 };
@@ -16,12 +18,23 @@ impl Timestamp {
     /// The moment `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+        self.after_ms(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The moment `ms` milliseconds later.
+    #[must_use]
+    pub fn after_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to this; 0 where it is not earlier.
+    pub fn ms_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
     }
 }
 
 /// Something happened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A caller submits a job. The door has checked it.
     Submit {
@@ -36,7 +49,7 @@ pub enum Event {
         /// Shown to people, and compared with the targets of later jobs.
         target: String,
         /// Temporary bytes that may stand at one time.
-        temp_limit: Option<rechunk_common::ByteCount>,
+        temp_limit: Option<ByteCount>,
         /// Its share beside other jobs; at least 1.
         weight: u32,
         /// Tasks of it that may be leased at a time.
@@ -57,9 +70,9 @@ pub enum Event {
     /// The caller of a `Sync` is gone: its answer is not wanted any more.
     SyncDropped {
         /// The worker.
-        worker: rechunk_common::ids::WorkerId,
+        worker: WorkerId,
         /// Which call.
-        seq: rechunk_common::ids::SyncSeq,
+        seq: SyncSeq,
     },
     /// Everything up to this position is durable.
     RecordDurable {
@@ -79,7 +92,7 @@ pub struct Settings {
     pub margin: Duration,
     /// Work that one lease should hold.
     pub lease_work: Duration,
-    /// A task without any progress for this long is leased again.
+    /// A lease that reports nothing for this long is revoked, and its tasks are leased again.
     pub progress_deadline: Duration,
     /// Deaths of leases on a single task, on different workers, before the job fails.
     pub poison_limit: u16,
@@ -89,7 +102,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(30),
-            margin: Duration::from_secs(10),
+            margin: LEASE_MARGIN,
             lease_work: Duration::from_secs(15),
             progress_deadline: Duration::from_mins(30),
             poison_limit: 3,

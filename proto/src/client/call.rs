@@ -2,6 +2,8 @@
 
 use std::{error::Error, future::Future, time::Duration};
 
+use prost::Message;
+use rechunk_common::{Refusal, RefusalCode, limits::MAX_MESSAGE_BYTES};
 use tonic::{Request, Response, Status};
 
 use super::ClientError;
@@ -10,11 +12,20 @@ use crate::{
     status::{from_status, is_of_transport},
 };
 
-/// A request that tells the coordinator when nobody will wait any more.
-pub(super) fn request<W>(message: impl Into<W>, deadline: Duration) -> Request<W> {
-    let mut request = Request::new(message.into());
+/// A request that tells the coordinator when nobody will wait any more. One over the message limit is refused here:
+/// sent, it would only cut its connection.
+pub(super) fn request<W: Message>(message: impl Into<W>, deadline: Duration) -> Result<Request<W>, ClientError> {
+    let message = message.into();
+    let bytes = message.encoded_len();
+    if bytes > MAX_MESSAGE_BYTES {
+        let message = format!(
+            "the request has {bytes} bytes, and MAX_MESSAGE_BYTES is {MAX_MESSAGE_BYTES}; submit several smaller ones"
+        );
+        return Err(Refusal::new(RefusalCode::ResourceExhausted, "LIMIT_EXCEEDED", message).into());
+    }
+    let mut request = Request::new(message);
     request.set_timeout(deadline);
-    request
+    Ok(request)
 }
 
 /// The answer of a call within its deadline. The header alone does not bound an answer whose body never ends.

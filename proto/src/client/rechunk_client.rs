@@ -43,7 +43,7 @@ impl RechunkClient {
     /// What a rechunk would do and cost.
     pub async fn plan(&self, rechunk: RechunkRequest) -> Result<PlannedRechunk, ClientError> {
         let deadline = self.options.plan_timeout;
-        let request = request::<v1::PlanRechunkRequest>(rechunk, deadline);
+        let request = request::<v1::PlanRechunkRequest>(rechunk, deadline)?;
         let planned = answer(&self.url, deadline, self.service().plan_rechunk(request)).await?;
         converted(&self.url, planned)
     }
@@ -51,7 +51,7 @@ impl RechunkClient {
     /// Submits a rechunk; the job is durable when its id comes back.
     pub async fn submit(&self, rechunk: RechunkRequest) -> Result<JobId, ClientError> {
         let deadline = self.options.plan_timeout;
-        let request = request::<v1::SubmitRechunkRequest>(rechunk, deadline);
+        let request = request::<v1::SubmitRechunkRequest>(rechunk, deadline)?;
         let submitted = answer(&self.url, deadline, self.service().submit_rechunk(request)).await?;
         converted(&self.url, submitted)
     }
@@ -59,7 +59,7 @@ impl RechunkClient {
     /// Submits pipelines of the caller's own; the job is durable when its id comes back.
     pub async fn submit_pipelines(&self, pipelines: PipelinesRequest) -> Result<JobId, ClientError> {
         let deadline = self.options.call_timeout;
-        let request = request::<v1::SubmitPipelinesRequest>(pipelines, deadline);
+        let request = request::<v1::SubmitPipelinesRequest>(pipelines, deadline)?;
         let submitted = answer(&self.url, deadline, self.service().submit_pipelines(request)).await?;
         converted(&self.url, submitted)
     }
@@ -67,7 +67,7 @@ impl RechunkClient {
     /// A job with its plan.
     pub async fn job(&self, job: &JobId) -> Result<JobView, ClientError> {
         let deadline = self.options.call_timeout;
-        let request = request::<v1::GetJobRequest>(job.clone(), deadline);
+        let request = request::<v1::GetJobRequest>(job.clone(), deadline)?;
         let found = answer(&self.url, deadline, self.service().get_job(request)).await?;
         converted(&self.url, required(&self.url, "job", found.job)?)
     }
@@ -79,7 +79,7 @@ impl RechunkClient {
         let mut page_token = String::new();
         // A coordinator has no more jobs than this, and so no more pages.
         for _ in 0..MAX_LIVE_JOBS.saturating_add(MAX_REMEMBERED_JOBS) {
-            let request = request(v1::ListJobsRequest { page_size: 0, page_token }, deadline);
+            let request = request(v1::ListJobsRequest { page_size: 0, page_token }, deadline)?;
             let page = answer(&self.url, deadline, self.service().list_jobs(request)).await?;
             for job in page.jobs {
                 jobs.push(converted(&self.url, job)?);
@@ -104,21 +104,21 @@ impl RechunkClient {
     /// Asks for a job to be cancelled.
     pub async fn cancel(&self, job: &JobId) -> Result<(), ClientError> {
         let deadline = self.options.call_timeout;
-        let request = request::<v1::CancelJobRequest>(job.clone(), deadline);
+        let request = request::<v1::CancelJobRequest>(job.clone(), deadline)?;
         answer(&self.url, deadline, self.service().cancel_job(request)).await.map(|v1::CancelJobResponse {}| ())
     }
 
     /// Forgets a terminal job and removes its temporary objects.
     pub async fn delete(&self, job: &JobId) -> Result<(), ClientError> {
         let deadline = self.options.call_timeout;
-        let request = request::<v1::DeleteJobRequest>(job.clone(), deadline);
+        let request = request::<v1::DeleteJobRequest>(job.clone(), deadline)?;
         answer(&self.url, deadline, self.service().delete_job(request)).await.map(|v1::DeleteJobResponse {}| ())
     }
 
     /// The workers that were heard lately, by name.
     pub async fn workers(&self) -> Result<Vec<WorkerView>, ClientError> {
         let deadline = self.options.call_timeout;
-        let request = request(v1::ListWorkersRequest {}, deadline);
+        let request = request(v1::ListWorkersRequest {}, deadline)?;
         let listed = answer(&self.url, deadline, self.service().list_workers(request)).await?;
         listed.workers.into_iter().map(|worker| converted(&self.url, worker)).collect()
     }

@@ -44,7 +44,7 @@ impl WorkerLink {
     /// Says what the worker holds and hears what it should hold. Waits for as long as the request allows and a margin.
     pub async fn sync(&self, sync: SyncRequest) -> Result<SyncResponse, ClientError> {
         let deadline = sync.wait.saturating_add(self.options.sync_margin);
-        let request = request::<v1::SyncRequest>(sync, deadline);
+        let request = request::<v1::SyncRequest>(sync, deadline)?;
         // tonic's client wants to be owned by its call; a clone is two pointers.
         let mut service = self.service.clone();
         let response = answer(&self.url, deadline, service.sync(request)).await?;

@@ -6,7 +6,7 @@ use rechunk_common::{
     plan::{PhaseOutline, PipelineOutline, PlanOutline, PlanSummary, StageOutline},
 };
 
-use super::field::{each, length_within, name, required};
+use super::field::{each, length_within, name, required, text};
 use crate::{fault::Fault, invalid::InvalidPlan, v1};
 
 /// A rechunk as it would be done: what PlanRechunk answers.
@@ -74,7 +74,8 @@ impl TryFrom<v1::PipelineOutline> for PipelineOutline {
     fn try_from(pipeline: v1::PipelineOutline) -> Result<Self, Fault> {
         length_within(pipeline.stages.len(), MAX_STAGES_PER_PIPELINE, "MAX_STAGES_PER_PIPELINE", "stages")?;
         Ok(Self {
-            name: name(pipeline.name, "name")?,
+            // Empty for the one pipeline of an array job: it is named by its array.
+            name: text(pipeline.name, "name")?,
             stages: each(pipeline.stages, "stages")?,
             temp_bytes: ByteCount(pipeline.temp_bytes),
         })

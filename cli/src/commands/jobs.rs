@@ -1,0 +1,156 @@
+//! `rechunk jobs`, `show`, `watch`, `cancel` and `delete`: commands about a coordinator's jobs.
+
+use rechunk_common::{
+    Counts,
+    job::{JobState, JobView},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    args::{JobArgs, OutputArgs, OutputFormat, RemoteArgs},
+    failure::Failure,
+    follow::{self, OnInterrupt},
+    progress::Progress,
+    remote::RemoteService,
+    report,
+    report::table::{grouped, table_of},
+    service::Service,
+};
+
+/// All jobs, the newest first.
+pub(crate) async fn list(args: &RemoteArgs, output: &OutputArgs) -> Result<(), Failure> {
+    let jobs = RemoteService::connect(&args.coordinator, std::time::Duration::ZERO).await?.jobs().await?;
+    match output.output {
+        OutputFormat::Json => println!("{:#}", Value::Array(jobs.iter().map(job_json).collect())),
+        OutputFormat::Text if jobs.is_empty() => println!("no jobs"),
+        OutputFormat::Text => {
+            let mut table = table_of(&["job", "state", "done", "source", "target"]);
+            for job in &jobs {
+                table.add_row([
+                    job.id.to_string(),
+                    job.state.as_str().to_lowercase(),
+                    done(job),
+                    job.source.clone(),
+                    job.target.clone(),
+                ]);
+            }
+            println!("{table}");
+        }
+    }
+    Ok(())
+}
+
+/// One job.
+pub(crate) async fn show(args: &JobArgs, output: &OutputArgs) -> Result<(), Failure> {
+    let job = connect(args).await?.job(&args.job).await?;
+    print(&job, output);
+    Ok(())
+}
+
+/// Follows a job; its end is the command's.
+pub(crate) async fn watch(args: &JobArgs, output: &OutputArgs) -> Result<(), Failure> {
+    let service = connect(args).await?;
+    let mut progress = Progress::new(output.quiet);
+    let job = follow::to_the_end(&service, &args.job, &mut progress, OnInterrupt::Leave).await?;
+    let job = follow::outcome(job)?;
+    print(&job, output);
+    Ok(())
+}
+
+/// Cancels a job and waits until what it wrote is removed.
+pub(crate) async fn cancel(args: &JobArgs, output: &OutputArgs) -> Result<(), Failure> {
+    let service = connect(args).await?;
+    service.cancel(&args.job).await?;
+    let mut progress = Progress::new(output.quiet);
+    let job = follow::to_the_end(&service, &args.job, &mut progress, OnInterrupt::Leave).await?;
+    if job.state != JobState::Cancelled {
+        follow::outcome(job)?;
+        return Err(Failure::internal(format!("{} was not cancelled", args.job)));
+    }
+    say(output, &format!("{} is cancelled; what it had written is removed", job.id), &job_json(&job));
+    Ok(())
+}
+
+/// Forgets a job.
+pub(crate) async fn delete(args: &JobArgs, output: &OutputArgs) -> Result<(), Failure> {
+    connect(args).await?.delete(&args.job).await?;
+    say(output, &format!("{} is deleted", args.job), &json!({"job": args.job, "deleted": true}));
+    Ok(())
+}
+
+async fn connect(args: &JobArgs) -> Result<RemoteService, Failure> {
+    RemoteService::connect(&args.remote.coordinator, args.patience.reconnect).await
+}
+
+fn say(output: &OutputArgs, text: &str, value: &Value) {
+    match output.output {
+        OutputFormat::Text => println!("{text}"),
+        OutputFormat::Json => println!("{value:#}"),
+    }
+}
+
+fn print(job: &JobView, output: &OutputArgs) {
+    if output.output == OutputFormat::Json {
+        println!("{:#}", job_json(job));
+        return;
+    }
+    println!("job       {}", job.id);
+    println!("state     {}", job.state.as_str().to_lowercase());
+    if !job.source.is_empty() {
+        println!("source    {}\ntarget    {}", job.source, job.target);
+    }
+    if let Some(waits) = &job.waits_for {
+        println!("waits for {waits}");
+    }
+    if let Some(failure) = &job.failure {
+        println!("failure   {failure}");
+    }
+    println!();
+    if let Some(summary) = &job.plan {
+        println!("{}", report::table::plan(summary));
+    }
+    let wall = job.ended_at_ms.map(|ended| ended.saturating_sub(job.accepted_at_ms) as f64 / 1000.0);
+    if let (Some(summary), Some(wall)) = (&job.plan, wall) {
+        print!("{}", report::table::result(job, summary, wall));
+        return;
+    }
+    let mut table = table_of(&["stage", "tasks", "done", "leased"]);
+    for stage in &job.stages {
+        table.add_row([stage.name.clone(), grouped(stage.tasks), grouped(stage.done), grouped(stage.leased)]);
+    }
+    println!("{table}");
+}
+
+fn done(job: &JobView) -> String {
+    let tasks: u64 = job.stages.iter().map(|stage| stage.tasks).sum();
+    let done: u64 = job.stages.iter().map(|stage| stage.done).sum();
+    format!("{} of {}", grouped(done), grouped(tasks))
+}
+
+fn job_json(job: &JobView) -> Value {
+    let figures = |counts: &Counts| serde_json::to_value(counts).unwrap_or(Value::Null);
+    json!({
+        "job": job.id,
+        "run": job.run,
+        "state": job.state.as_str(),
+        "source": job.source,
+        "target": job.target,
+        "accepted_at_ms": job.accepted_at_ms,
+        "ended_at_ms": job.ended_at_ms,
+        "waits_for": job.waits_for,
+        "failure": job.failure,
+        "retries": job.retries,
+        "leases_expired": job.leases_expired,
+        "peak_rss_bytes": job.peak_rss.0,
+        "stages": job.stages.iter().map(|stage| json!({
+            "array": stage.array,
+            "name": stage.name,
+            "tasks": stage.tasks,
+            "done": stage.done,
+            "leased": stage.leased,
+            "predicted": figures(&stage.predicted),
+            "measured": figures(&stage.measured),
+        })).collect::<Vec<_>>(),
+        "plan": job.plan.as_ref().map(report::json::plan),
+    })
+}

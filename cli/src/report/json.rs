@@ -1,0 +1,122 @@
+//! The JSON object of `plan`, `run` and `submit --wait`: planned figures before, measured ones after.
+
+use rechunk_common::{
+    Counts, Refusal,
+    job::JobView,
+    plan::{ArrayPlan, PlanSummary},
+};
+use serde_json::{Value, json};
+
+/// Rises when a field changes its meaning or goes.
+const SCHEMA_VERSION: u32 = 1;
+
+/// A plan.
+pub(crate) fn plan(summary: &PlanSummary) -> Value {
+    let stages = summary
+        .stages
+        .iter()
+        .map(|stage| stage_row(&stage.array, &stage.name, stage.tasks, Some(stage.task_memory.0), &stage.counts));
+    object(summary, &stages.collect::<Vec<_>>(), &summary.totals)
+}
+
+/// A job that has ended: measured figures, and the plan beside them.
+pub(crate) fn result(job: &JobView, summary: &PlanSummary, wall_seconds: f64) -> Value {
+    let measured: Counts = job.stages.iter().map(|stage| stage.measured).sum();
+    let stages = job.stages.iter().map(|stage| {
+        let memory = summary.stages.iter().find(|planned| planned.array == stage.array && planned.name == stage.name);
+        stage_row(&stage.array, &stage.name, stage.done, memory.map(|planned| planned.task_memory.0), &stage.measured)
+    });
+    let mut value = object(summary, &stages.collect::<Vec<_>>(), &measured);
+    if let Value::Object(fields) = &mut value {
+        fields.insert("job".into(), json!(job.id));
+        fields.insert("state".into(), json!(job.state.as_str()));
+        fields.insert("wall_seconds".into(), json!(wall_seconds));
+        fields.insert("retries".into(), json!(job.retries));
+        fields.insert("leases_expired".into(), json!(job.leases_expired));
+        fields.insert("repeated_requests".into(), json!(measured.repeated_requests));
+        fields.insert("upload_parts".into(), json!(measured.upload_parts));
+        fields.insert("peak_rss_bytes".into(), json!(job.peak_rss.0));
+        fields.insert("plan".into(), plan(summary));
+    }
+    value
+}
+
+/// A failure.
+pub(crate) fn error(refusal: &Refusal) -> Value {
+    json!({"error": {
+        "code": refusal.code.as_str(),
+        "reason": refusal.reason,
+        "field": refusal.field,
+        "message": refusal.message,
+    }})
+}
+
+fn object(summary: &PlanSummary, stages: &[Value], totals: &Counts) -> Value {
+    json!({
+        "schema_version": SCHEMA_VERSION,
+        "arrays": summary.arrays.iter().map(array_row).collect::<Vec<_>>(),
+        "stages": stages,
+        "totals": {
+            "get_requests": totals.get_requests,
+            "put_requests": totals.put_requests,
+            "delete_requests": totals.delete_requests,
+            "bytes_decoded": totals.bytes_decoded,
+            "bytes_encoded": totals.bytes_encoded,
+            "exchange_bytes": summary.exchange_bytes.0,
+            "skipped_fill_chunks": totals.skipped_fill_chunks,
+            "missing_source_chunks": totals.missing_source_chunks,
+            "wire_bytes_read": totals.wire_bytes_read,
+            "wire_bytes_written": totals.wire_bytes_written,
+        },
+        "metadata_requests": totals.metadata_requests,
+        "assumed": summary.assumed,
+        // The cost model is not there yet: an unknown figure is null, never a guess.
+        "estimate": {"seconds": null, "usd": null, "wire_bytes": null},
+        "peak_memory_bytes": summary.peak_memory.0,
+        "memory": {
+            "max_mem_bytes": summary.memory.max_mem.0,
+            "reserve_bytes": summary.memory.reserve.0,
+            "budget_bytes": summary.memory.budget.0,
+        },
+        "temp": summary.temp,
+        "temp_bytes": summary.temp_bytes.0,
+        "warnings": summary.warnings,
+        "runner_up": largest(summary).and_then(|array| array.runner_up.as_ref()).map(|runner_up| json!({
+            "shape_of_plan": runner_up.shape_of_plan.as_str(),
+            "reason": runner_up.reason,
+        })),
+    })
+}
+
+fn largest(summary: &PlanSummary) -> Option<&ArrayPlan> {
+    summary.arrays.iter().max_by_key(|array| array.shape.iter().fold(1_u64, |n, length| n.saturating_mul(*length)))
+}
+
+fn array_row(array: &ArrayPlan) -> Value {
+    json!({
+        "name": array.name,
+        "shape": array.shape,
+        "dtype": array.dtype,
+        "source_chunks": array.source_chunks,
+        "source_shards": array.source_shards,
+        "target_chunks": array.target_chunks,
+        "target_shards": array.target_shards,
+        "shape_of_plan": array.shape_of_plan.as_str(),
+        "reason": array.reason,
+        "pipelines": array.pipelines,
+    })
+}
+
+fn stage_row(array: &str, name: &str, tasks: u64, memory: Option<u64>, counts: &Counts) -> Value {
+    json!({
+        "array": array,
+        "name": name,
+        "tasks": tasks,
+        "task_memory_bytes": memory,
+        "get_requests": counts.get_requests,
+        "put_requests": counts.put_requests,
+        "delete_requests": counts.delete_requests,
+        "bytes_decoded": counts.bytes_decoded,
+        "bytes_encoded": counts.bytes_encoded,
+    })
+}

@@ -1,0 +1,4 @@
+//! Plans and results as people and programs read them. The same shape before and after a run.
+
+pub(crate) mod json;
+pub(crate) mod table;

@@ -1,0 +1,190 @@
+//! One stage in progress: every task is untouched, leased, waiting, blocked or done. Ranges, never a struct per task.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rechunk_common::{
+    ByteCount,
+    ids::{Incarnation, JobId, LeaseId, PhaseIndex, PipelineIndex, RunNumber, StageAddress, StageIndex, WorkerId},
+    plan::{FunctionId, Stage},
+    task_set::{TaskRange, TaskSet},
+};
+
+use crate::{event::Timestamp, lease_size::Pace, repair::Repair, waiting::WaitingTasks};
+
+/// Where a stage stands in its job, in run order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct StagePlace {
+    pub(crate) phase: u32,
+    pub(crate) pipeline: u32,
+    pub(crate) stage: u32,
+}
+
+impl StagePlace {
+    pub(crate) fn of(address: &StageAddress) -> Self {
+        Self { phase: address.phase.0, pipeline: address.pipeline.0, stage: address.stage.0 }
+    }
+
+    pub(crate) fn address(self, job: &JobId, run: RunNumber) -> StageAddress {
+        StageAddress {
+            job: job.clone(),
+            run,
+            phase: PhaseIndex(self.phase),
+            pipeline: PipelineIndex(self.pipeline),
+            stage: StageIndex(self.stage),
+        }
+    }
+
+    /// The stage before it in its pipeline.
+    pub(crate) fn before(self) -> Option<Self> {
+        Some(Self { stage: self.stage.checked_sub(1)?, ..self })
+    }
+
+    /// The stage after it in its pipeline.
+    pub(crate) fn next(self) -> Self {
+        Self { stage: self.stage.saturating_add(1), ..self }
+    }
+}
+
+/// What a worker must offer for a task; stages of one class are equal to a worker.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TaskClass {
+    pub(crate) function: FunctionId,
+    pub(crate) memory: ByteCount,
+    pub(crate) scratch: ByteCount,
+}
+
+impl TaskClass {
+    pub(crate) fn of(stage: &Stage) -> Self {
+        Self { function: stage.function.id(), memory: stage.task_memory, scratch: stage.task_scratch }
+    }
+}
+
+/// Where an opened stage stands; a closed one has no progress at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StageState {
+    /// Tasks are leased.
+    Open,
+    /// Every task is done, the record is not durable yet.
+    Draining,
+    /// The barrier is passed.
+    Complete,
+}
+
+/// What the indexes of the job and of the scheduler hold about the stage; see `Scheduler::refresh`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Indexed {
+    /// A task can be leased now.
+    pub(crate) is_ready: bool,
+    /// When the next waiting task can be.
+    pub(crate) due: Option<Timestamp>,
+    /// Nothing is left to lease, but leases run that have no backup.
+    pub(crate) is_straggling: bool,
+    pub(crate) leased: u64,
+    pub(crate) done: u64,
+}
+
+/// One opened stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StageProgress {
+    pub(crate) state: StageState,
+    pub(crate) class: TaskClass,
+    /// Its row in the job's report; `None` for cleanup.
+    pub(crate) row: Option<usize>,
+    pub(crate) task_count: u64,
+    /// Never leased.
+    pub(crate) untouched: TaskSet,
+    pub(crate) done: TaskSet,
+    /// To be leased again.
+    pub(crate) waiting: WaitingTasks,
+    /// Tasks that wait for a repair: the task here, the lost task of the stage before.
+    pub(crate) blocked: BTreeMap<u64, u64>,
+    /// Tasks of this stage whose output was lost, though they are done.
+    pub(crate) repairs: BTreeMap<u64, Repair>,
+    /// Failed attempts of tasks that are not done.
+    pub(crate) failures: BTreeMap<u64, u32>,
+    /// Where leases of a single task died.
+    pub(crate) deaths: BTreeMap<u64, BTreeSet<(WorkerId, Incarnation)>>,
+    /// Live leases.
+    pub(crate) leases: BTreeSet<LeaseId>,
+    /// Those of them that never had a backup and are none.
+    pub(crate) unbacked: BTreeSet<LeaseId>,
+    pub(crate) pace: Pace,
+    pub(crate) indexed: Indexed,
+}
+
+impl StageProgress {
+    /// A stage that opens.
+    pub(crate) fn open(stage: &Stage, row: Option<usize>) -> Self {
+        Self {
+            state: StageState::Open,
+            class: TaskClass::of(stage),
+            row,
+            task_count: stage.task_count,
+            untouched: TaskSet::from_iter([TaskRange::new(0, stage.task_count)]),
+            done: TaskSet::new(),
+            waiting: WaitingTasks::default(),
+            blocked: BTreeMap::new(),
+            repairs: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            deaths: BTreeMap::new(),
+            leases: BTreeSet::new(),
+            unbacked: BTreeSet::new(),
+            pace: Pace::default(),
+            indexed: Indexed::default(),
+        }
+    }
+
+    /// Tasks of live leases, each counted once: those that are nowhere else.
+    pub(crate) fn leased(&self) -> u64 {
+        let blocked = u64::try_from(self.blocked.len()).unwrap_or(u64::MAX);
+        self.task_count
+            .saturating_sub(self.untouched.len())
+            .saturating_sub(self.done.len())
+            .saturating_sub(self.waiting.len())
+            .saturating_sub(blocked)
+    }
+
+    /// Whether every task is done.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.len() >= self.task_count
+    }
+
+    /// What the indexes should hold at `now`.
+    pub(crate) fn index_at(&self, now: Timestamp) -> Indexed {
+        let dues = || self.repairs.values().filter_map(Repair::due).chain(self.waiting.first_due());
+        let is_open = self.state == StageState::Open;
+        let is_fresh = is_open && !self.untouched.is_empty();
+        Indexed {
+            is_ready: is_fresh || dues().any(|due| due <= now),
+            due: dues().chain(self.waiting.first_after(now)).filter(|due| *due > now).min(),
+            is_straggling: is_open && !is_fresh && self.waiting.is_empty() && !self.unbacked.is_empty(),
+            leased: self.leased(),
+            done: self.done.len(),
+        }
+    }
+
+    /// Takes `tasks` from wherever they wait, because they are done or belong to a lease now.
+    pub(crate) fn take_out(&mut self, tasks: TaskRange) {
+        self.untouched.remove(tasks);
+        self.waiting.remove(tasks);
+        let blocked: Vec<u64> = self.blocked.range(tasks.start..tasks.end.max(tasks.start)).map(|(k, _)| *k).collect();
+        for task in blocked {
+            self.blocked.remove(&task);
+        }
+    }
+
+    /// Whether every task of `tasks` is untouched or waiting.
+    pub(crate) fn is_free(&self, tasks: TaskRange) -> bool {
+        self.untouched.gaps(tasks).into_iter().all(|gap| self.waiting.covers(gap))
+    }
+
+    /// Forgets what was remembered of tasks that are done now.
+    pub(crate) fn forget_faults(&mut self, tasks: TaskRange) {
+        if !self.failures.is_empty() {
+            self.failures.retain(|task, _| !tasks.contains(*task));
+        }
+        if !self.deaths.is_empty() {
+            self.deaths.retain(|task, _| !tasks.contains(*task));
+        }
+    }
+}

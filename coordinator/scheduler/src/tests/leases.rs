@@ -1,0 +1,342 @@
+//! Stories of leases: granted, renewed, lost, expired, adopted, backed up.
+
+use std::time::Duration;
+
+use rechunk_common::{
+    Counts,
+    ids::{Epoch, LeaseId, SyncSeq, WorkerId},
+    session::Lease,
+};
+
+use super::{
+    plans::{of_function, stage, stages},
+    world::{World, answer_to, job, lease_id, puts, settings, tasks},
+};
+use crate::{Event, Settings};
+
+fn with_tasks(count: u64) -> World {
+    let mut world = World::new();
+    world.submit("a", stages(vec![stage("copy", count)]));
+    world
+}
+
+#[test]
+fn a_worker_gets_one_task_per_slot_while_nothing_is_measured() {
+    let mut world = with_tasks(100);
+    world.add_worker("w", 3);
+    assert_eq!(world.take("w"), vec![tasks(0, 1), tasks(1, 2), tasks(2, 3)]);
+}
+
+#[test]
+fn a_lease_grows_to_the_work_that_it_should_hold() {
+    let mut world = with_tasks(10_000);
+    world.add_worker("w", 1);
+    world.take("w");
+    world.wait(100);
+    let response = world.finish("w");
+    assert_eq!(response.granted[0].lease.tasks, tasks(1, 151), "15 s of tasks of 100 ms");
+}
+
+#[test]
+fn a_worker_gets_no_more_than_its_free_memory_holds() {
+    let mut world = with_tasks(100);
+    world.add_worker("w", 8).total.memory.0 = 3 << 20;
+    assert_eq!(world.take("w").len(), 3);
+}
+
+#[test]
+fn a_worker_without_the_function_gets_nothing() {
+    let mut world = World::new();
+    world.submit("a", stages(vec![of_function("other", stage("copy", 4))]));
+    world.add_worker("w", 2);
+    assert_eq!(world.take("w"), vec![]);
+}
+
+#[test]
+fn a_draining_worker_gets_nothing_and_keeps_what_it_has() {
+    let mut world = with_tasks(100);
+    world.add_worker("w", 1);
+    world.take("w");
+    world.worker("w").draining = true;
+    world.worker("w").total.slots = 5;
+    let response = world.sync("w");
+    assert_eq!(response.granted, vec![]);
+    assert_eq!(response.renewed.len(), 1);
+}
+
+#[test]
+fn a_call_with_nothing_to_say_waits_until_its_time_is_up() {
+    let mut world = World::new();
+    world.add_worker("w", 1);
+    assert_eq!(answer_to(&world.poll("w"), "w"), None);
+    assert_eq!(answer_to(&world.wait(8_999), "w"), None);
+    let answer = answer_to(&world.wait(1), "w").expect("an answer when the time is up");
+    assert_eq!((answer.seq, answer.granted), (SyncSeq(1), vec![]));
+}
+
+#[test]
+fn a_waiting_call_is_answered_when_work_appears() {
+    let mut world = World::new();
+    world.add_worker("w", 2);
+    world.poll("w");
+    let commands = world.submit("a", stages(vec![stage("copy", 5)]));
+    let answer = answer_to(&commands, "w").expect("an answer with work");
+    assert_eq!(answer.granted.len(), 2);
+    assert_eq!(world.view("a").stages[0].leased, 2);
+}
+
+#[test]
+fn a_waiting_call_is_answered_when_a_held_lease_is_revoked() {
+    let mut world = with_tasks(1);
+    world.add_worker("w", 2);
+    world.take("w");
+    assert_eq!(answer_to(&world.poll("w"), "w"), None);
+    let commands = world.cancel("a");
+    let answer = answer_to(&commands, "w").expect("an answer with the revoked lease");
+    assert_eq!(answer.revoked, vec![lease_id(7, 1)]);
+    assert_eq!(answer.renewed, vec![]);
+}
+
+#[test]
+fn a_newer_call_ends_the_older_one_with_nothing_granted() {
+    let mut world = World::new();
+    world.add_worker("w", 1);
+    world.poll("w");
+    let commands = world.poll("w");
+    let answer = answer_to(&commands, "w").expect("an answer to the older call");
+    assert_eq!((answer.seq, answer.granted), (SyncSeq(1), vec![]));
+}
+
+#[test]
+fn a_call_that_was_overtaken_is_answered_with_nothing_and_changes_nothing() {
+    let mut world = with_tasks(4);
+    world.add_worker("w", 1);
+    let late = world.request("w", 0);
+    world.take("w");
+    let before = world.scheduler.jobs().collect::<Vec<_>>();
+    let commands = world.apply(Event::Sync(Box::new(late)));
+    let answer = answer_to(&commands, "w").expect("an answer");
+    assert_eq!((answer.seq, answer.granted), (SyncSeq(1), vec![]));
+    assert_eq!(world.scheduler.jobs().collect::<Vec<_>>(), before);
+}
+
+#[test]
+fn a_call_that_was_dropped_gets_no_answer() {
+    let mut world = World::new();
+    world.add_worker("w", 1);
+    world.poll("w");
+    world.apply(Event::SyncDropped { worker: WorkerId::from("w"), seq: SyncSeq(1) });
+    assert_eq!(answer_to(&world.submit("a", stages(vec![stage("copy", 1)])), "w"), None);
+    assert_eq!(world.view("a").stages[0].leased, 0);
+}
+
+#[test]
+fn a_lost_answer_costs_one_round() {
+    let mut world = with_tasks(1);
+    world.add_worker("w", 1);
+    let lost = world.sync_lost("w");
+    assert_eq!(lost.granted[0].lease.tasks, tasks(0, 1));
+    let again = world.sync("w");
+    assert_eq!(again.granted[0].lease.tasks, tasks(0, 1));
+    assert_ne!(again.granted[0].lease.id, lost.granted[0].lease.id);
+    assert_eq!(world.view("a").retries, 0, "the lost one never ran");
+}
+
+#[test]
+fn a_held_lease_is_renewed_and_does_not_expire() {
+    let mut world = with_tasks(1);
+    world.add_worker("w", 1);
+    world.take("w");
+    for _ in 0..20 {
+        world.wait(10_000);
+        assert_eq!(world.sync("w").renewed, vec![lease_id(7, 1)]);
+    }
+    assert_eq!(world.view("a").leases_expired, 0);
+}
+
+#[test]
+fn an_expired_lease_is_leased_again_in_halves() {
+    let mut world = with_tasks(1_000);
+    world.add_worker("dead", 1);
+    world.take("dead");
+    world.wait(1_500);
+    let lost = world.finish("dead").granted[0].lease.tasks;
+    assert_eq!(lost, tasks(1, 11));
+    world.wait(39_999);
+    assert_eq!(world.view("a").leases_expired, 0, "the margin is not over");
+    world.wait(1);
+    world.add_worker("w", 3);
+    assert_eq!(world.take("w")[..2], [tasks(1, 6), tasks(6, 11)]);
+    assert_eq!(world.view("a").leases_expired, 1);
+    assert_eq!(world.view("a").retries, 10);
+}
+
+#[test]
+fn a_worker_that_comes_back_keeps_an_expired_lease_that_nobody_else_got() {
+    let mut world = with_tasks(1);
+    world.add_worker("w", 1);
+    world.take("w");
+    world.wait(45_000);
+    assert_eq!(world.sync("w").renewed, vec![lease_id(7, 1)]);
+    assert_eq!(world.view("a").stages[0].leased, 1);
+}
+
+#[test]
+fn a_worker_that_comes_back_loses_a_lease_that_somebody_else_got() {
+    let mut world = with_tasks(1);
+    world.add_worker("w", 1);
+    world.add_worker("v", 1);
+    world.take("w");
+    world.wait(45_000);
+    assert_eq!(world.take("v"), vec![tasks(0, 1)]);
+    let response = world.sync("w");
+    assert_eq!((response.renewed, response.revoked), (vec![], vec![lease_id(7, 1)]));
+}
+
+#[test]
+fn done_reports_count_from_any_lease_and_measure_only_once() {
+    let mut world = with_tasks(2);
+    world.add_worker("late", 1);
+    world.add_worker("w", 1);
+    world.take("late");
+    world.wait(41_000);
+    assert_eq!(world.take("w"), vec![tasks(0, 1)]);
+    let lease = world.drop_lease("late");
+    world.say_done("late", &lease, tasks(0, 1));
+    assert_eq!(world.view("a").stages[0].done, 1);
+    world.finish("w");
+    let row = world.view("a").stages[0].clone();
+    assert_eq!(row.done, 1);
+    assert_eq!(row.measured, Counts { repeated_requests: 1, ..puts(1) });
+}
+
+#[test]
+fn a_report_that_is_repeated_counts_once_and_is_acknowledged_again() {
+    let mut world = with_tasks(2);
+    world.add_worker("w", 1);
+    world.take("w");
+    let lease = world.drop_lease("w");
+    let response = world.say_done("w", &lease, tasks(0, 1));
+    assert_eq!(response.reports_accepted_through, 1);
+    let mut request = world.request("w", 0);
+    request.reports = vec![rechunk_common::session::LeaseReport {
+        lease: lease.id,
+        stage: lease.stage.clone(),
+        number: 1,
+        done: vec![rechunk_common::session::DoneTasks { tasks: tasks(0, 1), counts: puts(1) }],
+        failed: vec![],
+    }];
+    let commands = world.apply(Event::Sync(Box::new(request)));
+    assert_eq!(answer_to(&commands, "w").expect("an answer").reports_accepted_through, 1);
+    assert_eq!(world.view("a").stages[0].measured, puts(1));
+}
+
+#[test]
+fn a_lease_of_an_older_coordinator_is_adopted_where_its_tasks_are_free() {
+    let mut world = with_tasks(5);
+    world.add_worker("w", 1);
+    let stage = rechunk_common::ids::StageAddress {
+        job: job("a"),
+        run: rechunk_common::ids::RunNumber(1),
+        phase: rechunk_common::ids::PhaseIndex(0),
+        pipeline: rechunk_common::ids::PipelineIndex(0),
+        stage: rechunk_common::ids::StageIndex(0),
+    };
+    let foreign = |counter, start, end| Lease {
+        id: LeaseId { epoch: Epoch(6), counter },
+        stage: stage.clone(),
+        tasks: tasks(start, end),
+        ttl: Duration::from_secs(30),
+    };
+    world.worker("w").held = vec![foreign(40, 1, 3), foreign(41, 2, 4)];
+    let response = world.sync("w");
+    assert_eq!(response.renewed, vec![lease_id(6, 40)]);
+    assert_eq!(response.revoked, vec![lease_id(6, 41)], "task 2 belongs to the other");
+    assert_eq!(world.view("a").stages[0].leased, 2);
+    world.add_worker("v", 9);
+    assert_eq!(world.take("v"), vec![tasks(0, 1), tasks(3, 4), tasks(4, 5)]);
+}
+
+#[test]
+fn a_lease_that_nothing_is_known_of_is_revoked() {
+    let mut world = with_tasks(1);
+    world.add_worker("w", 0);
+    world.add_worker("v", 1);
+    world.take("v");
+    let lease = world.worker("v").held[0].clone();
+    world.worker("w").held = vec![Lease { id: lease_id(7, 99), ..lease }];
+    assert_eq!(world.sync("w").revoked, vec![lease_id(7, 99)]);
+}
+
+#[test]
+fn another_process_of_a_worker_takes_its_place_and_its_tasks_are_leased_at_once() {
+    let mut world = with_tasks(1);
+    world.add_worker("w", 1);
+    world.take("w");
+    let old = world.worker("w").clone();
+    let new = world.worker("w");
+    (new.incarnation, new.seq) = (2, 0);
+    new.held.clear();
+    assert_eq!(world.take("w"), vec![tasks(0, 1)]);
+    let new = std::mem::replace(world.worker("w"), old);
+    let response = world.sync_lost("w");
+    assert_eq!((response.revoked, response.granted), (vec![lease_id(7, 1)], vec![]), "the old process is to stop");
+    *world.worker("w") = new;
+    assert_eq!(world.sync("w").renewed, vec![lease_id(7, 2)], "the new one is not disturbed");
+}
+
+#[test]
+fn a_lease_without_progress_is_leased_to_somebody_else() {
+    let settings = Settings { progress_deadline: Duration::from_mins(1), ..settings() };
+    let mut world = World::with(settings);
+    world.submit("a", stages(vec![stage("copy", 1)]));
+    world.add_worker("stuck", 1);
+    world.add_worker("w", 1);
+    world.take("stuck");
+    for _ in 0..6 {
+        world.wait(9_999);
+        assert_eq!(world.sync("stuck").revoked, vec![]);
+    }
+    world.wait(9_999);
+    assert_eq!(world.sync("stuck").revoked, vec![lease_id(7, 1)]);
+    assert_eq!(world.take("w"), vec![tasks(0, 1)]);
+}
+
+#[test]
+fn a_late_lease_gets_one_backup_and_the_first_to_finish_wins() {
+    let mut world = with_tasks(3);
+    for name in ["slow", "w", "v"] {
+        world.add_worker(name, 1);
+    }
+    world.take("slow");
+    world.take("w");
+    world.wait(1_000);
+    assert_eq!(world.finish("w").granted[0].lease.tasks, tasks(2, 3));
+    world.wait(1_000);
+    assert_eq!(world.finish("w").granted, vec![], "nothing is late yet");
+    for _ in 0..2 {
+        world.wait(9_000);
+        world.sync("slow");
+    }
+    assert_eq!(world.take("w"), vec![tasks(0, 1)], "the backup");
+    assert_eq!(world.take("v"), vec![], "only one backup");
+    assert_eq!(world.view("a").stages[0].leased, 1, "a task counts once");
+    world.finish("w");
+    assert_eq!(world.view("a").stages[0].done, 3);
+    assert_eq!(world.view("a").state.as_str(), "SUCCEEDING", "the slow one may still write");
+    assert_eq!(world.sync("slow").revoked, vec![lease_id(7, 1)]);
+    world.sync("slow");
+    assert_eq!(world.view("a").state.as_str(), "SUCCEEDED");
+}
+
+#[test]
+fn a_silent_worker_is_forgotten() {
+    let mut world = World::new();
+    world.add_worker("w", 1);
+    world.sync("w");
+    world.wait(79_999);
+    assert_eq!(world.scheduler.workers().len(), 1);
+    world.wait(1);
+    assert_eq!(world.scheduler.workers(), vec![]);
+    assert_eq!(world.scheduler.next_deadline(), None);
+}

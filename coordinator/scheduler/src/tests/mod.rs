@@ -1,0 +1,12 @@
+//! Stories: given events, then commands. Each step of each story is checked against the invariants.
+
+mod barriers;
+mod endings;
+mod failures;
+mod fairness;
+mod leases;
+mod plans;
+mod random;
+mod steps;
+mod views;
+mod world;

@@ -1,0 +1,91 @@
+//! The door: from a request and the stores to a checked, planned job. Behind it nothing is checked again.
+//!
+//! Reads metadata documents and lists keys, and writes nothing; chunk bytes it never touches. Knows nothing of gRPC,
+//! of the journal, or of the workers beyond what [`Fleet`] says of them. [`Door::survey`] is all the I/O; what follows
+//! from it, [`Survey::plan`], is pure.
+
+mod assignment;
+mod chunk_spec;
+mod codec_spec;
+mod discovery;
+mod enclosing;
+mod encoding;
+mod memory;
+mod node;
+mod places;
+mod refusals;
+mod shard_spec;
+mod spec;
+mod subject;
+mod survey;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+use rechunk_common::{ByteCount, Refusal, ids::JobId, plan::Plan, request::RechunkRequest};
+use rechunk_storage::Stores;
+
+pub use survey::Survey;
+
+/// Where requests are checked and planned.
+#[derive(Debug, Clone)]
+pub struct Door {
+    stores: Stores,
+}
+
+/// What the workers that may take a job have. A plan is for the smallest of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fleet {
+    /// What the tasks of the smallest eligible worker may hold together; `None` where there is no worker yet.
+    pub worker_memory_budget: Option<ByteCount>,
+    /// What a worker process itself takes, measured at its start.
+    pub reserve: ByteCount,
+    /// Tasks that may run at once in the whole fleet.
+    pub slots: u64,
+    /// Threads of one worker.
+    pub threads: u64,
+}
+
+/// A place that a live job writes: its target, or its temporary space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveSpace {
+    /// The job.
+    pub job: JobId,
+    /// The place's canonical URL.
+    pub url: String,
+}
+
+/// A request that was found good, planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// What is to be done.
+    pub plan: Plan,
+    /// The source's canonical URL.
+    pub source: String,
+    /// The target's canonical URL.
+    pub target: String,
+    /// What the job will write: its target and its temporary space. No other live job may overlap with these.
+    pub spaces: Vec<String>,
+    /// Temporary bytes that may stand at one time.
+    pub temp_limit: Option<ByteCount>,
+}
+
+impl Door {
+    /// A door to these stores.
+    pub fn new(stores: Stores) -> Self {
+        Self { stores }
+    }
+
+    /// Checks a request and plans it as `job`: [`Door::survey`], then [`Survey::plan`]. `live` are the places of all
+    /// other jobs that are not terminal.
+    pub async fn prepare(
+        &self,
+        request: &RechunkRequest,
+        job: &JobId,
+        fleet: &Fleet,
+        live: &[LiveSpace],
+    ) -> Result<Prepared, Refusal> {
+        self.survey(request, job, fleet, live).await?.plan()
+    }
+}

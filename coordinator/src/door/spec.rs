@@ -1,0 +1,128 @@
+//! The grammar of one chunk or shard spec: `1024,16,32` by position, `time=-1,lat=16` by dimension name. Knows nothing
+//! of arrays: what a value means on an axis is decided where the axis is known.
+
+use rechunk_common::{ByteCount, Refusal};
+
+/// What is asked of one axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Value {
+    /// A length in elements.
+    Length {
+        /// At least 1.
+        elements: u64,
+        /// Written with `!`: not clamped to the axis.
+        exact: bool,
+    },
+    /// `-1`: the whole axis.
+    Whole,
+    /// `keep`: as the source has it.
+    Keep,
+    /// As many elements as fit into this many decoded bytes.
+    Size(ByteCount),
+}
+
+/// One spec, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Spec {
+    /// One value per axis; none for a 0-d array.
+    Positional(Vec<Value>),
+    /// Values by dimension name, in the order they were written, each name once.
+    ByDimension(Vec<(String, Value)>),
+}
+
+/// Parses the text of one spec; `field` is where it stands in the request.
+pub(super) fn parse(text: &str, field: &str) -> Result<Spec, Refusal> {
+    if text.trim().is_empty() {
+        return Ok(Spec::Positional(Vec::new()));
+    }
+    let terms: Vec<&str> = text.split(',').map(str::trim).collect();
+    let spec = if terms.iter().any(|term| term.contains('=')) {
+        Spec::ByDimension(by_dimension(text, &terms, field)?)
+    } else {
+        Spec::Positional(terms.iter().map(|term| value(text, term, field)).collect::<Result<_, _>>()?)
+    };
+    refuse_second_size(text, &spec, field)?;
+    Ok(spec)
+}
+
+fn by_dimension(text: &str, terms: &[&str], field: &str) -> Result<Vec<(String, Value)>, Refusal> {
+    let mut values: Vec<(String, Value)> = Vec::with_capacity(terms.len());
+    for term in terms {
+        // A value never contains `=`, a dimension's name may.
+        let Some((dimension, text_of_value)) = term.rsplit_once('=') else {
+            return Err(Refusal::invalid(
+                field,
+                "INVALID_CHUNK_SPEC",
+                format!("{term:?} in {text:?} has no dimension; name a dimension before every value or before none"),
+            ));
+        };
+        let dimension = dimension.trim();
+        if values.iter().any(|(known, _)| known == dimension) {
+            return Err(Refusal::invalid(
+                field,
+                "DUPLICATE_DIMENSION",
+                format!("dimension {dimension:?} is given twice in {text:?}; give it once"),
+            ));
+        }
+        values.push((dimension.to_owned(), value(text, text_of_value.trim(), field)?));
+    }
+    Ok(values)
+}
+
+fn value(spec: &str, text: &str, field: &str) -> Result<Value, Refusal> {
+    let not_positive = || {
+        Refusal::invalid(
+            field,
+            "INVALID_CHUNK_LENGTH",
+            format!("{text:?} in {spec:?} is not a length: write a number of at least 1, or -1 for the whole axis"),
+        )
+    };
+    match text {
+        "-1" => return Ok(Value::Whole),
+        "keep" => return Ok(Value::Keep),
+        "auto" => {
+            return Err(Refusal::invalid(
+                field,
+                "UNSUPPORTED_CHUNK_SPEC",
+                format!(
+                    "\"auto\" in {spec:?} is not supported yet; write a length, or a size such as 100MB on one axis"
+                ),
+            ));
+        }
+        _ => {}
+    }
+    let (number, exact) = text.strip_suffix('!').map_or((text, false), |number| (number, true));
+    if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+        let elements = number.parse().ok().filter(|elements| *elements > 0).ok_or_else(not_positive)?;
+        return Ok(Value::Length { elements, exact });
+    }
+    if number.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err(not_positive());
+    }
+    match text.parse() {
+        Ok(ByteCount(0)) => Err(not_positive()),
+        Ok(size) => Ok(Value::Size(size)),
+        Err(_) => Err(Refusal::invalid(
+            field,
+            "INVALID_CHUNK_SPEC",
+            format!("{text:?} in {spec:?} is not a chunk length; write a number, -1, keep, or a size such as 100MB"),
+        )),
+    }
+}
+
+/// With two sizes there would be no telling how they share the chunk.
+fn refuse_second_size(text: &str, spec: &Spec, field: &str) -> Result<(), Refusal> {
+    let is_size = |value: &Value| matches!(value, Value::Size(_));
+    let sizes = match spec {
+        Spec::Positional(values) => values.iter().filter(|value| is_size(value)).count(),
+        Spec::ByDimension(values) => values.iter().filter(|(_, value)| is_size(value)).count(),
+    };
+    if sizes <= 1 {
+        return Ok(());
+    }
+    Err(Refusal::invalid(
+        field,
+        "INVALID_CHUNK_SPEC",
+        format!("{text:?} gives a size on {sizes} axes; give it on one, and lengths on the others"),
+    ))
+}

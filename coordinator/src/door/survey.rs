@@ -1,0 +1,153 @@
+//! All that the stores say about a request, gathered; and the plan that follows from it.
+
+use rechunk_common::{Refusal, RefusalCode, ids::JobId, plan::MemoryModel, request::RechunkRequest};
+use rechunk_planner::{ClearTarget, PlanInput, TempSpace};
+use rechunk_storage::{Access, Scheme, StorageError, StoreUrl, Stores};
+
+use super::{
+    Door, Fleet, LiveSpace, Prepared,
+    discovery::{self, Source},
+    enclosing::{self, Enclosing},
+    memory,
+    places::{self, Places, TempPlace},
+    refusals, target,
+};
+
+/// What was found at a request's places. Nothing more is read for its plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    pub(super) request: RechunkRequest,
+    pub(super) fleet: Fleet,
+    pub(super) memory: MemoryModel,
+    pub(super) source: Source,
+    pub(super) target: StoreUrl,
+    pub(super) enclosing: Enclosing,
+    temp: TempPlace,
+    clears: bool,
+    warnings: Vec<String>,
+}
+
+impl Door {
+    /// Checks the places of a request and reads what lies there. Cheap refusals come before any request to a store.
+    pub async fn survey(
+        &self,
+        request: &RechunkRequest,
+        job: &JobId,
+        fleet: &Fleet,
+        live: &[LiveSpace],
+    ) -> Result<Survey, Refusal> {
+        let (memory, warning) = memory::model(request.max_mem, fleet)?;
+        let places = Places::of(request)?;
+        places::refuse_live(&places.target, "target", job, live)?;
+        let source = discovery::discover(&self.stores, &places.source).await?;
+        let enclosing = enclosing::find(&self.stores, &places.target).await?;
+        enclosing.refuse_what_cannot_be_refreshed(source.is_group)?;
+        let temp = places.temp_of(job, enclosing.outermost(&places.target))?;
+        places::refuse_live(&temp.space, "temp", job, live)?;
+        let is_free = is_free(&self.stores, &places.target).await?;
+        if !is_free && !request.overwrite {
+            let message = format!(
+                "something lies at target {} already; choose another target, or replace all of it with --overwrite",
+                places.target
+            );
+            return Err(Refusal::new(RefusalCode::AlreadyExists, "TARGET_EXISTS", message).at("target"));
+        }
+        refuse_unwritable(&self.stores, &temp.space, "temp")?;
+        for group in enclosing.groups.iter().filter(|group| group.is_consolidated) {
+            refuse_unwritable(&self.stores, &group.url, "target")?;
+        }
+        let mut warnings: Vec<String> = warning.into_iter().collect();
+        if !is_free {
+            warnings.push(format!(
+                "what lies at target {} is deleted before the copy: a failure in between leaves neither old nor new",
+                places.target
+            ));
+        }
+        Ok(Survey {
+            request: request.clone(),
+            fleet: *fleet,
+            memory,
+            source,
+            target: places.target,
+            enclosing,
+            temp,
+            clears: !is_free,
+            warnings,
+        })
+    }
+}
+
+impl Survey {
+    /// The plan, or why there is none. Pure; takes up to 100 ms.
+    pub fn plan(self) -> Result<Prepared, Refusal> {
+        let target = target::of(&self)?;
+        let url = self.target.to_string();
+        let space = self.temp.space.to_string();
+        let input = PlanInput {
+            copies: target.copies,
+            memory: self.memory,
+            worker_slots: self.fleet.slots.max(1),
+            threads_per_worker: self.fleet.threads.max(1),
+            temp: TempSpace {
+                space: space.clone(),
+                url: self.temp.generation.to_string(),
+                limit: self.request.temp_limit,
+                keep: self.request.keep_temp,
+            },
+            clear: self.clears.then(|| ClearTarget { prefixes: vec![url.clone()] }),
+            publish: target.publish,
+            pinned: self.source.pins,
+            cleanup_prefixes: vec![url.clone(), space.clone()],
+        };
+        let mut plan = rechunk_planner::plan(&input)?;
+        if let Some(summary) = &mut plan.summary {
+            summary.warnings.extend(self.warnings);
+            summary.warnings.extend(self.source.warnings);
+            summary.warnings.extend(self.enclosing.warnings);
+            summary.warnings.extend(target.warnings);
+        }
+        Ok(Prepared {
+            plan,
+            source: self.source.url.to_string(),
+            target: url.clone(),
+            spaces: vec![url, space],
+            temp_limit: self.request.temp_limit,
+        })
+    }
+}
+
+/// Whether nothing lies under the target's prefix. Metadata alone does not decide: a chunk left behind by an older job
+/// would show where a new one skips a fill-only chunk.
+async fn is_free(stores: &Stores, target: &StoreUrl) -> Result<bool, Refusal> {
+    let refuse = |error| refusals::of_storage(&error, "target");
+    let prefix = stores.open(target, Access::ReadWrite).map_err(refuse)?;
+    if !prefix.is_empty().await.map_err(refuse)? {
+        return Ok(false);
+    }
+    // In a file system a file of the target's own name would be in the way; in a bucket such an object is no part of
+    // the prefix.
+    match (target.scheme(), target.parent(), target.file_name()) {
+        (Scheme::File, Some(parent), Some(name)) => {
+            let Ok(parent) = stores.open(&parent, Access::Read) else { return Ok(true) };
+            let file = parent.head(name).await.map_err(refuse)?;
+            if file.is_some() {
+                let message = format!("target {target} is a file; choose another target");
+                return Err(Refusal::new(RefusalCode::AlreadyExists, "TARGET_EXISTS", message).at("target"));
+            }
+            Ok(true)
+        }
+        (Scheme::File | Scheme::S3 | Scheme::Memory, _, _) => Ok(true),
+    }
+}
+
+/// A place that workers will write must be open for writing here too: the profiles are the same.
+fn refuse_unwritable(stores: &Stores, place: &StoreUrl, field: &str) -> Result<(), Refusal> {
+    let refuse = |error: StorageError| {
+        let mut refusal = refusals::of_storage(&error, field);
+        if field == "temp" {
+            refusal.message.push_str(", or choose another place with --temp");
+        }
+        refusal
+    };
+    stores.open(place, Access::ReadWrite).map(|_| ()).map_err(refuse)
+}

@@ -1,0 +1,9 @@
+//! The door, on stores in memory and in directories, with metadata written by hand.
+
+mod bad_input;
+mod groups;
+mod memory;
+mod places;
+mod specs;
+mod targets;
+mod world;

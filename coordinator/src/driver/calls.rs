@@ -1,0 +1,40 @@
+//! The `Sync` calls that wait for an answer. Decides nothing: the scheduler says who is answered, and when.
+
+use std::collections::BTreeMap;
+
+use rechunk_common::{
+    ids::{SyncSeq, WorkerId},
+    session::SyncResponse,
+};
+use tokio::sync::oneshot;
+
+/// Open calls, by worker and sequence number.
+#[derive(Default)]
+pub(super) struct Calls {
+    open: BTreeMap<(WorkerId, SyncSeq), oneshot::Sender<SyncResponse>>,
+}
+
+impl Calls {
+    /// A call waits. An equal one that still waits, of another process with the same name, ends without an answer.
+    pub(super) fn open(&mut self, worker: WorkerId, seq: SyncSeq, caller: oneshot::Sender<SyncResponse>) {
+        self.open.insert((worker, seq), caller);
+    }
+
+    /// Whether a new call may wait beside the `limit` others.
+    pub(super) fn has_room(&self, limit: usize) -> bool {
+        self.open.len() < limit
+    }
+
+    /// The caller has gone; answers whether its call was still waiting.
+    pub(super) fn drop_call(&mut self, worker: &WorkerId, seq: SyncSeq) -> bool {
+        self.open.remove(&(worker.clone(), seq)).is_some()
+    }
+
+    /// Answers a call. An answer that nobody takes costs a round: at its next call the worker does not hold what was
+    /// granted here, and the scheduler takes it back.
+    pub(super) fn answer(&mut self, worker: &WorkerId, response: SyncResponse) {
+        if let Some(caller) = self.open.remove(&(worker.clone(), response.seq)) {
+            let _gone = caller.send(response);
+        }
+    }
+}

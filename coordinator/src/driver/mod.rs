@@ -1,0 +1,201 @@
+//! The one task that owns the scheduler. It reads the clock, applies events, carries out commands in their order, and
+//! sleeps until the next deadline. Everybody else sends messages.
+//!
+//! Knows nothing of gRPC, and of storage only that plans and journals take their time elsewhere.
+
+mod calls;
+mod conflict;
+mod jobs;
+mod perform;
+mod planning;
+mod requests;
+mod submissions;
+mod views;
+mod watchers;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use rechunk_common::ids::{JobId, JournalPosition};
+use rechunk_scheduler::{Event, Scheduler, Timestamp};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+pub(crate) use self::planning::{Planner, Prepare};
+use self::{calls::Calls, jobs::JobTable, planning::Planning, submissions::Submissions, watchers::Watchers};
+use crate::{
+    journal::{Journal, JournalError, JournalLane},
+    message::{Answer, Message},
+    settings::{CoordinatorSettings, FleetSettings},
+    surroundings::Surroundings,
+};
+
+/// How long the last records may take when the coordinator ends.
+const LAST_FLUSH: Duration = Duration::from_secs(10);
+
+/// The shortest sleep: a deadline that its tick did not move must not keep the driver spinning.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+
+/// Owns the scheduler and everything beside it.
+pub(crate) struct Driver {
+    scheduler: Scheduler,
+    started: Instant,
+    surroundings: Arc<dyn Surroundings>,
+    fleet: FleetSettings,
+    journal: JournalLane,
+    inbox: mpsc::Receiver<Message>,
+    planning: Planning,
+    submissions: Submissions,
+    jobs: JobTable,
+    calls: Calls,
+    // Callers of cancel and delete, oldest first.
+    confirmations: BTreeMap<JobId, Vec<Answer<()>>>,
+    // Jobs whose end or deletion waits for its record.
+    ending: VecDeque<(JournalPosition, perform::Ending)>,
+    watchers: Watchers,
+    last_tick: Option<Instant>,
+}
+
+/// What a driver is made of.
+pub(crate) struct DriverParts {
+    pub(crate) settings: CoordinatorSettings,
+    pub(crate) journal: Box<dyn Journal>,
+    pub(crate) planner: Planner,
+    pub(crate) surroundings: Arc<dyn Surroundings>,
+    pub(crate) inbox: mpsc::Receiver<Message>,
+}
+
+/// Claims the journal and drives until `stop` is cancelled or every handle is gone.
+pub(crate) async fn drive(parts: DriverParts, stop: CancellationToken) -> Result<(), JournalError> {
+    let (journal, epoch) = JournalLane::open(parts.journal, parts.settings.scheduler.lease / 3).await?;
+    info!(epoch = epoch.0, "reign claimed");
+    let driver = Driver {
+        scheduler: Scheduler::new(epoch, parts.settings.scheduler),
+        started: Instant::now(),
+        surroundings: parts.surroundings,
+        fleet: parts.settings.fleet,
+        journal,
+        inbox: parts.inbox,
+        planning: Planning::new(parts.planner),
+        submissions: Submissions::default(),
+        jobs: JobTable::default(),
+        calls: Calls::default(),
+        confirmations: BTreeMap::new(),
+        ending: VecDeque::new(),
+        watchers: Watchers::default(),
+        last_tick: None,
+    };
+    driver.run(stop).await
+}
+
+/// What the driver woke up for.
+enum Wake {
+    Message(Message),
+    NoHandleLeft,
+    Planned(Box<planning::Planned>),
+    Appended(Result<JournalPosition, JournalError>),
+    Deadline,
+    Stop,
+}
+
+impl Driver {
+    async fn run(mut self, stop: CancellationToken) -> Result<(), JournalError> {
+        loop {
+            match self.wake(&stop).await {
+                Wake::Message(message) => self.on_message(message),
+                Wake::Planned(planned) => self.on_planned(*planned),
+                Wake::Appended(position) => {
+                    let position = position?;
+                    self.apply(Event::RecordDurable { position });
+                    self.settle_endings(position);
+                }
+                Wake::Deadline => self.on_deadline(),
+                Wake::Stop | Wake::NoHandleLeft => return self.finish().await,
+            }
+            self.journal.start_due(Instant::now());
+        }
+    }
+
+    async fn wake(&mut self, stop: &CancellationToken) -> Wake {
+        let deadline = self.next_deadline();
+        let asleep = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => Wake::Stop,
+            position = self.journal.appended() => Wake::Appended(position),
+            planned = self.planning.ready() => Wake::Planned(Box::new(planned)),
+            // A journal that can't keep up holds back new work instead of filling the memory.
+            message = self.inbox.recv(), if self.journal.has_room() => {
+                message.map_or(Wake::NoHandleLeft, Wake::Message)
+            }
+            () = asleep => Wake::Deadline,
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let tick = self.scheduler.next_deadline().map(|at| {
+            let at = self.started + Duration::from_millis(at.0);
+            self.last_tick.map_or(at, |last_tick| at.max(last_tick + SHORTEST_SLEEP))
+        });
+        [tick, self.journal.next_deadline(), self.watchers.next_deadline()].into_iter().flatten().min()
+    }
+
+    fn on_deadline(&mut self) {
+        let now = self.now();
+        if self.scheduler.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.last_tick = Some(Instant::now());
+            self.apply(Event::Tick);
+        }
+        self.show_due_views();
+    }
+
+    /// The scheduler's time: milliseconds since the driver started.
+    fn now(&self) -> Timestamp {
+        Timestamp::default().after(self.started.elapsed())
+    }
+
+    /// Tells the scheduler what happened and does what it asks for, in order.
+    fn apply(&mut self, event: Event) {
+        let now = self.now();
+        for command in self.scheduler.apply(now, event) {
+            self.perform(command);
+        }
+    }
+
+    /// Writes what waits for the journal. Callers that still wait hear that the coordinator has ended when their way
+    /// back is dropped.
+    async fn finish(mut self) -> Result<(), JournalError> {
+        self.calls = Calls::default();
+        self.watchers = Watchers::default();
+        let last = async {
+            while !self.journal.is_idle() {
+                let now = Instant::now();
+                self.journal.hurry(now);
+                self.journal.start_due(now);
+                let position = self.journal.appended().await?;
+                self.apply(Event::RecordDurable { position });
+                self.settle_endings(position);
+            }
+            Ok(())
+        };
+        let flushed = timeout(LAST_FLUSH, last).await;
+        info!("coordinator ended");
+        flushed.unwrap_or_else(|_elapsed| {
+            Err(JournalError::Unavailable(format!("the last records took longer than {} s", LAST_FLUSH.as_secs())))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

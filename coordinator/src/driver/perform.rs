@@ -1,0 +1,134 @@
+//! Carries out the scheduler's commands.
+
+use rechunk_common::{
+    Refusal,
+    ids::{JobId, JournalPosition, WorkerId},
+    session::SyncResponse,
+};
+use rechunk_scheduler::{Command, Record, RecordFact};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::Driver;
+
+/// What is true of a job once a record is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It is terminal.
+    Settled(JobId),
+    /// It is forgotten.
+    Deleted(JobId),
+}
+
+impl Driver {
+    /// Does one thing.
+    pub(super) fn perform(&mut self, command: Command) {
+        match command {
+            Command::Append(record) => self.append(record),
+            Command::Answer { worker, response } => self.answer_worker(&worker, *response),
+            Command::Accepted { submitted, job } => self.accepted(&submitted, job),
+            Command::Refused { job, refusal } => self.refused(&job, refusal),
+            Command::Confirmed { job } => {
+                for caller in self.confirmations.remove(&job).unwrap_or_default() {
+                    let _gone = caller.send(Ok(()));
+                }
+            }
+            Command::JobChanged { job } => self.watchers.mark(&job),
+        }
+    }
+
+    fn append(&mut self, record: Record) {
+        note(&record);
+        let ending = match &record.fact {
+            RecordFact::JobSettled { job, .. } => Some(Ending::Settled(job.clone())),
+            RecordFact::JobDeleted { job } => Some(Ending::Deleted(job.clone())),
+            RecordFact::JobAccepted { .. }
+            | RecordFact::TasksDone { .. }
+            | RecordFact::BarrierPassed { .. }
+            | RecordFact::EndingDecided { .. } => None,
+        };
+        self.ending.extend(ending.map(|ending| (record.position, ending)));
+        self.journal.push(record, Instant::now());
+    }
+
+    /// Jobs whose last record is durable now have ended.
+    pub(super) fn settle_endings(&mut self, durable: JournalPosition) {
+        while let Some((position, _)) = self.ending.front()
+            && *position <= durable
+        {
+            match self.ending.pop_front() {
+                Some((_, Ending::Settled(job))) => {
+                    self.jobs.end(&job, self.surroundings.unix_millis());
+                    self.watchers.mark_terminal(&job, Instant::now());
+                    self.show_due_views();
+                }
+                Some((_, Ending::Deleted(job))) => {
+                    info!(%job, "job deleted");
+                    self.jobs.forget(&job);
+                    self.watchers.show(&job, None);
+                }
+                None => return,
+            }
+        }
+    }
+
+    fn answer_worker(&mut self, worker: &WorkerId, response: SyncResponse) {
+        for grant in &response.granted {
+            let stage = &grant.lease.stage;
+            debug!(job = %stage.job, %stage, %worker, lease = %grant.lease.id, "lease granted");
+        }
+        for lease in &response.revoked {
+            info!(%worker, %lease, "lease revoked");
+        }
+        self.calls.answer(worker, response);
+    }
+
+    fn accepted(&mut self, submitted: &JobId, job: JobId) {
+        if *submitted == job {
+            info!(%job, "job accepted");
+            self.jobs.accept(&job, self.surroundings.unix_millis());
+        } else {
+            info!(%job, "job known by its request id");
+            self.jobs.forget(submitted);
+        }
+        self.submissions.settle(submitted, &Ok(job));
+    }
+
+    fn refused(&mut self, job: &JobId, refusal: Refusal) {
+        info!(%job, reason = refusal.reason, "refused: {refusal}");
+        if self.submissions.contains(job) {
+            self.jobs.forget(job);
+            self.submissions.settle(job, &Err(refusal));
+            return;
+        }
+        // A refusal answers the call that was made last, or, when a deletion breaks off, all of them one by one.
+        let caller = self.confirmations.get_mut(job).and_then(Vec::pop);
+        if self.confirmations.get(job).is_some_and(Vec::is_empty) {
+            self.confirmations.remove(job);
+        }
+        if let Some(caller) = caller {
+            let _gone = caller.send(Err(refusal));
+        }
+    }
+}
+
+/// One line per fact.
+fn note(record: &Record) {
+    match &record.fact {
+        RecordFact::JobAccepted { job, plan } => {
+            debug!(%job, phases = plan.phases.len(), "acceptance recorded");
+        }
+        RecordFact::TasksDone { stage, tasks, .. } => {
+            debug!(job = %stage.job, %stage, from = tasks.start, to = tasks.end, "tasks done");
+        }
+        RecordFact::BarrierPassed { stage } => info!(job = %stage.job, %stage, "barrier passed"),
+        RecordFact::EndingDecided { job, run, ending, failure: None } => {
+            info!(%job, %run, ending = ending.as_str(), "ending decided");
+        }
+        RecordFact::EndingDecided { job, run, ending, failure: Some(failure) } => {
+            warn!(%job, %run, ending = ending.as_str(), reason = failure.reason, "ending decided: {failure}");
+        }
+        RecordFact::JobSettled { job, run, state } => info!(%job, %run, state = state.as_str(), "job settled"),
+        RecordFact::JobDeleted { job } => debug!(%job, "deletion recorded"),
+    }
+}

@@ -1,0 +1,134 @@
+//! Plans in the making: each in a task of its own, so that a slow store holds up nobody else.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use rechunk_common::{Refusal, RefusalCode, ids::JobId, request::RechunkRequest};
+use tokio::{
+    runtime::Handle,
+    sync::Semaphore,
+    task::{JoinSet, spawn_blocking},
+    time::timeout,
+};
+
+use super::jobs::Turn;
+use crate::{
+    door::{Door, Prepared},
+    message::Outlook,
+};
+
+/// Plans that are made at a time: each lists keys and holds a plan in memory.
+const MAX_PLANS_AT_A_TIME: usize = 16;
+
+/// How long one plan may take, the wait for its turn included.
+const PLANNING_DEADLINE: Duration = Duration::from_mins(2);
+
+/// Makes a plan of a request. The door does; tests say when.
+#[async_trait]
+pub(crate) trait Prepare: Send + Sync + 'static {
+    /// Checks the request, looks at the source and the target, and plans for `job`.
+    async fn prepare(&self, request: &RechunkRequest, job: &JobId, outlook: &Outlook) -> Result<Prepared, Refusal>;
+}
+
+#[async_trait]
+impl Prepare for Door {
+    async fn prepare(&self, request: &RechunkRequest, job: &JobId, outlook: &Outlook) -> Result<Prepared, Refusal> {
+        let (door, request, job, outlook) = (self.clone(), request.clone(), job.clone(), outlook.clone());
+        let runtime = Handle::current();
+        // Resolving the links of local paths blocks, and the search for a plan takes up to 100 ms: too long for a
+        // thread that serves calls. The deadline is here too, since nobody can end this thread from outside.
+        let planned = spawn_blocking(move || {
+            let prepared = door.prepare(&request, &job, &outlook.fleet, &outlook.taken);
+            runtime.block_on(timeout(PLANNING_DEADLINE, prepared)).unwrap_or_else(|_elapsed| Err(too_slow()))
+        });
+        planned.await.unwrap_or_else(|_panicked| Err(planner_failed()))
+    }
+}
+
+/// Makes plans, a bounded number at a time. Clones share the bound.
+#[derive(Clone)]
+pub(crate) struct Planner {
+    prepare: Arc<dyn Prepare>,
+    permits: Arc<Semaphore>,
+}
+
+impl Planner {
+    pub(crate) fn new(prepare: Arc<dyn Prepare>) -> Self {
+        Self { prepare, permits: Arc::new(Semaphore::new(MAX_PLANS_AT_A_TIME)) }
+    }
+
+    /// Plans in its turn and within the deadline.
+    pub(crate) async fn plan(
+        &self,
+        request: &RechunkRequest,
+        job: &JobId,
+        outlook: &Outlook,
+    ) -> Result<Prepared, Refusal> {
+        let planned = timeout(PLANNING_DEADLINE, async {
+            let _permit = self.permits.acquire().await;
+            self.prepare.prepare(request, job, outlook).await
+        });
+        planned.await.unwrap_or_else(|_elapsed| Err(too_slow()))
+    }
+}
+
+/// A plan that is ready, or why there is none.
+pub(super) struct Planned {
+    pub(super) job: JobId,
+    pub(super) request: Box<RechunkRequest>,
+    /// When it was begun.
+    pub(super) since: Turn,
+    pub(super) outcome: Result<Prepared, Refusal>,
+}
+
+/// The plans of submissions.
+pub(super) struct Planning {
+    planner: Planner,
+    tasks: JoinSet<Planned>,
+}
+
+impl Planning {
+    pub(super) fn new(planner: Planner) -> Self {
+        Self { planner, tasks: JoinSet::new() }
+    }
+
+    /// Starts a plan.
+    pub(super) fn begin(&mut self, job: JobId, request: Box<RechunkRequest>, since: Turn, outlook: Outlook) {
+        let planner = self.planner.clone();
+        self.tasks.spawn(async move {
+            // In a task of its own, so that a panic in planning is that job's refusal.
+            let mut attempt = JoinSet::new();
+            let asked = (job.clone(), request.clone());
+            attempt.spawn(async move { planner.plan(&asked.1, &asked.0, &outlook).await });
+            let outcome = match attempt.join_next().await {
+                Some(Ok(outcome)) => outcome,
+                Some(Err(_)) | None => Err(planner_failed()),
+            };
+            Planned { job, request, since, outcome }
+        });
+    }
+
+    /// The next plan that is ready; waits for ever while none is made. May be dropped and asked again.
+    pub(super) async fn ready(&mut self) -> Planned {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Ok(planned)) => return planned,
+                // Only when the runtime shuts down.
+                Some(Err(_)) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+fn too_slow() -> Refusal {
+    let seconds = PLANNING_DEADLINE.as_secs();
+    let message =
+        format!("planning took longer than {seconds} s; a store of the source or the target answers slowly, try again");
+    Refusal::new(RefusalCode::Unavailable, "PLANNING_TOO_SLOW", message)
+}
+
+fn planner_failed() -> Refusal {
+    let message = "the planner ended without an answer; this is a fault of rechunk, please report it";
+    Refusal::new(RefusalCode::Internal, "PLANNER_FAILED", message)
+}

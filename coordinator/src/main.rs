@@ -1,0 +1,197 @@
+//! `rechunk-coordinator`: reads its flags and its configuration, serves until it is told to end.
+
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use rechunk_common::limits::LEASE_MARGIN;
+use rechunk_coordinator::{
+    coordinator::{Coordinator, CoordinatorTask},
+    services::{ListenerSettings, serve},
+    settings::CoordinatorSettings,
+};
+use rechunk_storage::{StoreConfig, Stores};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The journal that lasts as long as the process.
+const MEMORY_JOURNAL: &str = "memory:";
+
+/// Plans rechunks of Zarr arrays and leases their tasks to workers.
+///
+/// Without --config no store is covered, and every rechunk is refused.
+#[derive(Debug, Parser)]
+#[command(name = "rechunk-coordinator", version)]
+struct Arguments {
+    /// Where users and workers connect.
+    #[arg(long, env = "RECHUNK_LISTEN", default_value = "0.0.0.0:7380", value_name = "ADDRESS")]
+    listen: SocketAddr,
+
+    /// Where workers connect, apart from users; without it they share --listen.
+    #[arg(long, env = "RECHUNK_LISTEN_WORKERS", value_name = "ADDRESS")]
+    listen_workers: Option<SocketAddr>,
+
+    /// A TOML file with a [[stores]] table for every prefix that jobs may read or write.
+    #[arg(long, env = "RECHUNK_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Where jobs are recorded; memory: forgets them when the coordinator ends.
+    #[arg(long, env = "RECHUNK_JOURNAL", default_value = MEMORY_JOURNAL, value_name = "URL")]
+    journal: String,
+
+    /// Seconds that a lease lasts without renewal: what a lost worker costs at the most, besides --margin.
+    #[arg(long, env = "RECHUNK_LEASE", default_value_t = 30, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    lease: u64,
+
+    /// Seconds added before a lease counts as ended. Longer than a worker's attempt at one PUT (25 s), or a write that is
+    /// under way when its lease ends may come after a deletion.
+    #[arg(long, env = "RECHUNK_MARGIN", default_value_t = LEASE_MARGIN.as_secs(), value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    margin: u64,
+
+    /// Log leases and records too, not decisions only. RUST_LOG wins.
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Why the program ends: the sentence, and the exit code.
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// The flags or the configuration are wrong.
+    fn wrong(message: impl Into<String>) -> Self {
+        Self { code: 2, message: message.into() }
+    }
+
+    /// It broke off while it ran.
+    fn broken(message: impl Into<String>) -> Self {
+        Self { code: 1, message: message.into() }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging(arguments.verbose);
+    // Two TLS providers may be linked in; naming one keeps the choice from being made twice.
+    let _already_named = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Failure::broken(format!("cannot start threads: {error}"))),
+    };
+    let ended = runtime.block_on(run(arguments));
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    eprintln!("error: {}", failure.message);
+    ExitCode::from(failure.code)
+}
+
+fn start_logging(verbose: bool) {
+    let level = if verbose { "debug,h2=warn,hyper=warn" } else { "info,h2=warn,hyper=warn" };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new(level));
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal).init();
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    if arguments.journal != MEMORY_JOURNAL {
+        return Err(Failure::wrong(format!(
+            "--journal {} is not supported yet; use {MEMORY_JOURNAL}, which forgets the jobs when the coordinator ends",
+            arguments.journal
+        )));
+    }
+    let stores = Stores::new(store_config(arguments.config.as_ref()).await?);
+    // Before anything is announced: a signal from here on ends the program in good order.
+    let signals = Signals::listen()?;
+    let mut constants = CoordinatorSettings::default();
+    constants.scheduler.lease = Duration::from_secs(arguments.lease);
+    constants.scheduler.margin = Duration::from_secs(arguments.margin);
+    let (coordinator, task) = Coordinator::start(constants, stores);
+    let settings = ListenerSettings { listen: arguments.listen, listen_workers: arguments.listen_workers };
+    let stop = CancellationToken::new();
+    let serving = serve(&settings, coordinator.clone(), stop.clone())
+        .await
+        .map_err(|error| Failure::broken(error.to_string()))?;
+    info!(listen = %serving.address, listen_workers = %serving.workers_address, "coordinator ready");
+    until_told(signals, &coordinator, task, &stop, serving.ended()).await
+}
+
+/// Serves until a signal, or until the coordinator or a listener breaks off; then ends both in good order.
+async fn until_told(
+    mut signals: Signals,
+    coordinator: &Coordinator,
+    task: CoordinatorTask,
+    stop: &CancellationToken,
+    served: impl Future<Output = Result<(), rechunk_coordinator::services::ServeError>>,
+) -> Result<(), Failure> {
+    let task = task.join();
+    tokio::pin!(task, served);
+    let mut coordinator_ended = None;
+    let mut listeners_ended = None;
+    tokio::select! {
+        name = signals.next() => info!(signal = name, "ending"),
+        ended = &mut task => coordinator_ended = Some(ended),
+        ended = &mut served => listeners_ended = Some(ended),
+    }
+    // Callers first, so that each has its answer before the coordinator goes.
+    stop.cancel();
+    let listeners_ended = match listeners_ended {
+        Some(ended) => ended,
+        None => served.await,
+    };
+    coordinator.shutdown();
+    let coordinator_ended = match coordinator_ended {
+        Some(ended) => ended,
+        None => task.await,
+    };
+    coordinator_ended.map_err(|error| Failure::broken(error.to_string()))?;
+    listeners_ended.map_err(|error| Failure::broken(error.to_string()))
+}
+
+async fn store_config(file: Option<&PathBuf>) -> Result<StoreConfig, Failure> {
+    let Some(file) = file else {
+        warn!("no --config: no store is covered, and every rechunk is refused until a [[stores]] table covers it");
+        return Ok(StoreConfig::of_profiles(Vec::new()));
+    };
+    let path = file.clone();
+    let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await;
+    let text = read
+        .map_err(|error| error.to_string())
+        .and_then(|text| text.map_err(|error| error.to_string()))
+        .map_err(|error| Failure::wrong(format!("--config {}: cannot be read: {error}", file.display())))?;
+    StoreConfig::from_toml(&text).map_err(|error| Failure::wrong(format!("--config {}: {error}", file.display())))
+}
+
+/// The signals that end the program.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let on = |kind| signal(kind).map_err(|error| Failure::broken(format!("cannot listen for signals: {error}")));
+        Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one, and names it.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

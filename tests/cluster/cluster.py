@@ -1,0 +1,128 @@
+"""A coordinator and workers as real processes, against one S3 server."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from conftest import ENVIRONMENT, PROGRAMS, run_rechunk, wait_until  # noqa: E402
+
+
+class Process:
+    """One program of ours, its log in a file."""
+
+    def __init__(self, directory, name, *command, env=None):
+        self.name = name
+        self.log = directory / f"{name}.log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [PROGRAMS / command[0], *map(str, command[1:])], stdout=log, stderr=log, env={**ENVIRONMENT, **(env or {})})
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.kill()
+        assert "panicked" not in self.text(), self.text()
+
+
+class Cluster:
+    """A coordinator, workers, and the command line pointed at them."""
+
+    def __init__(self, directory, s3, lease=2):
+        self.directory, self.s3 = directory, s3
+        self.config = directory / "config.toml"
+        self.config.write_text(
+            f'[[stores]]\nprefix = "s3://{s3.bucket}"\naccess = "read-write"\nendpoint = "{s3.endpoint}"\n'
+            'region = "us-east-1"\ncredentials = "environment"\n')
+        self.credentials = {"AWS_ACCESS_KEY_ID": s3.key, "AWS_SECRET_ACCESS_KEY": s3.secret}
+        self.processes = []
+        self.coordinator = self._start(
+            "coordinator", "rechunk-coordinator", "--listen", "127.0.0.1:0", "--config", self.config, "--lease", lease,
+            "--margin", 1)
+        self.url = f"http://127.0.0.1:{self._port()}"
+
+    def _start(self, name, *command):
+        process = Process(self.directory, name, *command, env=self.credentials)
+        self.processes.append(process)
+        return process
+
+    def _port(self):
+        found = []
+
+        def listening():
+            assert self.coordinator.process.poll() is None, self.coordinator.text()
+            found[:] = re.findall(r"127\.0\.0\.1:(\d+)", self.coordinator.text())
+            return found and found[0] != "0"
+
+        wait_until(listening, "the coordinator's address")
+        return found[0]
+
+    def worker(self, name, memory="256MiB", cpus=1):
+        return self._start(
+            name, "rechunk-worker", "--coordinator", self.url, "--memory", memory, "--cpus", cpus, "--config",
+            self.config, "--name", name)
+
+    def workers_ready(self, count):
+        wait_until(lambda: len(self.command("workers").json) == count, f"{count} workers")
+
+    def command(self, *arguments):
+        return run_rechunk(*arguments, "--coordinator", self.url, "--output", "json")
+
+    def submit(self, source, target, chunks, *options):
+        ended = self.command("submit", source, target, "--chunks", chunks, *options)
+        assert ended.code == 0, ended.stderr
+        return ended.json if "--wait" in options else ended.json["job"]
+
+    def job(self, job):
+        ended = self.command("show", job)
+        assert ended.code == 0, ended.stderr
+        return ended.json
+
+    def wait_for_state(self, job, *states, seconds=180):
+        seen = {}
+
+        def reached():
+            seen.update(self.job(job))
+            assert seen["state"] not in {"SUCCEEDED", "FAILED", "CANCELLED"} - set(states), json.dumps(seen, indent=1)
+            return seen["state"] in states
+
+        wait_until(reached, f"{job} in {states}", seconds)
+        return seen
+
+    def wait_for_work(self, job, stage=None):
+        """Until tasks of a stage are running, and not all of them are done."""
+
+        def running():
+            view = self.job(job)
+            assert view["state"] in {"ACCEPTED", "RUNNING"}, json.dumps(view, indent=1)
+            return any(row["leased"] > 0 and row["done"] < row["tasks"] for row in view["stages"]
+                       if stage is None or row["name"] == stage)
+
+        wait_until(running, f"work on {stage or 'any stage'}")
+
+    def stop(self):
+        for process in reversed(self.processes):
+            process.stop()
+
+
+def peak_rss(process):
+    """The largest resident set of a live process in bytes."""
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+
+def kill(pid):
+    os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,102 @@
+//! What must hold after every job that succeeded.
+
+use rechunk_common::{
+    Counts,
+    job::{JobState, JobView},
+    request::RechunkRequest,
+};
+
+use crate::{
+    cluster::Cluster,
+    made_array::MadeArray,
+    place::Place,
+    traffic::{Traffic, chunk_urls},
+    whole_array::{WholeArray, layout_at},
+};
+
+/// A request to copy `source` to `target`, both in `place`, with other chunks.
+pub fn request(place: &Place, source: &str, target: &str, chunks: &str) -> RechunkRequest {
+    RechunkRequest {
+        source: place.url(source),
+        target: place.url(target),
+        chunks: vec![chunks.to_owned()],
+        ..RechunkRequest::default()
+    }
+}
+
+/// What all stages of a job together were counted to have done.
+pub fn measured(view: &JobView) -> Counts {
+    view.stages.iter().map(|stage| stage.measured).sum()
+}
+
+/// What all stages of a job together were planned to do.
+pub fn planned(view: &JobView) -> Counts {
+    view.plan.as_ref().expect("an ended job has its plan").totals
+}
+
+/// The job succeeded; if it did not, says why.
+pub fn assert_succeeded(view: &JobView) {
+    assert_eq!(view.state, JobState::Succeeded, "{:?}", view.failure);
+    assert!(view.stages.iter().all(|stage| stage.done == stage.tasks && stage.leased == 0), "{:#?}", view.stages);
+}
+
+/// Every element at `target` is the source's by bits, and exactly those chunks are stored that have to be.
+pub async fn assert_equal(place: &Place, source: &MadeArray, target: &str) {
+    let found = WholeArray::read(place, target).await;
+    if let Some(difference) = found.first_difference(&source.whole) {
+        panic!("{} differs from {}: {difference}", place.url(target), source.url);
+    }
+    let layout = layout_at(place, target).await;
+    if layout.has_fill {
+        let expected = source.whole.boxes_with_data(layout.chunks.read_unit());
+        assert_eq!(found.stored, expected, "chunks that hold nothing but the fill value are not stored");
+    }
+}
+
+/// What the plan says was asked for, what the workers say they asked for, and what their stores saw are the same.
+/// Holds for jobs without faults whose source has no missing chunks.
+pub async fn assert_counted(cluster: &Cluster, place: &Place, source: &MadeArray, target: &str, view: &JobView) {
+    let (planned, measured) = (planned(view), measured(view));
+    let seen = Traffic::of(&cluster.worker_requests);
+    // The index of a shard says which inner chunks are missing: these are not asked for.
+    let unasked = if source.layout.chunks.is_sharded() { measured.missing_source_chunks } else { 0 };
+    assert_eq!(measured.get_requests + unasked, planned.get_requests, "GETs as measured");
+    assert_eq!(measured.put_requests + measured.skipped_fill_chunks, planned.put_requests, "PUTs as measured");
+    assert_eq!(measured.delete_requests, planned.delete_requests, "DELETEs as measured");
+    if measured.missing_source_chunks == 0 {
+        assert_eq!(measured.bytes_decoded, planned.bytes_decoded, "bytes decoded");
+    }
+    // Chunks that hold nothing but the fill value are not encoded, also where their shard is written.
+    let grid = layout_at(place, target).await.read_grid();
+    if source.whole.boxes_with_data(grid.lengths()).len() as u64 == grid.len() {
+        assert_eq!(measured.bytes_encoded, planned.bytes_encoded, "bytes encoded");
+    }
+    assert_eq!((view.retries, measured.repeated_requests), (0, 0), "nothing was done twice");
+    assert_eq!(seen.puts, measured.put_requests, "PUTs as seen");
+    assert_eq!(seen.deletes, measured.delete_requests, "DELETEs as seen");
+    assert_eq!(seen.heads, 0, "a chunk is never asked for its size");
+    if source.layout.chunks.is_sharded() {
+        assert!(seen.gets <= measured.get_requests, "ranges are joined, never split: {seen:?}, {measured:?}");
+        assert!(seen.gets > 0, "something was read");
+    } else {
+        assert_eq!(seen.gets, measured.get_requests, "GETs as seen");
+    }
+}
+
+/// The coordinator never touched a chunk: invariant 1. It may ask whether a file stands where `target` shall be.
+pub fn assert_no_chunk_at_coordinator(cluster: &Cluster, place: &Place, target: &str) {
+    let mut touched = chunk_urls(&cluster.coordinator_requests);
+    touched.remove(&place.url(target));
+    assert!(touched.is_empty(), "the coordinator touched {touched:?}");
+}
+
+/// All of the above after a job without faults, and that nothing lies in `place` but `nodes`.
+pub async fn assert_faithful(cluster: &Cluster, place: &Place, source: &MadeArray, target: &str, view: &JobView) {
+    assert_succeeded(view);
+    assert_equal(place, source, target).await;
+    assert_counted(cluster, place, source, target, view).await;
+    assert_no_chunk_at_coordinator(cluster, place, target);
+    let source_node = source.url.strip_prefix(&place.url("")).expect("the source is here");
+    let strays = place.strays(&[source_node, target]).await;
+    assert!(strays.is_empty(), "left behind: {strays:?}");
+}

@@ -1,0 +1,205 @@
+//! Putting a worker together, and running it.
+
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use rechunk_common::{
+    ByteCount,
+    ids::{Incarnation, WorkerId},
+    plan::{FunctionId, StageFunction},
+    session::Capacity,
+};
+use rechunk_storage::Stores;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    compute::{ComputePool, NoThreads},
+    function::{Functions, TaskFunction},
+    resident::peak_rss,
+    session::{Admission, Attempts, BootClock, Clock, Conversation, CoordinatorLink, Identity, Patience},
+};
+
+/// For held tasks, once the worker is asked to leave: two leases' work.
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+
+/// Why there is no worker.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Nothing says where work comes from.
+    #[error("a worker needs a link to a coordinator")]
+    NoLink,
+    /// Nothing says which stores may be used.
+    #[error("a worker needs stores")]
+    NoStores,
+    /// A function of this id is there already.
+    #[error("two functions are registered as {0}")]
+    Twice(FunctionId),
+    /// The compute threads cannot be started.
+    #[error(transparent)]
+    NoThreads(#[from] NoThreads),
+}
+
+/// Makes a [`Worker`]. A worker of one's own functions is one's own program around this.
+#[derive(Default)]
+pub struct WorkerBuilder {
+    name: Option<WorkerId>,
+    stores: Option<Stores>,
+    memory: ByteCount,
+    scratch: ByteCount,
+    threads: Option<usize>,
+    slots: Option<u32>,
+    compute: Option<ComputePool>,
+    grace: Option<Duration>,
+    functions: Vec<Arc<dyn TaskFunction>>,
+    link: Option<Arc<dyn CoordinatorLink>>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl WorkerBuilder {
+    /// Nothing chosen: no memory for tasks, one thread, one slot.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The worker's name, shown to people; a random one if none is given.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(WorkerId(name.into()));
+        self
+    }
+
+    /// The stores that tasks may use. Their `put_timeout` must lie below the coordinator's lease margin.
+    #[must_use]
+    pub fn stores(mut self, stores: Stores) -> Self {
+        self.stores = Some(stores);
+        self
+    }
+
+    /// What tasks may hold together; for a limit of the whole process see [`crate::memory::memory_reserve`].
+    #[must_use]
+    pub fn memory(mut self, memory: ByteCount) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// Local disk that tasks may use together.
+    #[must_use]
+    pub fn scratch(mut self, scratch: ByteCount) -> Self {
+        self.scratch = scratch;
+        self
+    }
+
+    /// Threads for codecs and copies.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Tasks at a time, if their memory fits.
+    #[must_use]
+    pub fn slots(mut self, slots: u32) -> Self {
+        self.slots = Some(slots);
+        self
+    }
+
+    /// Compute threads that are shared with other workers of the process, or none at all (simulations).
+    #[must_use]
+    pub fn compute(mut self, compute: ComputePool) -> Self {
+        self.compute = Some(compute);
+        self
+    }
+
+    /// How long held tasks may take once the worker is asked to leave.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// Offers a function beside our own.
+    #[must_use]
+    pub fn register(mut self, function: impl TaskFunction) -> Self {
+        self.functions.push(Arc::new(function));
+        self
+    }
+
+    /// The way to the coordinator.
+    #[must_use]
+    pub fn link(mut self, link: impl CoordinatorLink) -> Self {
+        self.link = Some(Arc::new(link));
+        self
+    }
+
+    /// The clock by which leases are counted; [`BootClock`] unless a simulation brings its own.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// The worker.
+    pub fn build(self) -> Result<Worker, BuildError> {
+        let link = self.link.ok_or(BuildError::NoLink)?;
+        let stores = self.stores.ok_or(BuildError::NoStores)?;
+        let compute = match self.compute {
+            Some(compute) => compute,
+            None => ComputePool::new(self.threads.unwrap_or(1))?,
+        };
+        let mut known: BTreeSet<FunctionId> = StageFunction::built_in().into_iter().collect();
+        let mut functions = Functions::default();
+        for function in self.functions {
+            if !known.insert(function.id()) {
+                return Err(BuildError::Twice(function.id()));
+            }
+            functions.register(function);
+        }
+        let incarnation = random();
+        let identity = Identity {
+            worker: self.name.unwrap_or_else(|| WorkerId(format!("worker-{incarnation:016x}"))),
+            incarnation: Incarnation(incarnation),
+            functions: functions.ids(),
+            total: Capacity { memory: self.memory, scratch: self.scratch, slots: self.slots.unwrap_or(1).max(1) },
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            peak_rss,
+        };
+        let attempts = Attempts { stores, functions, compute, admission: Admission::new(self.memory) };
+        let clock = self.clock.unwrap_or_else(|| Arc::new(BootClock));
+        let patience = Patience { grace: self.grace.unwrap_or(DEFAULT_GRACE) };
+        Ok(Worker { link, clock, identity, patience, attempts })
+    }
+}
+
+/// Differs between any two starts.
+fn random() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+/// A worker, ready to run.
+pub struct Worker {
+    link: Arc<dyn CoordinatorLink>,
+    clock: Arc<dyn Clock>,
+    identity: Identity,
+    patience: Patience,
+    attempts: Attempts,
+}
+
+impl Worker {
+    /// The worker's name.
+    pub fn name(&self) -> &WorkerId {
+        &self.identity.worker
+    }
+
+    /// Works until `shutdown` is cancelled; then it takes no more leases, finishes and reports what it holds within
+    /// the grace, and returns. Dropping the future stops everything at once; leases then end by themselves.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self { link, clock, identity, patience, attempts } = self;
+        tracing::info!(worker = %identity.worker, memory = %identity.total.memory, slots = identity.total.slots,
+            "a worker starts");
+        Conversation::new(link, clock, identity, patience, attempts).run(shutdown).await;
+    }
+}

@@ -1,0 +1,82 @@
+//! What a function is given to do one task: stores, memory, compute threads, and when to stop.
+
+use std::sync::Arc;
+
+use rechunk_common::{ByteCount, TaskFailure};
+use rechunk_storage::{Access, Prefix, StoreUrl, Stores, WriteGuard};
+use tokio_util::sync::CancellationToken;
+
+use crate::{compute::ComputePool, failure, memory::TaskMemory, tally::Tally};
+
+/// The surroundings of one attempt of one task. Clones share everything.
+#[derive(Clone)]
+pub struct TaskContext {
+    stores: Stores,
+    guard: Arc<dyn WriteGuard>,
+    memory: Arc<TaskMemory>,
+    compute: ComputePool,
+    tally: Arc<Tally>,
+    cancelled: CancellationToken,
+}
+
+impl std::fmt::Debug for TaskContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TaskContext").field("memory", &self.memory.limit()).finish_non_exhaustive()
+    }
+}
+
+impl TaskContext {
+    /// The context of an attempt whose writes `guard` allows and whose buffers `memory` bounds.
+    pub fn new(
+        stores: Stores,
+        guard: Arc<dyn WriteGuard>,
+        memory: Arc<TaskMemory>,
+        compute: ComputePool,
+        cancelled: CancellationToken,
+    ) -> Self {
+        Self { stores, guard, memory, compute, tally: Arc::new(Tally::new()), cancelled }
+    }
+
+    /// Cancelled when the lease has ended or was revoked: stop soon, nothing that is still written counts. A function
+    /// that does not look is dropped at its next `await`.
+    pub fn cancelled(&self) -> &CancellationToken {
+        &self.cancelled
+    }
+
+    /// To be handed to every write and delete: says no once the lease has ended.
+    pub fn guard(&self) -> &Arc<dyn WriteGuard> {
+        &self.guard
+    }
+
+    /// The stores that this worker may use, unobserved; [`TaskContext::open`] counts.
+    pub fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    /// Opens `url`; what is sent there is counted as this task's.
+    pub fn open(&self, url: &str, access: Access) -> Result<Prefix, TaskFailure> {
+        let url = StoreUrl::parse(url).map_err(|error| failure::invalid(error.to_string()))?;
+        let prefix = self.stores.open(&url, access).map_err(|error| failure::of_storage(&error))?;
+        Ok(prefix.with_observer(Arc::clone(&self.tally) as Arc<dyn rechunk_storage::Observer>))
+    }
+
+    /// The memory that was granted.
+    pub fn memory(&self) -> &Arc<TaskMemory> {
+        &self.memory
+    }
+
+    /// How much memory was granted.
+    pub fn memory_grant(&self) -> ByteCount {
+        self.memory.limit()
+    }
+
+    /// For work that needs a processor for longer than half a millisecond.
+    pub fn compute(&self) -> &ComputePool {
+        &self.compute
+    }
+
+    /// What was asked of the stores so far.
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+}

@@ -1,0 +1,93 @@
+//! Copies of elements from one chunk grid to another: three functions, one engine.
+//!
+//! A *piece* is what is read alone (a chunk, an inner chunk, an exchange block), a *target* what is filled (a chunk,
+//! an inner chunk, an exchange block). Elements are opaque bytes of a fixed width. Knows nothing of plans, leases or
+//! other tasks: a task index and the function's parameters say all.
+
+mod cells;
+mod engine;
+mod exchange;
+mod kernel;
+mod sink;
+mod source;
+mod targets;
+
+use rechunk_common::{
+    TaskFailure,
+    geometry::{BoxGrid, Region},
+    ids::TaskIndex,
+    layout::{ArrayLayout, ChunkLayout},
+    plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, GapPolicy},
+};
+
+use self::{
+    engine::Copy,
+    sink::{ChunkSink, ExchangeSink, ShardSink, Sink},
+    source::{ArraySource, BlockSource, PieceSource},
+    targets::Fills,
+};
+use crate::{context::TaskContext, failure::invalid};
+
+#[cfg(test)]
+mod tests;
+
+/// Fills the target chunks of box `task` from the source.
+pub async fn read_to_write(cx: &TaskContext, function: &CopyReadToWrite, task: TaskIndex) -> Result<(), TaskFailure> {
+    let CopyReadToWrite { source, target, writers, order, gaps } = function;
+    same_width(source.element.width, target.element.width)?;
+    let region = box_of(writers, task)?;
+    let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, gaps.strict)?);
+    let sink = array_sink(cx, target, &region, *gaps)?;
+    let fills = Fills::new(&source.fill, &target.fill);
+    Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?.run(order).await
+}
+
+/// Fills exchange object `task` from the source.
+pub async fn read_to_exchange(
+    cx: &TaskContext,
+    function: &CopyReadToExchange,
+    task: TaskIndex,
+) -> Result<(), TaskFailure> {
+    let CopyReadToExchange { source, exchange, strict } = function;
+    same_width(source.element.width, exchange.width)?;
+    let region = box_of(&exchange.readers, task)?;
+    let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, *strict)?);
+    let sink = Sink::Exchange(ExchangeSink::open(cx, exchange, task, &region, &source.fill)?);
+    let fills = Fills::new(&source.fill, &source.fill);
+    let order: Vec<usize> = (0..region.rank()).collect();
+    Copy::new(cx.clone(), pieces, sink, fills, exchange.width)?.run(&order).await
+}
+
+/// Fills the target chunks of box `task` from exchange blocks.
+pub async fn exchange_to_write(
+    cx: &TaskContext,
+    function: &CopyExchangeToWrite,
+    task: TaskIndex,
+) -> Result<(), TaskFailure> {
+    let CopyExchangeToWrite { exchange, target, order, gaps } = function;
+    same_width(exchange.width, target.element.width)?;
+    let region = box_of(&exchange.writers, task)?;
+    let pieces = PieceSource::Blocks(BlockSource::open(cx, exchange, task, &region)?);
+    let sink = array_sink(cx, target, &region, *gaps)?;
+    // Blocks are always there: what was missing in the source stands in them as values.
+    let fills = Fills::new(&target.fill, &target.fill);
+    Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?.run(order).await
+}
+
+fn array_sink(cx: &TaskContext, target: &ArrayLayout, region: &Region, gaps: GapPolicy) -> Result<Sink, TaskFailure> {
+    match &target.chunks {
+        ChunkLayout::Plain { codecs, .. } => Ok(Sink::Chunks(ChunkSink::open(cx, target, codecs, region, gaps)?)),
+        ChunkLayout::Sharded { .. } => Ok(Sink::Shards(ShardSink::open(cx, target, region, gaps)?)),
+    }
+}
+
+fn box_of(grid: &BoxGrid, task: TaskIndex) -> Result<Region, TaskFailure> {
+    grid.region(task.0).ok_or_else(|| invalid(format!("there is no task {task}: the stage has {}", grid.len())))
+}
+
+fn same_width(source: u64, target: u64) -> Result<(), TaskFailure> {
+    if source == target && source > 0 {
+        return Ok(());
+    }
+    Err(invalid(format!("elements of {source} bytes cannot become elements of {target} bytes")))
+}

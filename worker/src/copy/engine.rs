@@ -1,0 +1,244 @@
+//! One copy: pieces are visited in order, fetched ahead, decoded on the compute threads, and their elements go once,
+//! straight into the targets; a complete target is encoded and written while others are being filled.
+//!
+//! Memory decides how much is under way. A piece starts only when there is room for it, for the targets that it is
+//! the first to touch, and, besides, for one target to be written; so whatever is under way can always finish, and
+//! nothing that waits holds what another needs.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use rechunk_common::TaskFailure;
+use tokio::task::{JoinError, JoinSet};
+
+use super::{
+    cells::{Meeting, visits},
+    sink::Sink,
+    source::{Fetched, PieceSource},
+    targets::{Complete, Fills, Targets},
+};
+use crate::{
+    compute::of_panic,
+    context::TaskContext,
+    failure::bug,
+    memory::{Opened, Reservation},
+};
+
+/// Pieces and writes that a task has under way at the most, where memory is to spare: enough to hide the latency of
+/// an object store.
+const MOST_IN_FLIGHT: usize = 32;
+
+/// A copy that is about to run: what does not change while it does.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    cx: TaskContext,
+    source: PieceSource,
+    sink: Sink,
+    targets: Targets,
+    meeting: Meeting,
+}
+
+/// What one of the tasks of a copy has done.
+enum Step {
+    /// A piece is copied; these targets are complete.
+    Copied(Vec<Complete>),
+    /// A target is written, or left out.
+    Finished,
+}
+
+/// The next piece and what it needs.
+struct Next {
+    place: Vec<u64>,
+    room: u64,
+    opens: Vec<usize>,
+    buffers: Vec<usize>,
+    encoded: Vec<u64>,
+}
+
+impl Copy {
+    /// A copy of all elements that pieces and targets share. Both sides' elements are `width` bytes.
+    pub(crate) fn new(
+        cx: TaskContext,
+        source: PieceSource,
+        sink: Sink,
+        fills: Fills,
+        width: u64,
+    ) -> Result<Self, TaskFailure> {
+        let meeting = Meeting::new(source.cells(), sink.cells(), width)?;
+        let targets = Targets::new(sink.cells(), fills, width)?;
+        Ok(Self { cx, source, sink, targets, meeting })
+    }
+
+    /// Runs it; pieces are visited with the axes of `order` from slowest to fastest.
+    pub(crate) async fn run(self, order: &[usize]) -> Result<(), TaskFailure> {
+        let places = visits(self.source.cells(), order)?;
+        let standing = self.source.standing_room()?.saturating_add(self.sink.standing_room());
+        let standing = self.cx.memory().try_reserve(standing).ok_or_else(|| self.too_little(standing))?;
+        let copy = Arc::new(self);
+        let mut sweep = Sweep {
+            running: JoinSet::new(),
+            complete: VecDeque::new(),
+            is_opened: vec![false; copy.targets.len()],
+            finished: 0,
+            copy,
+        };
+        sweep.run(places).await?;
+        drop(standing);
+        Ok(())
+    }
+
+    fn too_little(&self, needed: u64) -> TaskFailure {
+        let memory = self.cx.memory();
+        bug(format!(
+            "a copy needs {needed} bytes more of its memory of {} bytes, where {} are taken and nothing is under way",
+            memory.limit().0,
+            memory.reserved(),
+        ))
+    }
+
+    /// Fetches a piece and copies it.
+    async fn bring(self: Arc<Self>, place: Vec<u64>, mut room: Reservation) -> Result<Step, TaskFailure> {
+        let fetched = self.source.fetch(&self.cx, &place).await?;
+        room.settle(self.source.settled_room(&fetched));
+        let copy = Arc::clone(&self);
+        self.cx.compute().run(move || copy.take_in(&place, fetched, room)).await.map(Step::Copied)
+    }
+
+    /// Decodes a piece and puts its elements where they belong.
+    fn take_in(&self, place: &[u64], fetched: Fetched, room: Reservation) -> Result<Vec<Complete>, TaskFailure> {
+        let piece = self.source.decode(&self.cx, place, fetched)?;
+        let mut complete = Vec::new();
+        self.meeting.shares(place, |share| {
+            complete.extend(self.targets.take_in(share, &piece)?);
+            Ok(())
+        })?;
+        drop(piece);
+        drop(room);
+        Ok(complete)
+    }
+
+    async fn finish(self: Arc<Self>, target: Complete, room: Reservation) -> Result<Step, TaskFailure> {
+        self.sink.finish(&self.cx, target, room).await.map(|()| Step::Finished)
+    }
+}
+
+/// A copy under way.
+struct Sweep {
+    copy: Arc<Copy>,
+    running: JoinSet<Result<Step, TaskFailure>>,
+    /// Targets that wait to be written.
+    complete: VecDeque<Complete>,
+    is_opened: Vec<bool>,
+    finished: usize,
+}
+
+impl Sweep {
+    async fn run(&mut self, mut places: impl Iterator<Item = Vec<u64>>) -> Result<(), TaskFailure> {
+        let memory = Arc::clone(self.copy.cx.memory());
+        let mut next = self.next(&mut places)?;
+        loop {
+            self.start_writes();
+            while self.running.len() < MOST_IN_FLIGHT && self.complete.is_empty() {
+                let Some(piece) = next.take() else { break };
+                match self.start_piece(piece)? {
+                    None => next = self.next(&mut places)?,
+                    Some(waiting) => {
+                        next = Some(waiting);
+                        break;
+                    }
+                }
+            }
+            if self.running.is_empty() {
+                return self.at_rest(next);
+            }
+            tokio::select! {
+                ended = self.running.join_next() => {
+                    if let Some(ended) = ended {
+                        self.note(ended)?;
+                    }
+                }
+                () = memory.freed().notified() => {}
+            }
+        }
+    }
+
+    /// Nothing is under way: either all is done, or what is next can never start.
+    fn at_rest(&self, next: Option<Next>) -> Result<(), TaskFailure> {
+        if !self.complete.is_empty() {
+            return Err(self.copy.too_little(self.copy.sink.write_room()));
+        }
+        if let Some(next) = next {
+            let buffers = next.buffers.iter().map(|length| *length as u64);
+            let opened = buffers.chain(next.encoded.iter().copied()).fold(next.room, u64::saturating_add);
+            return Err(self.copy.too_little(opened.saturating_add(self.copy.sink.write_room())));
+        }
+        if self.finished == self.copy.targets.len() {
+            Ok(())
+        } else {
+            Err(bug("a copy ended before its last target was complete"))
+        }
+    }
+
+    fn note(&mut self, ended: Result<Result<Step, TaskFailure>, JoinError>) -> Result<(), TaskFailure> {
+        match ended {
+            Ok(Ok(Step::Copied(complete))) => self.complete.extend(complete),
+            Ok(Ok(Step::Finished)) => self.finished = self.finished.saturating_add(1),
+            Ok(Err(failure)) => return Err(failure),
+            Err(error) if error.is_panic() => return Err(of_panic(error.into_panic().as_ref())),
+            Err(_) => return Err(bug("a part of a copy was cancelled")),
+        }
+        Ok(())
+    }
+
+    /// Starts writing what is complete, as far as there is room.
+    fn start_writes(&mut self) {
+        let room = self.copy.sink.write_room();
+        while self.running.len() < MOST_IN_FLIGHT {
+            let Some(target) = self.complete.pop_front() else { return };
+            let Some(room) = self.copy.cx.memory().try_reserve(room) else {
+                self.complete.push_front(target);
+                return;
+            };
+            self.running.spawn(Arc::clone(&self.copy).finish(target, room));
+        }
+    }
+
+    /// What the piece after this one needs.
+    fn next(&self, places: &mut impl Iterator<Item = Vec<u64>>) -> Result<Option<Next>, TaskFailure> {
+        let Some(place) = places.next() else { return Ok(None) };
+        let room = self.copy.source.room(&place)?;
+        let mut next = Next { place, room, opens: Vec::new(), buffers: Vec::new(), encoded: Vec::new() };
+        let Next { place, opens, .. } = &mut next;
+        self.copy.meeting.shares(place, |share| {
+            if self.is_opened.get(share.target).is_some_and(|is_opened| !is_opened) {
+                opens.push(share.target);
+            }
+            Ok::<(), TaskFailure>(())
+        })?;
+        for target in &next.opens {
+            let room = self.copy.sink.target_room(*target)?;
+            next.buffers.push(room.buffer);
+            next.encoded.push(room.encoded);
+        }
+        Ok(Some(next))
+    }
+
+    /// Starts a piece if there is room; gives it back if not.
+    fn start_piece(&mut self, piece: Next) -> Result<Option<Next>, TaskFailure> {
+        let extra = piece.encoded.iter().fold(0_u64, |sum, room| sum.saturating_add(*room));
+        let room = piece.room.saturating_add(extra);
+        let keep_free = self.copy.sink.write_room();
+        let Some(opened) = self.copy.cx.memory().try_open(room, keep_free, &piece.buffers) else {
+            return Ok(Some(piece));
+        };
+        let Opened { piece: mut room, targets } = opened;
+        for ((target, buffer), encoded) in piece.opens.iter().zip(targets).zip(&piece.encoded) {
+            let encoded_room = room.split(*encoded);
+            self.copy.targets.open(*target, buffer, Some(encoded_room))?;
+            if let Some(is_opened) = self.is_opened.get_mut(*target) {
+                *is_opened = true;
+            }
+        }
+        self.running.spawn(Arc::clone(&self.copy).bring(piece.place, room));
+        Ok(None)
+    }
+}

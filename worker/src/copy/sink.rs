@@ -1,0 +1,151 @@
+//! Where the elements of a copy go: chunks, shards filled by inner chunk, or the blocks of an exchange object.
+
+mod chunks;
+mod exchange_object;
+mod shards;
+
+use bytes::Bytes;
+pub(crate) use chunks::ChunkSink;
+pub(crate) use exchange_object::ExchangeSink;
+use rechunk_common::{TaskFailure, layout::ArrayLayout, plan::GapPolicy};
+use rechunk_storage::{Prefix, PutPayload, Scheme};
+pub(crate) use shards::ShardSink;
+
+use super::{cells::Cells, kernel::is_all, targets::Complete};
+use crate::{
+    context::TaskContext,
+    failure::of_storage,
+    memory::{Buffer, Reservation},
+};
+
+/// The targets of one task and what becomes of them.
+#[derive(Debug)]
+pub(crate) enum Sink {
+    /// A target is a chunk.
+    Chunks(ChunkSink),
+    /// A target is an inner chunk.
+    Shards(ShardSink),
+    /// A target is a block.
+    Exchange(ExchangeSink),
+}
+
+/// The room that a target needs from its first element on, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TargetRoom {
+    /// Its buffer.
+    pub(crate) buffer: usize,
+    /// What its encoding needs beyond that, where encodings are kept until others are there too.
+    pub(crate) encoded: u64,
+}
+
+impl Sink {
+    /// The targets' cells.
+    pub(crate) fn cells(&self) -> &Cells {
+        match self {
+            Self::Chunks(chunks) => chunks.cells(),
+            Self::Shards(shards) => shards.cells(),
+            Self::Exchange(exchange) => exchange.cells(),
+        }
+    }
+
+    /// What target `index` needs from its first element on.
+    pub(crate) fn target_room(&self, index: usize) -> Result<TargetRoom, TaskFailure> {
+        match self {
+            Self::Chunks(chunks) => Ok(chunks.target_room()),
+            Self::Shards(shards) => Ok(shards.target_room()),
+            Self::Exchange(exchange) => exchange.target_room(index),
+        }
+    }
+
+    /// What a complete target needs besides, to be encoded and written.
+    pub(crate) fn write_room(&self) -> u64 {
+        match self {
+            Self::Chunks(chunks) => chunks.write_room(),
+            Self::Shards(shards) => shards.write_room(),
+            Self::Exchange(_) => 0,
+        }
+    }
+
+    /// What is held from the first piece to the last.
+    pub(crate) fn standing_room(&self) -> u64 {
+        match self {
+            Self::Chunks(_) => 0,
+            Self::Shards(shards) => shards.standing_room(),
+            Self::Exchange(exchange) => exchange.standing_room(),
+        }
+    }
+
+    /// Encodes and writes a complete target, or what it completes.
+    pub(crate) async fn finish(
+        &self,
+        cx: &TaskContext,
+        target: Complete,
+        room: Reservation,
+    ) -> Result<(), TaskFailure> {
+        match self {
+            Self::Chunks(chunks) => chunks.finish(cx, target, room).await,
+            Self::Shards(shards) => shards.finish(cx, target, room).await,
+            Self::Exchange(exchange) => exchange.finish(cx, target).await,
+        }
+    }
+}
+
+/// Writes an object, and counts it with the `decoded` bytes that it was made from.
+async fn put(
+    cx: &TaskContext,
+    prefix: &Prefix,
+    key: &str,
+    payload: impl Into<PutPayload> + Send,
+    decoded: u64,
+) -> Result<(), TaskFailure> {
+    let mut payload = payload.into();
+    if prefix.url().scheme() == Scheme::Memory {
+        // A store in memory keeps the bytes that it is given; those of a task go back to it.
+        payload = payload.into_iter().map(|part| Bytes::copy_from_slice(&part)).collect();
+    }
+    prefix.put(key, payload, cx.guard()).await.map_err(|error| of_storage(&error))?;
+    cx.tally().add(|counts| {
+        counts.put_requests += 1;
+        counts.bytes_encoded = counts.bytes_encoded.saturating_add(decoded);
+    });
+    Ok(())
+}
+
+/// When a target chunk is not written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeaveOut {
+    write_empty_chunks: bool,
+    /// `None` where the array has no fill value.
+    fill: Option<Vec<u8>>,
+    /// What stands in elements that nothing was stored for.
+    gap: Vec<u8>,
+}
+
+impl LeaveOut {
+    pub(crate) fn new(target: &ArrayLayout, gaps: GapPolicy) -> Self {
+        Self {
+            write_empty_chunks: gaps.write_empty_chunks,
+            fill: target.has_fill.then(|| target.fill.clone()),
+            gap: target.fill.clone(),
+        }
+    }
+
+    /// The chunk's buffer, or `None` where the chunk is left out.
+    fn kept(&self, target: Complete) -> Option<Buffer> {
+        let Complete { mut buffer, encoded_room, is_stored, is_filled, .. } = target;
+        drop(encoded_room);
+        if !is_filled {
+            // Only where both fill values agree does a buffer stay unfilled.
+            if !self.write_empty_chunks {
+                return None;
+            }
+            super::targets::fill(&mut buffer, &self.gap);
+            return Some(buffer);
+        }
+        let is_empty = match &self.fill {
+            Some(fill) => is_all(buffer.as_slice(), fill),
+            None => !is_stored,
+        };
+        (self.write_empty_chunks || !is_empty).then_some(buffer)
+    }
+}

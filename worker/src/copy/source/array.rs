@@ -1,0 +1,192 @@
+//! Read units of an array as pieces.
+
+use bytes::Bytes;
+use rechunk_common::{
+    TaskFailure,
+    geometry::Region,
+    layout::{ArrayLayout, ChunkKeys, ChunkLayout},
+};
+use rechunk_storage::{Access, Prefix};
+use rechunk_zarr::{ChunkCodec, ShardCodec, ShardEntry};
+
+use super::{Fetched, Piece, shard_index::ShardIndexes};
+use crate::{
+    context::TaskContext,
+    copy::cells::Cells,
+    failure::{bug, corrupt_source, invalid, missing_chunk, of_storage, too_large},
+};
+
+/// The read units that share an element with a task's region.
+#[derive(Debug)]
+pub(crate) struct ArraySource {
+    prefix: Prefix,
+    keys: ChunkKeys,
+    cells: Cells,
+    width: u64,
+    objects: Objects,
+    is_strict: bool,
+}
+
+#[derive(Debug)]
+enum Objects {
+    Chunks(ChunkCodec),
+    Shards { codec: ShardCodec, indexes: ShardIndexes },
+}
+
+impl ArraySource {
+    /// The read units of `layout` that a task of `region` reads. A missing one is an error where `is_strict`.
+    pub(crate) fn open(
+        cx: &TaskContext,
+        layout: &ArrayLayout,
+        region: &Region,
+        is_strict: bool,
+    ) -> Result<Self, TaskFailure> {
+        let refuse = |error: rechunk_zarr::MetadataError| invalid(format!("cannot decode {}: {error}", layout.url));
+        let cells = Cells::of_chunks(&layout.read_grid(), region)?;
+        let objects = match &layout.chunks {
+            ChunkLayout::Plain { chunk_shape, codecs } => {
+                Objects::Chunks(ChunkCodec::new(codecs, &layout.element, chunk_shape, &layout.fill).map_err(refuse)?)
+            }
+            ChunkLayout::Sharded { .. } => {
+                let codec = ShardCodec::new(&layout.chunks, &layout.element, &layout.fill).map_err(refuse)?;
+                let codec = codec.ok_or_else(|| bug("a sharded layout has no shard codec"))?;
+                let shards = layout.write_grid().overlapping(region).element_count();
+                Objects::Shards { codec, indexes: ShardIndexes::new(shards) }
+            }
+        };
+        let prefix = cx.open(&layout.url, Access::Read)?;
+        Ok(Self { prefix, keys: layout.keys, cells, width: layout.element.width, objects, is_strict })
+    }
+
+    pub(super) fn cells(&self) -> &Cells {
+        &self.cells
+    }
+
+    fn codec(&self) -> &ChunkCodec {
+        match &self.objects {
+            Objects::Chunks(codec) => codec,
+            Objects::Shards { codec, .. } => codec.inner(),
+        }
+    }
+
+    pub(super) fn room(&self) -> Result<u64, TaskFailure> {
+        let codec = self.codec();
+        let encoded = if codec.is_identity() { 0 } else { codec.worst_encoded_bytes() };
+        encoded.checked_add(codec.decoded_bytes()).ok_or_else(|| too_large("a source chunk"))
+    }
+
+    pub(super) fn settled_room(&self, encoded: u64) -> u64 {
+        let codec = self.codec();
+        let decoded = if codec.is_identity() { 0 } else { codec.decoded_bytes() };
+        encoded.saturating_add(decoded)
+    }
+
+    pub(super) fn standing_room(&self) -> Result<u64, TaskFailure> {
+        match &self.objects {
+            Objects::Chunks(_) => Ok(0),
+            Objects::Shards { codec, indexes } => {
+                indexes.shards().checked_mul(codec.index_bytes()).ok_or_else(|| too_large("the source's shard indexes"))
+            }
+        }
+    }
+
+    pub(super) async fn fetch(&self, cx: &TaskContext, place: &[u64]) -> Result<Fetched, TaskFailure> {
+        let position = self.cells.position(place);
+        let (key, fetched) = match &self.objects {
+            Objects::Chunks(_) => {
+                let key = self.keys.key(&position);
+                let fetched = self.fetch_chunk(cx, &key).await?;
+                (key, fetched)
+            }
+            Objects::Shards { codec, indexes } => {
+                let (shard, inner) = split(&position, codec.chunks_per_shard())?;
+                let key = self.keys.key(&shard);
+                let index = indexes.get(cx, &self.prefix, &key, &shard, codec).await?;
+                let entry = index.and_then(|index| index.entry(inner));
+                let fetched = match entry {
+                    Some(entry) => self.fetch_inner(cx, &key, entry).await?,
+                    None => Fetched::Missing,
+                };
+                (key, fetched)
+            }
+        };
+        if matches!(fetched, Fetched::Missing) {
+            if self.is_strict {
+                return Err(missing_chunk(&self.url_of(&key)));
+            }
+            cx.tally().add(|counts| counts.missing_source_chunks += 1);
+        }
+        Ok(fetched)
+    }
+
+    fn url_of(&self, key: &str) -> String {
+        format!("{}/{key}", self.prefix.url())
+    }
+
+    /// Refuses what cannot be an encoding of the chunk before its body is read.
+    fn check_length(&self, key: &str, length: u64) -> Result<(), TaskFailure> {
+        let most = self.codec().worst_encoded_bytes();
+        // Other encoders have other bounds, by a little; the process's reserve covers it.
+        let most = most.saturating_add(most / 16).saturating_add(4096);
+        if length <= most {
+            return Ok(());
+        }
+        let reason = format!("it has {length} bytes, but no encoding of its chunk has more than {most}");
+        Err(corrupt_source(&self.url_of(key), reason))
+    }
+
+    async fn fetch_chunk(&self, cx: &TaskContext, key: &str) -> Result<Fetched, TaskFailure> {
+        cx.tally().add(|counts| counts.get_requests += 1);
+        let Some(object) = self.prefix.get_sized(key).await.map_err(|error| of_storage(&error))? else {
+            return Ok(Fetched::Missing);
+        };
+        self.check_length(key, object.content_length())?;
+        let bytes = object.bytes().await.map_err(|error| of_storage(&error))?;
+        Ok(bytes.map_or(Fetched::Missing, |bytes| Fetched::Encoded { bytes, url: self.url_of(key) }))
+    }
+
+    async fn fetch_inner(&self, cx: &TaskContext, key: &str, entry: ShardEntry) -> Result<Fetched, TaskFailure> {
+        self.check_length(key, entry.length)?;
+        let end = entry.offset.checked_add(entry.length);
+        let end = end.ok_or_else(|| corrupt_source(&self.url_of(key), "its index points past every end"))?;
+        cx.tally().add(|counts| counts.get_requests += 1);
+        let bytes = self.prefix.get_range(key, entry.offset..end).await.map_err(|error| of_storage(&error))?;
+        let url = self.url_of(key);
+        match bytes {
+            Some(bytes) => Ok(Fetched::Encoded { bytes, url }),
+            None => Err(corrupt_source(&url, "the shard was deleted while it was read")),
+        }
+    }
+
+    pub(super) fn decode(
+        &self,
+        cx: &TaskContext,
+        place: &[u64],
+        bytes: Bytes,
+        url: &str,
+    ) -> Result<Piece, TaskFailure> {
+        let codec = self.codec();
+        let bytes = codec.decode(bytes).map_err(|error| corrupt_source(url, error))?;
+        if bytes.len() as u64 != codec.decoded_bytes() {
+            let reason = format!("it decodes to {} bytes instead of {}", bytes.len(), codec.decoded_bytes());
+            return Err(corrupt_source(url, reason));
+        }
+        let valid = self.cells.valid_elements(place).and_then(|elements| elements.checked_mul(self.width));
+        let valid = valid.ok_or_else(|| too_large("a source chunk"))?;
+        cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(valid));
+        Ok(Piece::Elements { bytes, is_stored: true })
+    }
+}
+
+/// The shard that holds the inner chunk at `position`, and the chunk's number in it, in C order.
+fn split(position: &[u64], chunks_per_shard: &[u64]) -> Result<(Vec<u64>, u64), TaskFailure> {
+    let odd = || bug("a shard has no inner chunks along an axis");
+    let mut shard = Vec::with_capacity(position.len());
+    let mut inner = 0_u64;
+    for (at, count) in position.iter().zip(chunks_per_shard) {
+        shard.push(at.checked_div(*count).ok_or_else(odd)?);
+        let within = at.checked_rem(*count).ok_or_else(odd)?;
+        inner = inner.checked_mul(*count).and_then(|inner| inner.checked_add(within)).ok_or_else(odd)?;
+    }
+    Ok((shard, inner))
+}

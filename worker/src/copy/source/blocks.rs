@@ -1,0 +1,110 @@
+//! Blocks of an exchange as pieces: one of every exchange object that overlaps the task's region.
+
+use bytes::Bytes;
+use rechunk_common::{
+    FailureClass, TaskFailure,
+    geometry::Region,
+    ids::TaskIndex,
+    plan::{BLOCK_TRAILER_BYTES, Block, Exchange},
+};
+use rechunk_storage::{Access, ErrorClass, Prefix, StorageError};
+
+use super::{Fetched, Piece};
+use crate::{
+    context::TaskContext,
+    copy::{
+        cells::Cells,
+        exchange::{Presence, checked_block},
+    },
+    failure::{bug, of_storage},
+};
+
+/// The blocks for one writing task.
+#[derive(Debug)]
+pub(crate) struct BlockSource {
+    prefix: Prefix,
+    exchange: Exchange,
+    /// The position of the writing task.
+    writer: Vec<u64>,
+    cells: Cells,
+}
+
+impl BlockSource {
+    /// The blocks for writing task `task`, whose box is `region`.
+    pub(crate) fn open(
+        cx: &TaskContext,
+        exchange: &Exchange,
+        task: TaskIndex,
+        region: &Region,
+    ) -> Result<Self, TaskFailure> {
+        let writer =
+            exchange.writers.position(task.0).ok_or_else(|| bug(format!("there is no writing task {task}")))?;
+        let cells = Cells::of_blocks(&exchange.readers, region)?;
+        let prefix = cx.open(&exchange.url, Access::Read)?;
+        Ok(Self { prefix, exchange: exchange.clone(), writer, cells })
+    }
+
+    pub(super) fn cells(&self) -> &Cells {
+        &self.cells
+    }
+
+    fn block(&self, place: &[u64]) -> Result<(TaskIndex, Block), TaskFailure> {
+        let position = self.cells.position(place);
+        let found = self.exchange.readers.index(&position).and_then(|reader| {
+            let region = self.exchange.readers.region(reader)?;
+            Some((TaskIndex(reader), self.exchange.block(&region, &self.writer)?))
+        });
+        found.ok_or_else(|| bug("an exchange has no block where its boxes meet"))
+    }
+
+    pub(super) fn room(&self, place: &[u64]) -> Result<u64, TaskFailure> {
+        Ok(self.block(place)?.1.bytes.saturating_add(BLOCK_TRAILER_BYTES))
+    }
+
+    pub(super) async fn fetch(&self, cx: &TaskContext, place: &[u64]) -> Result<Fetched, TaskFailure> {
+        let (reader, block) = self.block(place)?;
+        let key = Exchange::key(reader);
+        let url = format!("{}/{key}", self.prefix.url());
+        let end = block.offset.saturating_add(block.bytes).saturating_add(BLOCK_TRAILER_BYTES);
+        cx.tally().add(|counts| counts.get_requests += 1);
+        match self.prefix.get_range(&key, block.offset..end).await {
+            Ok(Some(bytes)) => Ok(Fetched::Encoded { bytes, url }),
+            Ok(None) => Err(lost(reader, &url, "it is not there")),
+            Err(error) => Err(of_lost_input(reader, &url, &error)),
+        }
+    }
+
+    pub(super) fn decode(
+        &self,
+        cx: &TaskContext,
+        place: &[u64],
+        bytes: &Bytes,
+        url: &str,
+    ) -> Result<Piece, TaskFailure> {
+        let (reader, block) = self.block(place)?;
+        let Some((elements, presence)) = checked_block(bytes) else {
+            let reason = format!("the checksum of the block at byte {} does not match", block.offset);
+            return Err(lost(reader, url, &reason));
+        };
+        cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(block.bytes));
+        Ok(Piece::Elements { bytes: elements, is_stored: presence == Presence::Stored })
+    }
+}
+
+fn lost(reader: TaskIndex, url: &str, reason: &str) -> TaskFailure {
+    TaskFailure::new(FailureClass::InputLost { task: reader }, format!("cannot read exchange object {url}: {reason}"))
+}
+
+fn of_lost_input(reader: TaskIndex, url: &str, error: &StorageError) -> TaskFailure {
+    match error.class {
+        ErrorClass::Corrupt => lost(reader, url, &error.message),
+        ErrorClass::TryAgain
+        | ErrorClass::Denied
+        | ErrorClass::Missing
+        | ErrorClass::Full
+        | ErrorClass::Unsupported
+        | ErrorClass::LeaseLost
+        | ErrorClass::Invalid
+        | ErrorClass::Other => of_storage(error),
+    }
+}

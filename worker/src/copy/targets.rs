@@ -1,0 +1,195 @@
+//! The buffers that a task fills: each open from its first element to its last. Two pieces may fill different targets
+//! at the same time; a target is locked only while elements go in.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rechunk_common::TaskFailure;
+
+use super::{
+    cells::{Cells, Share},
+    kernel::{copy_box, fill_box, fill_run},
+    source::Piece,
+};
+use crate::{
+    failure::{bug, too_large},
+    memory::{Buffer, Reservation},
+};
+
+/// What gaps are filled with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fills {
+    /// The value of elements that the source does not store.
+    source: Vec<u8>,
+    /// The value of elements beyond the array.
+    target: Vec<u8>,
+}
+
+impl Fills {
+    pub(crate) fn new(source: &[u8], target: &[u8]) -> Self {
+        Self { source: source.to_vec(), target: target.to_vec() }
+    }
+
+    fn agree(&self) -> bool {
+        self.source == self.target
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    buffer: Option<Buffer>,
+    encoded_room: Option<Reservation>,
+    /// Elements that have not arrived.
+    remaining: u64,
+    content: Content,
+    is_stored: bool,
+    is_padded: bool,
+}
+
+/// What has come so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// Nothing.
+    Nothing,
+    /// Only gaps: perhaps no buffer is needed.
+    Gaps,
+    /// The buffer holds all that came, and what no piece will bring.
+    Elements,
+}
+
+/// All targets of a task, by index in C order.
+#[derive(Debug)]
+pub(crate) struct Targets {
+    slots: Vec<Mutex<Slot>>,
+    fills: Fills,
+    width: usize,
+}
+
+/// A target whose last element has arrived.
+#[derive(Debug)]
+pub(crate) struct Complete {
+    /// Which.
+    pub(crate) index: usize,
+    /// Its elements; never allocated where all of them are missing.
+    pub(crate) buffer: Buffer,
+    /// Room for its encoding, where that was taken when it was opened.
+    pub(crate) encoded_room: Option<Reservation>,
+    /// Whether any of its elements is stored in the source.
+    pub(crate) is_stored: bool,
+    /// Whether its buffer was filled; if not, all of it is missing.
+    pub(crate) is_filled: bool,
+}
+
+impl Targets {
+    /// One target per cell, none open.
+    pub(crate) fn new(cells: &Cells, fills: Fills, width: u64) -> Result<Self, TaskFailure> {
+        let count = cells.len().ok_or_else(|| too_large("a task's number of target chunks"))?;
+        let mut slots = Vec::with_capacity(count);
+        for index in 0..count {
+            let place = cells.place(index);
+            let elements = |count: Option<u64>| count.ok_or_else(|| too_large("a target chunk"));
+            let remaining = elements(cells.used_elements(&place))?;
+            if remaining != elements(cells.valid_elements(&place).filter(|valid| *valid >= remaining))? {
+                return Err(bug("a task's box cuts through a target chunk"));
+            }
+            let is_padded = elements(cells.buffer_elements(&place))? != remaining;
+            slots.push(Mutex::new(Slot {
+                buffer: None,
+                encoded_room: None,
+                remaining,
+                content: Content::Nothing,
+                is_stored: false,
+                is_padded,
+            }));
+        }
+        let width = usize::try_from(width).map_err(|_| too_large("an element"))?;
+        Ok(Self { slots, fills, width })
+    }
+
+    /// Number of targets.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn slot(&self, index: usize) -> Result<MutexGuard<'_, Slot>, TaskFailure> {
+        let slot = self.slots.get(index).ok_or_else(|| bug("a piece meets a target that the task does not have"))?;
+        Ok(slot.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens a target: its room is taken.
+    pub(crate) fn open(
+        &self,
+        index: usize,
+        buffer: Buffer,
+        encoded_room: Option<Reservation>,
+    ) -> Result<(), TaskFailure> {
+        let mut slot = self.slot(index)?;
+        slot.buffer = Some(buffer);
+        slot.encoded_room = encoded_room;
+        Ok(())
+    }
+
+    /// Puts the share of `piece` into its target; gives the target back when that was the last of its elements.
+    pub(crate) fn take_in(&self, share: &mut Share, piece: &Piece) -> Result<Option<Complete>, TaskFailure> {
+        let mut slot = self.slot(share.target)?;
+        match piece {
+            Piece::Missing => self.take_in_gap(&mut slot, share)?,
+            Piece::Elements { bytes, is_stored } => {
+                slot.is_stored |= is_stored;
+                let to = self.prepared(&mut slot)?;
+                copy_box(bytes, share.from_start, to, share.to_start, &mut share.axes, self.width)
+                    .map_err(|error| bug(error.to_string()))?;
+            }
+        }
+        let remaining = slot.remaining.checked_sub(share.elements);
+        slot.remaining = remaining.ok_or_else(|| bug("a target gets more elements than it has"))?;
+        if slot.remaining > 0 {
+            return Ok(None);
+        }
+        let buffer = slot.buffer.take().ok_or_else(not_open)?;
+        Ok(Some(Complete {
+            index: share.target,
+            buffer,
+            encoded_room: slot.encoded_room.take(),
+            is_stored: slot.is_stored,
+            is_filled: slot.content == Content::Elements,
+        }))
+    }
+
+    fn take_in_gap(&self, slot: &mut Slot, share: &mut Share) -> Result<(), TaskFailure> {
+        if slot.content != Content::Elements && self.fills.agree() {
+            slot.content = Content::Gaps;
+            return Ok(());
+        }
+        let to = self.prepared(slot)?;
+        share.axes.iter_mut().for_each(|axis| axis.from_stride = 0);
+        fill_box(to, share.to_start, &mut share.axes, &self.fills.source).map_err(|error| bug(error.to_string()))
+    }
+
+    /// The buffer, with everything that no piece will bring filled in.
+    fn prepared<'a>(&self, slot: &'a mut Slot) -> Result<&'a mut [u8], TaskFailure> {
+        let needs_fill = match slot.content {
+            Content::Nothing => slot.is_padded,
+            Content::Gaps => true,
+            Content::Elements => false,
+        };
+        slot.content = Content::Elements;
+        let buffer = slot.buffer.as_mut().ok_or_else(not_open)?;
+        buffer.allocate();
+        if needs_fill {
+            fill(buffer, &self.fills.target);
+        }
+        Ok(buffer.allocate())
+    }
+}
+
+/// Writes `value`, one element, all over the buffer.
+pub(crate) fn fill(buffer: &mut Buffer, value: &[u8]) {
+    buffer.allocate();
+    if !(buffer.is_zeroed() && value.iter().all(|byte| *byte == 0)) {
+        fill_run(buffer.allocate(), value);
+    }
+}
+
+fn not_open() -> TaskFailure {
+    bug("a piece meets a target that is not open")
+}

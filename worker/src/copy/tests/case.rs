@@ -1,0 +1,192 @@
+//! Random small copies.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
+use rechunk_common::{
+    geometry::{BoxGrid, Region},
+    layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
+    plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, Exchange, GapPolicy},
+};
+
+/// By which functions the copy is made.
+#[derive(Debug, Clone)]
+pub(in crate::copy) enum Shape {
+    Direct,
+    Exchange { readers: Vec<u64> },
+}
+
+/// A copy of a whole array.
+#[derive(Debug, Clone)]
+pub(in crate::copy) struct Case {
+    pub(in crate::copy) url: String,
+    pub(in crate::copy) source: ArrayLayout,
+    pub(in crate::copy) target: ArrayLayout,
+    pub(in crate::copy) writers: Vec<u64>,
+    pub(in crate::copy) order: Vec<usize>,
+    pub(in crate::copy) gaps: GapPolicy,
+    pub(in crate::copy) shape: Shape,
+    /// Makes the values.
+    pub(in crate::copy) seed: u64,
+    /// Out of 8 read units so many are missing, and so many full of the fill value.
+    pub(in crate::copy) missing: u64,
+    pub(in crate::copy) filled: u64,
+}
+
+impl Case {
+    fn grid(&self, lengths: &[u64]) -> BoxGrid {
+        BoxGrid::new(Region::whole(&self.source.shape), lengths.to_vec())
+    }
+
+    pub(in crate::copy) fn direct(&self) -> CopyReadToWrite {
+        CopyReadToWrite {
+            source: self.source.clone(),
+            target: self.target.clone(),
+            writers: self.grid(&self.writers),
+            order: self.order.clone(),
+            gaps: self.gaps,
+        }
+    }
+
+    pub(in crate::copy) fn exchange(&self) -> (CopyReadToExchange, CopyExchangeToWrite) {
+        let readers = match &self.shape {
+            Shape::Direct => self.source.chunks.read_unit(),
+            Shape::Exchange { readers } => readers,
+        };
+        let exchange = Exchange {
+            url: format!("{}/temp", self.url),
+            width: self.source.element.width,
+            readers: self.grid(readers),
+            writers: self.grid(&self.writers),
+        };
+        let read =
+            CopyReadToExchange { source: self.source.clone(), exchange: exchange.clone(), strict: self.gaps.strict };
+        let write =
+            CopyExchangeToWrite { exchange, target: self.target.clone(), order: self.order.clone(), gaps: self.gaps };
+        (read, write)
+    }
+}
+
+const CODECS: [&str; 4] = [
+    r#"[{"name":"bytes","configuration":{"endian":"little"}}]"#,
+    r#"[{"name":"bytes","configuration":{"endian":"big"}}]"#,
+    r#"[{"name":"bytes","configuration":{"endian":"little"}},{"name":"zstd","configuration":{"level":1,"checksum":false}}]"#,
+    r#"[{"name":"bytes","configuration":{"endian":"little"}},{"name":"crc32c"}]"#,
+];
+
+const TYPES: [(&str, u64); 4] = [("uint8", 1), ("uint16", 2), ("r40", 5), ("uint64", 8)];
+
+#[derive(Debug, Clone)]
+struct Axis {
+    length: u64,
+    source: (u64, u64),
+    target: (u64, u64),
+    writers: u64,
+    readers: u64,
+    rank: u32,
+}
+
+fn axis() -> impl Strategy<Value = Axis> {
+    let chunk = || (1_u64..5, 1_u64..4);
+    (1_u64..10, chunk(), chunk(), 1_u64..4, 1_u64..4, any::<u32>()).prop_map(
+        |(length, source, target, writers, readers, rank)| Axis { length, source, target, writers, readers, rank },
+    )
+}
+
+/// How one side is stored.
+fn side() -> impl Strategy<Value = (bool, usize, bool, bool)> {
+    (any::<bool>(), 0..CODECS.len(), any::<bool>(), any::<bool>())
+}
+
+fn chunks(axes: &[(u64, u64)], (is_sharded, codecs, at_start, _): (bool, usize, bool, bool)) -> ChunkLayout {
+    let chunk_shape: Vec<u64> = axes.iter().map(|axis| axis.0).collect();
+    let codecs = CODECS[codecs].to_owned();
+    if !is_sharded {
+        return ChunkLayout::Plain { chunk_shape, codecs };
+    }
+    ChunkLayout::Sharded {
+        shard_shape: axes.iter().map(|axis| axis.0 * axis.1).collect(),
+        chunk_shape,
+        codecs,
+        index_codecs: r#"[{"name":"bytes","configuration":{"endian":"little"}},{"name":"crc32c"}]"#.to_owned(),
+        index_location: if at_start { IndexLocation::Start } else { IndexLocation::End },
+    }
+}
+
+/// Which fill values the two sides have.
+#[derive(Debug, Clone, Copy)]
+enum FillPair {
+    Same(u8),
+    Different(u8, u8),
+    None,
+}
+
+fn fills() -> impl Strategy<Value = FillPair> {
+    prop_oneof![
+        prop_oneof![Just(0_u8), any::<u8>()].prop_map(FillPair::Same),
+        (any::<u8>(), any::<u8>()).prop_map(|(a, b)| FillPair::Different(a, b)),
+        Just(FillPair::None),
+    ]
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// One element as a fill value: not the same byte all over.
+fn fill_of(first: u8, width: u64) -> Vec<u8> {
+    let mut fill = vec![0; usize::try_from(width).expect("small")];
+    fill[0] = first;
+    fill
+}
+
+/// Any copy.
+pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
+    let axes = prop::collection::vec(axis(), 0..4);
+    let gaps = prop_oneof![3 => Just(false), 1 => Just(true)];
+    let values = (any::<u64>(), 0_u64..6, 0_u64..4);
+    (axes, side(), side(), 0..TYPES.len(), fills(), gaps, any::<bool>(), values).prop_map(
+        |(axes, source, target, data_type, fills, write_empty_chunks, is_direct, (seed, missing, filled))| {
+            let url = format!("memory://copy-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+            let (data_type, width) = TYPES[data_type];
+            let (fill_in, fill_out, has_fill) = match fills {
+                FillPair::Same(fill) => (fill, fill, true),
+                FillPair::Different(a, b) => (a, b, true),
+                FillPair::None => (0, 0, false),
+            };
+            let shape: Vec<u64> = axes.iter().map(|axis| axis.length).collect();
+            let layout = |place: &str, axes: Vec<(u64, u64)>, side: (bool, usize, bool, bool), fill: u8| ArrayLayout {
+                url: format!("{url}/{place}"),
+                shape: shape.clone(),
+                element: ElementType { data_type: data_type.to_owned(), width },
+                fill: fill_of(fill, width),
+                has_fill,
+                chunks: chunks(&axes, side),
+                keys: if side.3 {
+                    ChunkKeys::Default { separator: Separator::Slash }
+                } else {
+                    ChunkKeys::V2 { separator: Separator::Dot }
+                },
+            };
+            let source = layout("source", axes.iter().map(|axis| axis.source).collect(), source, fill_in);
+            let target = layout("target", axes.iter().map(|axis| axis.target).collect(), target, fill_out);
+            let times = |unit: &[u64], factor: fn(&Axis) -> u64| -> Vec<u64> {
+                unit.iter().zip(&axes).map(|(length, axis)| length * factor(axis)).collect()
+            };
+            let writers = times(target.chunks.write_unit(), |axis| axis.writers);
+            let readers = times(source.chunks.read_unit(), |axis| axis.readers);
+            let mut order: Vec<usize> = (0..axes.len()).collect();
+            order.sort_by_key(|axis| axes[*axis].rank);
+            Case {
+                url: url.clone(),
+                source,
+                target,
+                writers,
+                order,
+                gaps: GapPolicy { strict: false, write_empty_chunks },
+                shape: if is_direct { Shape::Direct } else { Shape::Exchange { readers } },
+                seed,
+                missing,
+                filled,
+            }
+        },
+    )
+}

@@ -1,0 +1,197 @@
+//! The naive copy: one element at a time, and nothing clever.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+use rechunk_common::{
+    Counts,
+    geometry::{BoxGrid, Region},
+    layout::{ArrayLayout, IndexLocation},
+};
+use rechunk_storage::{Access, Prefix, PutPayload, StoreUrl, Unguarded};
+use rechunk_zarr::{ChunkCodec, ShardCodec, ShardEntry, ShardIndex};
+
+use super::case::{Case, Shape};
+use crate::workbench::Bench;
+
+/// What a read unit of the source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Missing,
+    Filled,
+    Values,
+}
+
+fn mixed(seed: u64, number: u64) -> u64 {
+    let mut x = seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x ^ (x >> 31)
+}
+
+fn unit(case: &Case, position: &[u64]) -> Unit {
+    let number = case.source.read_grid().index(position).expect("in the grid");
+    match mixed(case.seed, number) % 8 {
+        n if n < case.missing => Unit::Missing,
+        n if n < case.missing + case.filled => Unit::Filled,
+        _ => Unit::Values,
+    }
+}
+
+fn unit_of(case: &Case, element: &[u64]) -> Unit {
+    let lengths = case.source.chunks.read_unit();
+    unit(case, &element.iter().zip(lengths).map(|(at, length)| at / length).collect::<Vec<_>>())
+}
+
+/// The element's bytes as stored, or the source's fill value.
+fn value(case: &Case, element: &[u64]) -> Vec<u8> {
+    if unit_of(case, element) != Unit::Values {
+        return case.source.fill.clone();
+    }
+    let linear = element.iter().zip(&case.source.shape).fold(0, |sum, (at, length)| sum * length + at);
+    let random = mixed(!case.seed, linear);
+    let mut bytes = case.source.fill.clone();
+    bytes.iter_mut().zip(random.to_le_bytes()).for_each(|(byte, value)| *byte = value % 3);
+    bytes
+}
+
+/// A decoded chunk: the values of `of` inside the array, `padding` beyond.
+fn buffer(layout: &ArrayLayout, region: &Region, padding: &[u8], of: impl Fn(&[u64]) -> Vec<u8>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for element in BoxGrid::positions(region) {
+        let inside = element.iter().zip(&layout.shape).all(|(at, length)| at < length);
+        bytes.extend(if inside { of(&element) } else { padding.to_vec() });
+    }
+    bytes
+}
+
+fn prefix(bench: &Bench, layout: &ArrayLayout) -> Prefix {
+    bench.stores.open(&StoreUrl::parse(&layout.url).expect("url"), Access::ReadWrite).expect("prefix")
+}
+
+fn codec(layout: &ArrayLayout) -> ChunkCodec {
+    ChunkCodec::of_layout(&layout.chunks, &layout.element, &layout.fill).expect("codec")
+}
+
+/// Positions of the inner chunks of the shard at `shard` that lie in the array, with their number in the shard.
+fn inner_chunks(layout: &ArrayLayout, shard: &[u64]) -> Vec<(u64, Vec<u64>)> {
+    let grid = layout.read_grid();
+    let codec = ShardCodec::new(&layout.chunks, &layout.element, &layout.fill).expect("codec").expect("sharded");
+    let per_shard = codec.chunks_per_shard();
+    BoxGrid::positions(&grid.overlapping(&layout.write_grid().region_at(shard)))
+        .map(|position| {
+            let number = position.iter().zip(per_shard).fold(0, |sum, (at, count)| sum * count + at % count);
+            (number, position)
+        })
+        .collect()
+}
+
+/// Writes the source of the case.
+pub(in crate::copy) async fn write_source(bench: &Bench, case: &Case) {
+    let layout = &case.source;
+    let (prefix, codec) = (prefix(bench, layout), codec(layout));
+    let encoded = |position: &[u64]| {
+        let region = layout.read_grid().unclipped_at(position);
+        // What stands beyond the array's edge is anybody's guess.
+        let bytes = buffer(layout, &region, &vec![0xEE; layout.fill.len()], |element| value(case, element));
+        (unit(case, position) != Unit::Missing).then(|| codec.encode(Cow::Owned(bytes)).expect("encodes"))
+    };
+    let shards = ShardCodec::new(&layout.chunks, &layout.element, &layout.fill).expect("codec");
+    let grid = layout.write_grid();
+    for position in BoxGrid::positions(&grid.overlapping(grid.bounds())) {
+        let key = layout.keys.key(&position);
+        let Some(shards) = &shards else {
+            if let Some(encoded) = encoded(&position) {
+                prefix.put(&key, encoded, &Unguarded).await.expect("put");
+            }
+            continue;
+        };
+        let mut index = ShardIndex::empty(shards.entry_count());
+        let mut parts = Vec::new();
+        let mut offset = if shards.index_location() == IndexLocation::Start { shards.index_bytes() } else { 0 };
+        for (number, inner) in inner_chunks(layout, &position).into_iter().rev() {
+            if let Some(encoded) = encoded(&inner) {
+                let length = encoded.len() as u64;
+                assert!(index.set(number, ShardEntry { offset, length }));
+                offset += length;
+                parts.push(encoded);
+            }
+        }
+        if parts.is_empty() {
+            continue;
+        }
+        let at = if shards.index_location() == IndexLocation::Start { 0 } else { parts.len() };
+        parts.insert(at, shards.encode_index(&index).expect("encodes"));
+        prefix.put(&key, parts.into_iter().collect::<PutPayload>(), &Unguarded).await.expect("put");
+    }
+}
+
+/// Whether the writing task is told that `element` may be stored: an exchange says it per block, not per element.
+fn is_known_as_stored(case: &Case, element: &[u64]) -> bool {
+    let is_stored = |element: &[u64]| unit_of(case, element) != Unit::Missing;
+    let Shape::Exchange { readers } = &case.shape else { return is_stored(element) };
+    let around = |lengths: &[u64]| {
+        let grid = BoxGrid::of_array(&case.source.shape, lengths);
+        grid.region_at(&element.iter().zip(lengths).map(|(at, length)| at / length).collect::<Vec<_>>())
+    };
+    let block = around(readers).intersection(&around(&case.writers)).expect("both hold the element");
+    BoxGrid::positions(&block).any(|element| is_stored(&element))
+}
+
+/// Whether a target chunk of `region` must be written.
+fn is_written(case: &Case, region: &Region) -> bool {
+    let elements = || BoxGrid::positions(region);
+    let differs = || elements().any(|element| value(case, &element) != case.target.fill);
+    let is_stored = || elements().any(|element| is_known_as_stored(case, &element));
+    case.gaps.write_empty_chunks || if case.target.has_fill { differs() } else { is_stored() }
+}
+
+/// Compares every object of the target with what it must be.
+pub(in crate::copy) async fn check_target(bench: &Bench, case: &Case, counts: Counts) -> Result<(), TestCaseError> {
+    let layout = &case.target;
+    let (prefix, codec) = (prefix(bench, layout), codec(layout));
+    let expected = |position: &[u64]| {
+        let region = layout.read_grid().unclipped_at(position);
+        buffer(layout, &region, &layout.fill, |element| value(case, element))
+    };
+    let shards = ShardCodec::new(&layout.chunks, &layout.element, &layout.fill).expect("codec");
+    let grid = layout.write_grid();
+    let mut skipped = 0;
+    for position in BoxGrid::positions(&grid.overlapping(grid.bounds())) {
+        let key = layout.keys.key(&position);
+        let object = prefix.get(&key).await.expect("get");
+        let Some(shards) = &shards else {
+            let is_due = is_written(case, &grid.region_at(&position));
+            prop_assert_eq!(object.is_some(), is_due, "{}", key);
+            skipped += u64::from(!is_due);
+            if let Some(object) = object {
+                prop_assert_eq!(codec.decode(object).expect("decodes").to_vec(), expected(&position), "{}", key);
+            }
+            continue;
+        };
+        let inner = inner_chunks(layout, &position);
+        let is_due = |inner: &[u64]| is_written(case, &layout.read_grid().region_at(inner));
+        prop_assert_eq!(object.is_some(), inner.iter().any(|(_, inner)| is_due(inner)), "{}", key);
+        let Some(object) = object else {
+            skipped += 1;
+            continue;
+        };
+        let index_bytes = usize::try_from(shards.index_bytes()).expect("small");
+        let index = match shards.index_location() {
+            IndexLocation::Start => object.slice(..index_bytes),
+            IndexLocation::End => object.slice(object.len() - index_bytes..),
+        };
+        let index = shards.decode_index(index).expect("decodes");
+        prop_assert_eq!(index.check(object.len() as u64), Ok(()));
+        for (number, inner) in inner {
+            let entry = index.entry(number);
+            prop_assert_eq!(entry.is_some(), is_due(&inner), "{} inner {:?}", key, inner);
+            if let Some(ShardEntry { offset, length }) = entry {
+                let small = |n: u64| usize::try_from(n).expect("small");
+                let bytes = codec.decode(object.slice(small(offset)..small(offset + length))).expect("decodes");
+                prop_assert_eq!(bytes.to_vec(), expected(&inner), "{} inner {:?}", key, inner);
+            }
+        }
+    }
+    prop_assert_eq!(counts.skipped_fill_chunks, skipped);
+    Ok(())
+}

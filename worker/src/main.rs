@@ -1,0 +1,177 @@
+//! `rechunk-worker`: reads its flags and its configuration, works until it is told to end.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{ArgAction, Parser};
+use rechunk_common::ByteCount;
+use rechunk_storage::{StoreConfig, Stores};
+use rechunk_worker::{GrpcLink, WorkerBuilder, memory_reserve, resident::current_rss};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Runs the tasks of rechunks that a coordinator leases to it. Add workers by starting more of them.
+///
+/// Without --config no store is covered, and every task fails.
+#[derive(Debug, Parser)]
+#[command(name = "rechunk-worker", version)]
+struct Arguments {
+    /// Where the coordinator listens for workers.
+    #[arg(long, env = "RECHUNK_COORDINATOR", default_value = "http://127.0.0.1:7380", value_name = "URL")]
+    coordinator: String,
+
+    /// The resident set that this process may have; a fixed reserve is taken off, the rest is for tasks.
+    #[arg(long, env = "RECHUNK_MEMORY", default_value = "4GiB", value_name = "SIZE")]
+    memory: ByteCount,
+
+    /// Threads for codecs and copies, and tasks at a time; as many as there are processors if not given.
+    #[arg(long, env = "RECHUNK_CPUS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    cpus: Option<u16>,
+
+    /// A directory on local disk that tasks may use.
+    #[arg(long, env = "RECHUNK_SCRATCH", value_name = "DIR")]
+    scratch: Option<PathBuf>,
+
+    /// A TOML file with a [[stores]] table for every prefix that tasks may read or write.
+    #[arg(long, env = "RECHUNK_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The worker's name, shown to people; a random one if not given.
+    #[arg(long, env = "RECHUNK_NAME", value_name = "NAME")]
+    name: Option<String>,
+
+    /// Seconds for what is being done when the worker is asked to end.
+    #[arg(long, env = "RECHUNK_GRACE", default_value_t = 30, value_name = "SECONDS")]
+    grace: u64,
+
+    /// Log more: -v decisions, -vv also leases and tasks. RUST_LOG wins.
+    #[arg(short, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+/// Why the program ends: the sentence, and the exit code.
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// The flags or the configuration are wrong.
+    fn wrong(message: impl Into<String>) -> Self {
+        Self { code: 2, message: message.into() }
+    }
+
+    /// It broke off while it ran.
+    fn broken(message: impl Into<String>) -> Self {
+        Self { code: 1, message: message.into() }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging(arguments.verbose);
+    // Two TLS providers may be linked in; naming one keeps the choice from being made twice.
+    let _already_named = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Failure::broken(format!("cannot start threads: {error}"))),
+    };
+    let ended = runtime.block_on(run(arguments));
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    eprintln!("error: {}", failure.message);
+    ExitCode::from(failure.code)
+}
+
+fn start_logging(verbose: u8) {
+    let level = match verbose {
+        0 => "warn,rechunk_worker=info",
+        1 => "info,h2=warn,hyper=warn",
+        _ => "debug,h2=warn,hyper=warn",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let threads = match arguments.cpus {
+        Some(cpus) => usize::from(cpus),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let link = GrpcLink::new(&arguments.coordinator).map_err(|error| Failure::wrong(error.to_string()))?;
+    let config = store_config(arguments.config.as_deref())?;
+    let share = memory_reserve(arguments.memory, current_rss(), threads);
+    tracing::info!(memory = %arguments.memory, reserve = %share.reserve, budget = %share.budget, threads,
+        "memory is shared out");
+    let mut worker = WorkerBuilder::new()
+        .stores(Stores::new(config))
+        .memory(share.budget)
+        .threads(threads)
+        .slots(u32::try_from(threads).unwrap_or(u32::MAX))
+        .grace(Duration::from_secs(arguments.grace))
+        .link(link);
+    if let Some(directory) = &arguments.scratch {
+        worker = worker.scratch(free_disk(directory)?);
+    }
+    if let Some(name) = arguments.name {
+        worker = worker.name(name);
+    }
+    let worker = worker.build().map_err(|error| Failure::broken(error.to_string()))?;
+    let shutdown = CancellationToken::new();
+    let working = worker.run(shutdown.clone());
+    tokio::pin!(working);
+    tokio::select! {
+        () = &mut working => return Ok(()),
+        asked = told_to_end() => asked?,
+    }
+    shutdown.cancel();
+    tokio::select! {
+        () = working => Ok(()),
+        again = told_to_end() => {
+            again?;
+            Err(Failure::broken("told to end a second time; what was being done is given up"))
+        }
+    }
+}
+
+fn store_config(path: Option<&Path>) -> Result<StoreConfig, Failure> {
+    let Some(path) = path else {
+        tracing::warn!("no --config: no store is covered, and every task will fail");
+        return Ok(StoreConfig::of_profiles(Vec::new()));
+    };
+    let shown = path.display();
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::wrong(format!("cannot read {shown}: {error}")))?;
+    StoreConfig::from_toml(&text).map_err(|error| Failure::wrong(format!("{shown}: {error}")))
+}
+
+/// What is free on the disk of `directory`.
+fn free_disk(directory: &Path) -> Result<ByteCount, Failure> {
+    let disk = rustix::fs::statvfs(directory)
+        .map_err(|error| Failure::wrong(format!("--scratch: cannot use {}: {error}", directory.display())))?;
+    Ok(ByteCount(disk.f_bavail.saturating_mul(disk.f_frsize)))
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+async fn told_to_end() -> Result<(), Failure> {
+    let broken = |error: std::io::Error| Failure::broken(format!("cannot wait for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}

@@ -1,0 +1,170 @@
+//! What one task may hold, and what it holds now.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rechunk_common::ByteCount;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use super::{
+    Buffer,
+    pool::{BufferPool, Kept},
+};
+
+/// The memory of one task. Every buffer of the task is reserved here first.
+#[derive(Debug)]
+pub struct TaskMemory {
+    limit: u64,
+    state: Mutex<State>,
+    freed: Notify,
+    pool: Arc<BufferPool>,
+    /// The worker's budget is free again when the last buffer of the task is gone.
+    _grant: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    reserved: u64,
+    kept: Kept,
+    peak: u64,
+}
+
+impl State {
+    fn note_peak(&mut self) {
+        self.peak = self.peak.max(self.reserved.saturating_add(self.kept.bytes()));
+    }
+}
+
+/// Room that was taken for a piece and for the targets that it opens.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// For the piece.
+    pub(crate) piece: Reservation,
+    /// For the targets, in the order in which they were asked for.
+    pub(crate) targets: Vec<Buffer>,
+}
+
+impl TaskMemory {
+    /// A task's memory of `limit` bytes; buffers come from `pool` and go back to it.
+    pub fn new(limit: ByteCount, pool: Arc<BufferPool>, grant: Option<OwnedSemaphorePermit>) -> Arc<Self> {
+        let kept = pool.lend(limit.0);
+        let state = State { peak: kept.bytes(), kept, reserved: 0 };
+        Arc::new(Self { limit: limit.0, state: Mutex::new(state), freed: Notify::new(), pool, _grant: grant })
+    }
+
+    /// All that the task may hold.
+    pub fn limit(&self) -> ByteCount {
+        ByteCount(self.limit)
+    }
+
+    /// The most that the task has held so far, kept buffers included.
+    pub fn peak(&self) -> ByteCount {
+        ByteCount(self.state().peak)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is reserved now.
+    pub(crate) fn reserved(&self) -> u64 {
+        self.state().reserved
+    }
+
+    /// Woken whenever room was freed.
+    pub(crate) fn freed(&self) -> &Notify {
+        &self.freed
+    }
+
+    /// Takes `bytes` if they are free.
+    pub(crate) fn try_reserve(self: &Arc<Self>, bytes: u64) -> Option<Reservation> {
+        self.try_open(bytes, 0, &[]).map(|opened| opened.piece)
+    }
+
+    /// Takes `piece` bytes and a buffer for each of `targets` (lengths), all or nothing, so that `keep_free` bytes
+    /// stay free beside them.
+    pub(crate) fn try_open(self: &Arc<Self>, piece: u64, keep_free: u64, targets: &[usize]) -> Option<Opened> {
+        let mut state = self.state();
+        let opened = targets.iter().fold(piece, |sum, length| sum.saturating_add(*length as u64));
+        let reserved = state.reserved.saturating_add(opened);
+        if reserved.saturating_add(keep_free) > self.limit {
+            return None;
+        }
+        let kept: Vec<Option<Vec<u8>>> = targets.iter().map(|length| state.kept.take(*length)).collect();
+        state.kept.shrink_to(self.limit.saturating_sub(reserved));
+        state.reserved = reserved;
+        state.note_peak();
+        drop(state);
+        let buffer = |(length, kept): (&usize, Option<Vec<u8>>)| Buffer::new(Arc::clone(self), *length, kept);
+        Some(Opened {
+            piece: Reservation { memory: Arc::clone(self), bytes: piece },
+            targets: targets.iter().zip(kept).map(buffer).collect(),
+        })
+    }
+
+    fn grow(&self, bytes: u64) {
+        let mut state = self.state();
+        state.reserved = state.reserved.saturating_add(bytes);
+        let rest = self.limit.saturating_sub(state.reserved);
+        state.kept.shrink_to(rest);
+        state.note_peak();
+    }
+
+    fn free(&self, bytes: u64) {
+        if bytes > 0 {
+            let mut state = self.state();
+            state.reserved = state.reserved.saturating_sub(bytes);
+            drop(state);
+            self.freed.notify_one();
+        }
+    }
+
+    /// A buffer of `length` bytes is gone; its memory is kept if there is any.
+    pub(super) fn free_buffer(&self, length: usize, memory: Vec<u8>) {
+        let mut state = self.state();
+        state.reserved = state.reserved.saturating_sub(length as u64);
+        if state.reserved.saturating_add(state.kept.bytes()).saturating_add(memory.len() as u64) <= self.limit {
+            state.kept.put(memory);
+        }
+        drop(state);
+        self.freed.notify_one();
+    }
+}
+
+impl Drop for TaskMemory {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.pool.give_back(self.limit, std::mem::take(&mut state.kept));
+    }
+}
+
+/// Room that is taken; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    memory: Arc<TaskMemory>,
+    bytes: u64,
+}
+
+impl Reservation {
+    /// Splits `bytes` off; less where there is less.
+    pub(crate) fn split(&mut self, bytes: u64) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        Self { memory: Arc::clone(&self.memory), bytes }
+    }
+
+    /// Says what is really held: less is given back, more is counted, so that the peak tells the truth.
+    pub(crate) fn settle(&mut self, held: u64) {
+        if held > self.bytes {
+            self.memory.grow(held.saturating_sub(self.bytes));
+        } else {
+            self.memory.free(self.bytes.saturating_sub(held));
+        }
+        self.bytes = held;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.memory.free(self.bytes);
+    }
+}

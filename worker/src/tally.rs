@@ -1,0 +1,51 @@
+//! What a task asks of the stores, counted while it runs. Logical requests are counted where they are decided;
+//! repetitions and bytes on the wire are observed at the stores' door.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rechunk_common::Counts;
+use rechunk_storage::{Observer, RequestKind};
+
+/// The counts of one attempt of a task.
+#[derive(Debug, Default)]
+pub struct Tally {
+    counts: Mutex<Counts>,
+}
+
+impl Tally {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what `change` adds.
+    pub fn add(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.counts());
+    }
+
+    /// So far.
+    pub fn total(&self) -> Counts {
+        *self.counts()
+    }
+}
+
+impl Observer for Tally {
+    fn request(&self, kind: RequestKind, _url: &str, bytes: u64, attempt: u32) {
+        let mut counts = self.counts();
+        if attempt > 1 {
+            counts.repeated_requests = counts.repeated_requests.saturating_add(1);
+        }
+        if kind == RequestKind::Put {
+            counts.wire_bytes_written = counts.wire_bytes_written.saturating_add(bytes);
+        }
+    }
+
+    fn received(&self, _url: &str, bytes: u64) {
+        let mut counts = self.counts();
+        counts.wire_bytes_read = counts.wire_bytes_read.saturating_add(bytes);
+    }
+}

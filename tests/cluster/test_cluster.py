@@ -43,7 +43,7 @@ def test_three_workers_rechunk_an_array_on_s3_as_planned(cluster, s3, source):
     path, values = source
     workers = [cluster.worker(f"w{n}", memory="160MiB") for n in range(3)]
     cluster.workers_ready(3)
-    report = cluster.submit(s3.url(path), s3.url("cluster/three.zarr"), TARGET_CHUNKS, "--max-mem", "64MiB",
+    report = cluster.submit(s3.url(path), s3.url("cluster/three.zarr"), TARGET_CHUNKS, "--max-mem", "24MiB",
                             "--wait", "--quiet")
     assert report["state"] == "SUCCEEDED"
     assert report["arrays"][0]["shape_of_plan"] == "exchange"

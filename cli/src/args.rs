@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use rechunk_common::{ByteCount, ids::JobId};
+use rechunk_common::{ByteCount, Refusal, ids::JobId};
 
 /// Change the chunk grid of Zarr arrays: at any size, within a stated memory, without losing an element.
 #[derive(Debug, Parser)]
@@ -16,15 +16,15 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
     /// How to say it.
     #[command(flatten)]
-    pub(crate) output: OutputArgs,
+    pub(crate) output: AskedOutput,
 }
 
-/// How results and progress are shown.
+/// How results and progress are shown, as it was asked for.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct OutputArgs {
+pub(crate) struct AskedOutput {
     /// How the result is printed on standard output
-    #[arg(long, value_name = "FORMAT", default_value = "text", global = true)]
-    pub(crate) output: OutputFormat,
+    #[arg(long = "output", value_name = "FORMAT", default_value = "text", global = true)]
+    pub(crate) format: PlanFormat,
     /// No progress, only the result
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
@@ -33,13 +33,48 @@ pub(crate) struct OutputArgs {
     pub(crate) verbose: u8,
 }
 
-/// A form of output.
+/// A form in which a plan is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// Tables for people
+    Text,
+    /// One JSON object
+    Json,
+    /// One page with pictures, for plan and run --dry-run
+    Html,
+}
+
+/// How results and progress of any command are shown.
+#[derive(Debug, Clone)]
+pub(crate) struct OutputArgs {
+    /// How the result is printed on standard output.
+    pub(crate) output: OutputFormat,
+    /// No progress, only the result.
+    pub(crate) quiet: bool,
+}
+
+/// A form of output that every command has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OutputFormat {
     /// Tables for people.
     Text,
     /// One JSON object.
     Json,
+}
+
+impl AskedOutput {
+    /// For a command that shows no plan: pictures of anything else there are none.
+    pub(crate) fn without_pictures(&self) -> Result<OutputArgs, Refusal> {
+        let output = match self.format {
+            PlanFormat::Text => OutputFormat::Text,
+            PlanFormat::Json => OutputFormat::Json,
+            PlanFormat::Html => {
+                let message = "html is for plan and run --dry-run; write text or json for other commands";
+                return Err(Refusal::invalid("output", "OUTPUT_FORMAT", message));
+            }
+        };
+        Ok(OutputArgs { output, quiet: self.quiet })
+    }
 }
 
 /// The commands.
@@ -82,11 +117,12 @@ pub(crate) struct CopyArgs {
     pub(crate) target: String,
     /// Target chunks: 1024,16,32 by position, time=-1,lat=16 by dimension name, NAME:SPEC for one array of a group
     ///
-    /// A length, -1 for the whole axis, or keep; a dimension that is not named keeps its chunk length. With --shards
-    /// these are the inner chunks. Repeatable in a group.
+    /// A length, -1 for the whole axis, keep, a size such as 100MB on one axis, or auto (alone: for every axis); a
+    /// dimension that is not named keeps its chunk length. With --shards these are the inner chunks. Repeatable in a
+    /// group.
     #[arg(long, value_name = "SPEC", required = true, allow_hyphen_values = true)]
     pub(crate) chunks: Vec<String>,
-    /// Target shards (Zarr v3): a spec as for --chunks, keep, or none
+    /// Target shards (Zarr v3): a spec as for --chunks, auto, keep, or none
     #[arg(long, value_name = "SPEC", allow_hyphen_values = true)]
     pub(crate) shards: Vec<String>,
     /// Target compressor, as zstd:3, blosc:lz4:5:shuffle or none; NAME:CODEC for one array; or JSON
@@ -293,6 +329,17 @@ mod tests {
         assert_eq!(parse_duration("7"), Ok(std::time::Duration::from_secs(7)));
         assert!(parse_duration("soon").is_err());
         assert!(parse_duration("").is_err());
+    }
+
+    #[test]
+    fn only_plans_have_pictures() {
+        let asked = |line: &str| parse(line).expect("valid").output;
+        assert_eq!(asked("rechunk plan a b --chunks auto --output html").format, PlanFormat::Html);
+        let refusal = asked("rechunk --output html jobs").without_pictures().expect_err("a refusal");
+        assert_eq!(refusal.field.as_deref(), Some("output"));
+        let json = asked("rechunk jobs --output json").without_pictures().expect("every command has it");
+        assert_eq!(json.output, OutputFormat::Json);
+        assert!(parse("rechunk plan a b --chunks 1 --output svg").is_err());
     }
 
     #[test]

@@ -44,6 +44,16 @@ impl Failure {
         Self::Cancelled(Refusal::new(RefusalCode::FailedPrecondition, "CANCELLED", message))
     }
 
+    /// The program was told to end at once.
+    pub(crate) fn interrupted(is_cancelling: bool) -> Self {
+        let message = if is_cancelling {
+            "interrupted before the cancel was through; parts of the target and temporary objects may be left"
+        } else {
+            "interrupted"
+        };
+        Self::Cancelled(Refusal::new(RefusalCode::FailedPrecondition, "INTERRUPTED", message))
+    }
+
     /// A fault of this program or of the machine.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::JobFailed(Refusal::new(RefusalCode::Internal, "INTERNAL", message))
@@ -53,6 +63,8 @@ impl Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         match refusal.code {
+            // With a field it is a store that does not answer, not the coordinator.
+            RefusalCode::Unavailable if refusal.field.is_some() => Self::JobFailed(refusal),
             RefusalCode::Unavailable => Self::Unreachable(refusal),
             RefusalCode::Internal => Self::JobFailed(refusal),
             RefusalCode::InvalidArgument

@@ -7,7 +7,7 @@ use rechunk_common::{
     job::{JobState, JobView},
 };
 
-use crate::{failure::Failure, progress::Progress, service::Service};
+use crate::{failure::Failure, interrupt::Interrupts, progress::Progress, service::Service};
 
 /// What Ctrl-C does while a job is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +24,21 @@ pub(crate) async fn to_the_end(
     job: &JobId,
     progress: &mut Progress,
     on_interrupt: OnInterrupt,
+    interrupts: &Interrupts,
 ) -> Result<JobView, Failure> {
+    let listener = match on_interrupt {
+        OnInterrupt::Cancel => Some(interrupts.listen()),
+        OnInterrupt::Leave => None,
+    };
+    let asked = async {
+        match &listener {
+            Some(listener) => listener.asked().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(asked);
+    let mut is_cancelled = false;
     let mut views = service.watch(job).await?;
-    let mut interrupted = false;
     loop {
         tokio::select! {
             view = views.next() => match view {
@@ -39,16 +51,12 @@ pub(crate) async fn to_the_end(
                 }
                 None => break,
             },
-            _ = tokio::signal::ctrl_c() => {
-                if interrupted || on_interrupt == OnInterrupt::Leave {
-                    progress.finish();
-                    return Err(left(job, on_interrupt));
-                }
-                interrupted = true;
-                eprintln!("cancelling; press Ctrl-C again to leave at once");
+            () = &mut asked, if !is_cancelled => {
+                is_cancelled = true;
+                progress.say("cancelling; press Ctrl-C again to leave at once");
                 match service.cancel(job).await {
                     // Too late to cancel: the result is being published, so follow it to its end.
-                    Err(Failure::Refused(refusal)) => eprintln!("{refusal}"),
+                    Err(Failure::Refused(refusal)) => progress.say(&refusal.to_string()),
                     answer => answer?,
                 }
             }
@@ -72,12 +80,4 @@ pub(crate) fn outcome(job: JobView) -> Result<JobView, Failure> {
             Err(Failure::Unreachable(Refusal::new(RefusalCode::Unavailable, "WATCH_ENDED", message)))
         }
     }
-}
-
-fn left(job: &JobId, on_interrupt: OnInterrupt) -> Failure {
-    let message = match on_interrupt {
-        OnInterrupt::Cancel => format!("left while {job} was being cancelled"),
-        OnInterrupt::Leave => format!("no longer following {job}; it goes on"),
-    };
-    Failure::Cancelled(Refusal::new(RefusalCode::FailedPrecondition, "INTERRUPTED", message))
 }

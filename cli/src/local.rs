@@ -8,7 +8,7 @@ use rechunk_common::{
     ByteCount, MemoryShare, Refusal,
     ids::JobId,
     job::JobView,
-    plan::PlanSummary,
+    plan::{Plan, PlanSummary},
     request::RechunkRequest,
     session::{SyncRequest, SyncResponse},
 };
@@ -74,9 +74,16 @@ impl LocalService {
         Ok(Self { coordinator, task, stores, max_mem, crew, shutdown, workers: Mutex::default() })
     }
 
-    /// The stores that this process may use.
-    pub(crate) fn stores(&self) -> &Stores {
-        &self.stores
+    /// What this process may take.
+    pub(crate) fn max_mem(&self) -> ByteCount {
+        self.max_mem
+    }
+
+    /// The plan with its functions, which no wire carries, and its figures.
+    pub(crate) async fn whole_plan(&self, request: RechunkRequest) -> Result<(Plan, PlanSummary), Failure> {
+        let mut plan = self.coordinator.plan(self.within_memory(request)).await?;
+        let summary = plan.summary.take().ok_or_else(|| Failure::internal("the plan came without its figures"))?;
+        Ok((plan, summary))
     }
 
     /// Ends the workers, then the coordinator.
@@ -121,8 +128,7 @@ impl LocalService {
 #[async_trait]
 impl Service for LocalService {
     async fn plan(&self, request: RechunkRequest) -> Result<PlanSummary, Failure> {
-        let plan = self.coordinator.plan(self.within_memory(request)).await?;
-        plan.summary.ok_or_else(|| Failure::internal("the plan came without its figures"))
+        self.whole_plan(request).await.map(|(_, summary)| summary)
     }
 
     async fn submit(&self, request: RechunkRequest) -> Result<JobId, Failure> {

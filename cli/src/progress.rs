@@ -12,6 +12,7 @@ use rechunk_common::{
     job::{JobView, StageProgressView},
 };
 
+use crate::console::tell;
 use crate::report::table::grouped;
 
 /// Between two lines without a terminal.
@@ -22,9 +23,9 @@ pub(crate) enum Progress {
     /// Nothing is shown.
     Quiet,
     /// A bar per stage.
-    Bars { bars: MultiProgress, stages: BTreeMap<usize, ProgressBar> },
-    /// A line every ten seconds.
-    Lines { started: Instant, last: Option<Instant> },
+    Bars { bars: MultiProgress, stages: BTreeMap<usize, ProgressBar>, waits: Option<ProgressBar> },
+    /// A line every ten seconds, the first after ten.
+    Lines { started: Instant, last: Instant },
 }
 
 impl Progress {
@@ -33,9 +34,9 @@ impl Progress {
         if quiet {
             Self::Quiet
         } else if std::io::stderr().is_terminal() {
-            Self::Bars { bars: MultiProgress::new(), stages: BTreeMap::new() }
+            Self::Bars { bars: MultiProgress::new(), stages: BTreeMap::new(), waits: None }
         } else {
-            Self::Lines { started: Instant::now(), last: None }
+            Self::Lines { started: Instant::now(), last: Instant::now() }
         }
     }
 
@@ -43,7 +44,7 @@ impl Progress {
     pub(crate) fn show(&mut self, job: &JobView) {
         match self {
             Self::Quiet => {}
-            Self::Bars { bars, stages } => {
+            Self::Bars { bars, stages, waits } => {
                 for (at, stage) in job.stages.iter().enumerate() {
                     let begun = stage.done > 0 || stage.leased > 0;
                     if begun || stages.contains_key(&at) {
@@ -51,25 +52,49 @@ impl Progress {
                         update(bar, stage);
                     }
                 }
-                if let (Some(waits), Some((_, bar))) = (&job.waits_for, stages.iter().next_back()) {
-                    bar.set_message(format!("waits for {waits}"));
-                }
+                show_waiting(bars, waits, job.waits_for.as_deref());
             }
             Self::Lines { started, last } => {
-                let due = last.is_none_or(|last| last.elapsed() >= LINE_EVERY);
-                if due || job.state.is_terminal() {
-                    eprintln!("{:>6.0} s  {}", started.elapsed().as_secs_f64(), line(job));
-                    *last = Some(Instant::now());
+                if last.elapsed() >= LINE_EVERY {
+                    tell!("{:>6.0} s  {}", started.elapsed().as_secs_f64(), line(job));
+                    *last = Instant::now();
                 }
             }
         }
     }
 
+    /// A sentence beside the bars.
+    pub(crate) fn say(&self, sentence: &str) {
+        match self {
+            // Written over bars it would tear them; where that fails there is no terminal to tear.
+            Self::Bars { bars, .. } => bars.println(sentence).unwrap_or_else(|_| tell!("{sentence}")),
+            Self::Quiet | Self::Lines { .. } => tell!("{sentence}"),
+        }
+    }
+
     /// Leaves the last state on the screen.
     pub(crate) fn finish(&mut self) {
-        if let Self::Bars { stages, .. } = self {
+        if let Self::Bars { stages, waits, bars } = self {
+            show_waiting(bars, waits, None);
             for bar in stages.values() {
                 bar.abandon();
+            }
+        }
+    }
+}
+
+/// A line below the bars that says what the job waits for, while it waits.
+fn show_waiting(bars: &MultiProgress, line: &mut Option<ProgressBar>, waits_for: Option<&str>) {
+    match waits_for {
+        Some(waits_for) => {
+            let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            let line = line.get_or_insert_with(|| bars.add(ProgressBar::new(1).with_style(style)));
+            line.set_message(format!("waits for {waits_for}"));
+        }
+        None => {
+            if let Some(line) = line.take() {
+                line.finish_and_clear();
+                bars.remove(&line);
             }
         }
     }
@@ -89,9 +114,9 @@ fn bytes(stage: &StageProgressView) -> (u64, u64) {
 fn bar(stage: &StageProgressView) -> ProgressBar {
     let (_, total) = bytes(stage);
     let template = if total > 0 {
-        "{prefix:24} {bar:30} {percent:>3}%  {bytes:>10}/{total_bytes:<10} {bytes_per_sec:>12}  eta {eta}  {msg}"
+        "{prefix:23} {wide_bar} {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} eta {eta}"
     } else {
-        "{prefix:24} {bar:30} {percent:>3}%  {pos}/{len} tasks  {msg}"
+        "{prefix:23} {wide_bar} {percent:>3}% {pos}/{len} tasks"
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(if total > 0 { total } else { stage.tasks }).with_style(style);
@@ -123,5 +148,6 @@ fn line(job: &JobView) -> String {
         (None, Some(waits)) => format!("waits for {waits}"),
         (None, None) => String::new(),
     };
-    format!("{} {what}", job.state.as_str().to_lowercase()).trim_end().to_owned()
+    let name = job.state.as_str().to_lowercase();
+    if what.is_empty() { name } else { format!("{name}: {what}") }
 }

@@ -129,7 +129,8 @@ impl RemoteService {
 fn is_away(error: &ClientError) -> bool {
     match error {
         ClientError::Unreachable { .. } => true,
-        ClientError::Refused(refusal) => refusal.code == RefusalCode::Unavailable,
+        // With a field it is a store that does not answer the coordinator, which has tried for long enough.
+        ClientError::Refused(refusal) => refusal.code == RefusalCode::Unavailable && refusal.field.is_none(),
     }
 }
 

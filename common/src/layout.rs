@@ -135,6 +135,24 @@ impl ChunkLayout {
         }
     }
 
+    /// Whether objects of both layouts are cut and laid out alike: chunks, or shards with the same index. That chunks
+    /// and their codecs are the same is another question.
+    pub fn are_whole_objects_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Plain { .. }, Self::Plain { .. }) => true,
+            (
+                Self::Sharded { shard_shape, index_codecs, index_location, .. },
+                Self::Sharded {
+                    shard_shape: other_shape,
+                    index_codecs: other_codecs,
+                    index_location: other_location,
+                    ..
+                },
+            ) => shard_shape == other_shape && index_codecs == other_codecs && index_location == other_location,
+            (Self::Plain { .. }, Self::Sharded { .. }) | (Self::Sharded { .. }, Self::Plain { .. }) => false,
+        }
+    }
+
     /// Whether objects are shards.
     pub fn is_sharded(&self) -> bool {
         matches!(self, Self::Sharded { .. })

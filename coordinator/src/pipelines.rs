@@ -73,6 +73,7 @@ fn check_stage(stage: &Stage) -> Result<(), Refusal> {
             Ok(())
         }
         StageFunction::ClearPrefix(_)
+        | StageFunction::CopyEncoded(_)
         | StageFunction::CopyReadToWrite(_)
         | StageFunction::CopyReadToExchange(_)
         | StageFunction::CopyExchangeToWrite(_)

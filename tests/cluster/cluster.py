@@ -32,6 +32,12 @@ class Process:
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
 
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def stop(self):
         if self.process.poll() is None:
             self.kill()

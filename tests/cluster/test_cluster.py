@@ -1,6 +1,7 @@
 """The main job on a cluster: one coordinator, three workers, S3; workers that die, cancels, refusals."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -86,15 +87,29 @@ def test_a_worker_that_is_asked_to_stop_gives_its_work_back(cluster, s3, source)
     assert_equal(s3, "cluster/drained.zarr", values)
 
 
-def test_a_cancelled_job_leaves_nothing(cluster, s3, source):
-    path, _ = source
-    for n in range(2):
-        cluster.worker(f"w{n}", memory="128MiB")
+@pytest.fixture
+def patient_cluster(tmp_path, s3):
+    """Its leases outlast any pause of a test."""
+    cluster = Cluster(tmp_path, s3, lease=600)
+    yield cluster
+    cluster.stop()
+
+
+def test_a_cancelled_job_leaves_nothing(patient_cluster, s3, source):
+    cluster, (path, _) = patient_cluster, source
+    workers = [cluster.worker(f"w{n}", memory="128MiB") for n in range(2)]
     cluster.workers_ready(2)
-    job = cluster.submit(s3.url(path), s3.url("cluster/cancelled.zarr"), TARGET_CHUNKS)
-    cluster.wait_for_work(job)
+    job = cluster.submit(s3.url(path), s3.url("cluster/cancelled.zarr"), TARGET_CHUNKS, "--max-mem", "24MiB")
     wait_until(lambda: target_keys(s3, "cluster/cancelled.zarr"), "something written")
-    ended = cluster.command("cancel", job)
+    # In mid-write, whatever the machine is busy with: they hear of the cancel when it is decided.
+    for worker in workers:
+        worker.pause()
+    with ThreadPoolExecutor(1) as elsewhere:
+        cancel = elsewhere.submit(cluster.command, "cancel", job)
+        cluster.wait_for_state(job, "CANCELLING")
+        for worker in workers:
+            worker.resume()
+        ended = cancel.result()
     assert ended.code == 0, ended.stderr
     assert cluster.job(job)["state"] == "CANCELLED"
     assert target_keys(s3, "cluster/cancelled.zarr") == []

@@ -9,7 +9,7 @@ use rechunk_common::{
     plan::{FunctionId, StageFunction},
 };
 
-use crate::{context::TaskContext, copy, failure::invalid, metadata, removal};
+use crate::{context::TaskContext, copy, copy_encoded, failure::invalid, metadata, removal};
 
 /// A function that turns a task index into work. Another project registers its own with
 /// `WorkerBuilder::register` and submits pipelines of it to an unmodified coordinator.
@@ -48,6 +48,7 @@ impl Functions {
         task: TaskIndex,
     ) -> Result<Counts, TaskFailure> {
         match function {
+            StageFunction::CopyEncoded(copy) => copy_encoded::copy_encoded(cx, copy, task).await?,
             StageFunction::CopyReadToWrite(copy) => copy::read_to_write(cx, copy, task).await?,
             StageFunction::CopyReadToExchange(copy) => copy::read_to_exchange(cx, copy, task).await?,
             StageFunction::CopyExchangeToWrite(copy) => copy::exchange_to_write(cx, copy, task).await?,

@@ -8,6 +8,7 @@ mod builder;
 pub mod compute;
 pub mod context;
 pub mod copy;
+pub mod copy_encoded;
 mod failure;
 mod function;
 pub mod memory;

@@ -1,6 +1,7 @@
 //! `rechunk-worker`: reads its flags and its configuration, works until it is told to end.
 
 use std::{
+    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -50,8 +51,8 @@ struct Arguments {
     #[arg(long, env = "RECHUNK_GRACE", default_value_t = 30, value_name = "SECONDS")]
     grace: u64,
 
-    /// Log more: -v decisions, -vv also leases and tasks. RUST_LOG wins.
-    #[arg(short, action = ArgAction::Count)]
+    /// Log more: once decisions, twice also leases and tasks. RUST_LOG wins.
+    #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
 }
 
@@ -103,7 +104,8 @@ fn start_logging(verbose: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal).init();
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {

@@ -20,7 +20,7 @@ mod tests;
 
 /// What the process takes beyond its resident set at start: connections, response bodies on their way, the working
 /// space of codecs, what an allocator keeps.
-const RESERVE_BASE: u64 = 24 << 20;
+const RESERVE_BASE: u64 = 48 << 20;
 
 /// The same for every compute thread.
 const RESERVE_PER_THREAD: u64 = 8 << 20;

@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use crate::{
     args::{JobArgs, OutputArgs, OutputFormat, RemoteArgs},
+    console::{say, say_text},
     failure::Failure,
     follow::{self, OnInterrupt},
+    interrupt::Interrupts,
     progress::Progress,
     remote::RemoteService,
     report,
@@ -21,8 +23,8 @@ use crate::{
 pub(crate) async fn list(args: &RemoteArgs, output: &OutputArgs) -> Result<(), Failure> {
     let jobs = RemoteService::connect(&args.coordinator, std::time::Duration::ZERO).await?.jobs().await?;
     match output.output {
-        OutputFormat::Json => println!("{:#}", Value::Array(jobs.iter().map(job_json).collect())),
-        OutputFormat::Text if jobs.is_empty() => println!("no jobs"),
+        OutputFormat::Json => say!("{:#}", Value::Array(jobs.iter().map(job_json).collect())),
+        OutputFormat::Text if jobs.is_empty() => say!("no jobs"),
         OutputFormat::Text => {
             let mut table = table_of(&["job", "state", "done", "source", "target"]);
             for job in &jobs {
@@ -34,7 +36,7 @@ pub(crate) async fn list(args: &RemoteArgs, output: &OutputArgs) -> Result<(), F
                     job.target.clone(),
                 ]);
             }
-            println!("{table}");
+            say!("{}", table.trim_fmt());
         }
     }
     Ok(())
@@ -48,33 +50,33 @@ pub(crate) async fn show(args: &JobArgs, output: &OutputArgs) -> Result<(), Fail
 }
 
 /// Follows a job; its end is the command's.
-pub(crate) async fn watch(args: &JobArgs, output: &OutputArgs) -> Result<(), Failure> {
+pub(crate) async fn watch(args: &JobArgs, output: &OutputArgs, interrupts: &Interrupts) -> Result<(), Failure> {
     let service = connect(args).await?;
     let mut progress = Progress::new(output.quiet);
-    let job = follow::to_the_end(&service, &args.job, &mut progress, OnInterrupt::Leave).await?;
+    let job = follow::to_the_end(&service, &args.job, &mut progress, OnInterrupt::Leave, interrupts).await?;
     let job = follow::outcome(job)?;
     print(&job, output);
     Ok(())
 }
 
 /// Cancels a job and waits until what it wrote is removed.
-pub(crate) async fn cancel(args: &JobArgs, output: &OutputArgs) -> Result<(), Failure> {
+pub(crate) async fn cancel(args: &JobArgs, output: &OutputArgs, interrupts: &Interrupts) -> Result<(), Failure> {
     let service = connect(args).await?;
     service.cancel(&args.job).await?;
     let mut progress = Progress::new(output.quiet);
-    let job = follow::to_the_end(&service, &args.job, &mut progress, OnInterrupt::Leave).await?;
+    let job = follow::to_the_end(&service, &args.job, &mut progress, OnInterrupt::Leave, interrupts).await?;
     if job.state != JobState::Cancelled {
         follow::outcome(job)?;
         return Err(Failure::internal(format!("{} was not cancelled", args.job)));
     }
-    say(output, &format!("{} is cancelled; what it had written is removed", job.id), &job_json(&job));
+    report_back(output, &format!("{} is cancelled; what it had written is removed", job.id), &job_json(&job));
     Ok(())
 }
 
 /// Forgets a job.
 pub(crate) async fn delete(args: &JobArgs, output: &OutputArgs) -> Result<(), Failure> {
     connect(args).await?.delete(&args.job).await?;
-    say(output, &format!("{} is deleted", args.job), &json!({"job": args.job, "deleted": true}));
+    report_back(output, &format!("{} is deleted", args.job), &json!({"job": args.job, "deleted": true}));
     Ok(())
 }
 
@@ -82,43 +84,43 @@ async fn connect(args: &JobArgs) -> Result<RemoteService, Failure> {
     RemoteService::connect(&args.remote.coordinator, args.patience.reconnect).await
 }
 
-fn say(output: &OutputArgs, text: &str, value: &Value) {
+fn report_back(output: &OutputArgs, text: &str, value: &Value) {
     match output.output {
-        OutputFormat::Text => println!("{text}"),
-        OutputFormat::Json => println!("{value:#}"),
+        OutputFormat::Text => say!("{text}"),
+        OutputFormat::Json => say!("{value:#}"),
     }
 }
 
 fn print(job: &JobView, output: &OutputArgs) {
     if output.output == OutputFormat::Json {
-        println!("{:#}", job_json(job));
+        say!("{:#}", job_json(job));
         return;
     }
-    println!("job       {}", job.id);
-    println!("state     {}", job.state.as_str().to_lowercase());
+    say!("job       {}", job.id);
+    say!("state     {}", job.state.as_str().to_lowercase());
     if !job.source.is_empty() {
-        println!("source    {}\ntarget    {}", job.source, job.target);
+        say!("source    {}\ntarget    {}", job.source, job.target);
     }
     if let Some(waits) = &job.waits_for {
-        println!("waits for {waits}");
+        say!("waits for {waits}");
     }
     if let Some(failure) = &job.failure {
-        println!("failure   {failure}");
+        say!("failure   {failure}");
     }
-    println!();
+    say!("");
     if let Some(summary) = &job.plan {
-        println!("{}", report::table::plan(summary));
+        say!("{}", report::table::plan(summary));
     }
     let wall = job.ended_at_ms.map(|ended| ended.saturating_sub(job.accepted_at_ms) as f64 / 1000.0);
     if let (Some(summary), Some(wall)) = (&job.plan, wall) {
-        print!("{}", report::table::result(job, summary, wall));
+        say_text!("{}", report::table::result(job, wall, summary.memory.max_mem));
         return;
     }
     let mut table = table_of(&["stage", "tasks", "done", "leased"]);
     for stage in &job.stages {
         table.add_row([stage.name.clone(), grouped(stage.tasks), grouped(stage.done), grouped(stage.leased)]);
     }
-    println!("{table}");
+    say!("{}", table.trim_fmt());
 }
 
 fn done(job: &JobView) -> String {

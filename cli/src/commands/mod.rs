@@ -10,26 +10,39 @@ mod workers;
 use clap::CommandFactory;
 
 use crate::{
-    args::{Arguments, Command},
+    args::{Arguments, Command, PlanArgs, RunArgs},
+    console::say_text,
     failure::Failure,
+    interrupt::Interrupts,
 };
 
 /// Does what the arguments say.
-pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let output = arguments.output;
-    match arguments.command {
-        Command::Plan(args) => plan::run(&args, &output).await,
-        Command::Run(args) => run::run(&args, &output).await,
-        Command::Submit(args) => submit::run(&args, &output).await,
+pub(crate) async fn run(arguments: Arguments, interrupts: &Interrupts) -> Result<(), Failure> {
+    let Arguments { command, output: asked } = arguments;
+    // Plans have pictures, and nothing else has.
+    if let Command::Plan(PlanArgs { copy, stores, machine })
+    | Command::Run(RunArgs { copy, stores, machine, dry_run: true }) = &command
+    {
+        return plan::run(copy, stores, machine, asked.format).await;
+    }
+    let output = asked.without_pictures()?;
+    match command {
+        // Shown above.
+        Command::Plan(_) => Ok(()),
+        Command::Run(args) => run::run(&args, &output, interrupts).await,
+        Command::Submit(args) => submit::run(&args, &output, interrupts).await,
         Command::Jobs(args) => jobs::list(&args, &output).await,
         Command::Show(args) => jobs::show(&args, &output).await,
-        Command::Watch(args) => jobs::watch(&args, &output).await,
-        Command::Cancel(args) => jobs::cancel(&args, &output).await,
+        Command::Watch(args) => jobs::watch(&args, &output, interrupts).await,
+        Command::Cancel(args) => jobs::cancel(&args, &output, interrupts).await,
         Command::Delete(args) => jobs::delete(&args, &output).await,
         Command::Workers(args) => workers::list(&args, &output).await,
-        Command::Demo(args) => demo::run(&args, &output).await,
+        Command::Demo(args) => demo::run(&args, &output, interrupts).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "rechunk", &mut std::io::stdout());
+            // Into memory first: it panics where its reader has gone.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "rechunk", &mut script);
+            say_text!("{}", String::from_utf8_lossy(&script));
             Ok(())
         }
     }

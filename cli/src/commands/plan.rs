@@ -1,29 +1,39 @@
-//! `rechunk plan`: what would be done, and what it costs.
+//! `rechunk plan`, and `run --dry-run`: what would be done, and what it costs.
 
 use rechunk_common::plan::PlanSummary;
 
 use crate::{
-    args::{OutputArgs, OutputFormat, PlanArgs},
+    args::{CopyArgs, MachineArgs, OutputFormat, PlanFormat, StoreArgs},
+    console::{say, say_text},
     failure::Failure,
     local::LocalService,
     report, request,
-    service::Service,
 };
 
 /// Plans in this process and prints the plan.
-pub(crate) async fn run(args: &PlanArgs, output: &OutputArgs) -> Result<(), Failure> {
-    let request = request::from_arguments(&args.copy, None)?;
-    let service = LocalService::start(&args.stores, &args.machine, args.copy.max_mem)?;
-    let planned = service.plan(request).await;
+pub(crate) async fn run(
+    copy: &CopyArgs,
+    stores: &StoreArgs,
+    machine: &MachineArgs,
+    format: PlanFormat,
+) -> Result<(), Failure> {
+    let request = request::from_arguments(copy, None)?;
+    let service = LocalService::start(stores, machine, copy.max_mem)?;
+    let planned = service.whole_plan(request.clone()).await;
     service.stop().await;
-    print(&planned?, output);
+    let (plan, summary) = planned?;
+    match format {
+        PlanFormat::Text => print(&summary, OutputFormat::Text),
+        PlanFormat::Json => print(&summary, OutputFormat::Json),
+        PlanFormat::Html => say_text!("{}", report::html::page(&request, &plan, &summary)),
+    }
     Ok(())
 }
 
-/// Prints a plan on standard output.
-pub(crate) fn print(summary: &PlanSummary, output: &OutputArgs) {
-    match output.output {
-        OutputFormat::Text => print!("{}", report::table::plan(summary)),
-        OutputFormat::Json => println!("{:#}", report::json::plan(summary)),
+/// Prints the figures of a plan on standard output.
+pub(crate) fn print(summary: &PlanSummary, output: OutputFormat) {
+    match output {
+        OutputFormat::Text => say_text!("{}", report::table::plan(summary)),
+        OutputFormat::Json => say!("{:#}", report::json::plan(summary)),
     }
 }

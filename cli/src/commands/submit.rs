@@ -6,8 +6,10 @@ use serde_json::json;
 
 use crate::{
     args::{OutputArgs, OutputFormat, SubmitArgs},
+    console::{say, tell},
     failure::Failure,
     follow::{self, OnInterrupt},
+    interrupt::Interrupts,
     progress::Progress,
     remote::RemoteService,
     request,
@@ -15,7 +17,7 @@ use crate::{
 };
 
 /// Submits; prints the job's id, or with `--wait` its result.
-pub(crate) async fn run(args: &SubmitArgs, output: &OutputArgs) -> Result<(), Failure> {
+pub(crate) async fn run(args: &SubmitArgs, output: &OutputArgs, interrupts: &Interrupts) -> Result<(), Failure> {
     // A fresh id, so that a submission repeated after a lost answer is still one job.
     let request_id = args.request_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let request = request::from_arguments(&args.copy, Some(&request_id))?;
@@ -24,17 +26,17 @@ pub(crate) async fn run(args: &SubmitArgs, output: &OutputArgs) -> Result<(), Fa
     let job = service.submit(request).await?;
     if !args.wait {
         match output.output {
-            OutputFormat::Text => println!("{job}"),
-            OutputFormat::Json => println!("{:#}", json!({"job": job})),
+            OutputFormat::Text => say!("{job}"),
+            OutputFormat::Json => say!("{:#}", json!({"job": job})),
         }
         return Ok(());
     }
     if !output.quiet {
-        eprintln!("{job}");
+        tell!("{job}");
     }
     let mut progress = Progress::new(output.quiet);
-    let view = follow::to_the_end(&service, &job, &mut progress, OnInterrupt::Cancel).await?;
-    let ended = super::run::ended(follow::outcome(view)?, begun.elapsed().as_secs_f64())?;
+    let view = follow::to_the_end(&service, &job, &mut progress, OnInterrupt::Cancel, interrupts).await?;
+    let ended = super::run::ended(follow::outcome(view)?, begun.elapsed().as_secs_f64(), None)?;
     super::run::print(&ended, output);
     Ok(())
 }

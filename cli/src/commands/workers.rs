@@ -2,6 +2,7 @@
 
 use crate::{
     args::{OutputArgs, OutputFormat, RemoteArgs},
+    console::say,
     failure::Failure,
     remote::RemoteService,
     report::table::{grouped, table_of},
@@ -13,9 +14,9 @@ pub(crate) async fn list(args: &RemoteArgs, output: &OutputArgs) -> Result<(), F
     match output.output {
         OutputFormat::Json => {
             let value = serde_json::to_value(&workers).map_err(|error| Failure::internal(error.to_string()))?;
-            println!("{value:#}");
+            say!("{value:#}");
         }
-        OutputFormat::Text if workers.is_empty() => println!("no workers"),
+        OutputFormat::Text if workers.is_empty() => say!("no workers"),
         OutputFormat::Text => {
             let mut table = table_of(&["worker", "version", "slots", "memory", "free", "tasks", "state"]);
             for worker in &workers {
@@ -29,7 +30,7 @@ pub(crate) async fn list(args: &RemoteArgs, output: &OutputArgs) -> Result<(), F
                     if worker.draining { "draining" } else { "ready" }.to_owned(),
                 ]);
             }
-            println!("{table}");
+            say!("{}", table.trim_fmt());
         }
     }
     Ok(())

@@ -81,15 +81,11 @@ fn object(summary: &PlanSummary, stages: &[Value], totals: &Counts) -> Value {
         "temp": summary.temp,
         "temp_bytes": summary.temp_bytes.0,
         "warnings": summary.warnings,
-        "runner_up": largest(summary).and_then(|array| array.runner_up.as_ref()).map(|runner_up| json!({
+        "runner_up": super::table::largest(summary).and_then(|array| array.runner_up.as_ref()).map(|runner_up| json!({
             "shape_of_plan": runner_up.shape_of_plan.as_str(),
             "reason": runner_up.reason,
         })),
     })
-}
-
-fn largest(summary: &PlanSummary) -> Option<&ArrayPlan> {
-    summary.arrays.iter().max_by_key(|array| array.shape.iter().fold(1_u64, |n, length| n.saturating_mul(*length)))
 }
 
 fn array_row(array: &ArrayPlan) -> Value {

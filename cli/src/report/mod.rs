@@ -1,4 +1,5 @@
 //! Plans and results as people and programs read them. The same shape before and after a run.
 
+pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod table;

@@ -21,14 +21,14 @@ pub(crate) fn plan(summary: &PlanSummary) -> String {
     }
     let tasks = summary.stages.iter().map(|stage| stage.tasks).sum();
     table.add_row(stage_cells("total", tasks, "", &summary.totals));
-    let _ = write!(text, "\n{table}\n\n{}", footer(summary));
+    let _ = write!(text, "\n{}\n\n{}", table.trim_fmt(), footer(summary));
     text
 }
 
-/// A job that has ended, measured beside planned.
-pub(crate) fn result(job: &JobView, summary: &PlanSummary, wall_seconds: f64) -> String {
+/// A job that has ended, measured beside planned; `max_mem` bounds the process whose peak was measured.
+pub(crate) fn result(job: &JobView, wall_seconds: f64, max_mem: ByteCount) -> String {
     let mut text = String::new();
-    let mut table = table_of(&["stage", "tasks", "GET", "planned", "PUT", "planned", "decoded", "encoded"]);
+    let mut table = table_of(&["stage", "tasks", "GET", "planned", "PUT", "planned", "delete", "decoded", "encoded"]);
     let mut measured = Counts::default();
     for row in merge_results(job) {
         measured += row.measured;
@@ -37,7 +37,7 @@ pub(crate) fn result(job: &JobView, summary: &PlanSummary, wall_seconds: f64) ->
     let predicted = job.stages.iter().map(|stage| stage.predicted).sum();
     let done = job.stages.iter().map(|stage| stage.done).sum();
     table.add_row(result_cells(&ResultRow { name: "total".into(), done, measured, predicted }));
-    let _ = writeln!(text, "{table}\n");
+    let _ = writeln!(text, "{}\n", table.trim_fmt());
     let rate = measured.bytes_decoded as f64 / wall_seconds.max(1e-9);
     let _ = writeln!(
         text,
@@ -47,7 +47,7 @@ pub(crate) fn result(job: &JobView, summary: &PlanSummary, wall_seconds: f64) ->
         ByteCount(measured.bytes_decoded),
         ByteCount(whole(rate)),
         job.peak_rss,
-        summary.memory.max_mem,
+        max_mem,
     );
     for (count, what) in [
         (measured.skipped_fill_chunks, "target chunks hold nothing but the fill value and were not written"),
@@ -64,8 +64,8 @@ pub(crate) fn result(job: &JobView, summary: &PlanSummary, wall_seconds: f64) ->
 }
 
 fn arrays(summary: &PlanSummary) -> String {
-    let mut table = table_of(&["array", "shape", "dtype", "chunks", "", "plan", "why"]);
-    for column in 1..5 {
+    let mut table = table_of(&["array", "shape", "dtype", "chunks", "", "plan"]);
+    for column in 1..6 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Left);
         }
@@ -83,10 +83,9 @@ fn arrays(summary: &PlanSummary) -> String {
             Cell::new(grid(&array.source_chunks, array.source_shards.as_deref())),
             Cell::new(format!("→ {}", grid(&array.target_chunks, array.target_shards.as_deref()))),
             Cell::new(shape_name(array)),
-            Cell::new(&array.reason),
         ]);
     }
-    let mut text = format!("{table}\n");
+    let mut text = format!("{}\n", table.trim_fmt());
     let hidden = summary.arrays.len().saturating_sub(shown.len());
     if hidden > 0 {
         let _ = writeln!(text, "and {hidden} smaller arrays");
@@ -97,6 +96,7 @@ fn arrays(summary: &PlanSummary) -> String {
 fn shape_name(array: &ArrayPlan) -> String {
     let name = match array.shape_of_plan {
         ShapeOfPlan::Empty => "empty",
+        ShapeOfPlan::CopyEncoded => "pass-through",
         ShapeOfPlan::DirectSweep => "direct sweep",
         ShapeOfPlan::Exchange => "exchange",
     };
@@ -114,21 +114,54 @@ fn footer(summary: &PlanSummary) -> String {
     if let Some(temp) = &summary.temp {
         let _ = writeln!(
             text,
-            "temporary {} at a time ({} in all) under {temp}, removed at the end",
+            "temporary {} at a time ({} in all) under {temp}",
             summary.temp_bytes, summary.exchange_bytes,
         );
     }
-    for array in &summary.arrays {
-        if let Some(runner_up) = &array.runner_up {
-            let what = if summary.arrays.len() > 1 { format!(" for {}", array.name) } else { String::new() };
-            let shape = runner_up.shape_of_plan.as_str().replace('_', " ");
-            let _ = writeln!(text, "runner-up {shape}{what}: {}", runner_up.reason);
-        }
+    for (arrays, why) in reasons(summary) {
+        let arrays = if summary.arrays.len() > 1 { format!("{}: ", named(&arrays)) } else { String::new() };
+        let _ = writeln!(text, "why       {arrays}{why}");
+    }
+    // The largest array's: a line for each array would say the same many times.
+    if let Some((array, runner_up)) = largest(summary).and_then(|array| Some((array, array.runner_up.as_ref()?))) {
+        let what = if summary.arrays.len() > 1 { format!(" for {}", array.name) } else { String::new() };
+        let shape = runner_up.shape_of_plan.as_str().replace('_', " ");
+        let _ = writeln!(text, "runner-up {shape}{what}: {}", runner_up.reason);
     }
     for warning in &summary.warnings {
         let _ = writeln!(text, "warning   {warning}");
     }
     text
+}
+
+/// Reasons in the order of their first array, each with its arrays.
+fn reasons(summary: &PlanSummary) -> Vec<(Vec<&str>, String)> {
+    let mut reasons: Vec<(Vec<&str>, String)> = Vec::new();
+    for array in &summary.arrays {
+        let shape = array.shape_of_plan.as_str().replace('_', " ");
+        let why = format!("{shape}: {}", array.reason);
+        match reasons.iter_mut().find(|(_, known)| *known == why) {
+            Some((arrays, _)) => arrays.push(&array.name),
+            None => reasons.push((vec![&array.name], why)),
+        }
+    }
+    reasons.truncate(MAX_ARRAY_ROWS);
+    reasons
+}
+
+/// `tas, pr, lat and 5 more`.
+fn named(names: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.get(..SHOWN).unwrap_or(names).join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// The array with the most elements.
+pub(crate) fn largest(summary: &PlanSummary) -> Option<&ArrayPlan> {
+    summary.arrays.iter().max_by_key(|array| array.shape.iter().fold(1_u64, |n, length| n.saturating_mul(*length)))
 }
 
 /// A stage of the whole job, its arrays summed up.
@@ -187,6 +220,7 @@ fn result_cells(row: &ResultRow) -> Vec<Cell> {
         Cell::new(count_or_dash(row.predicted.get_requests)),
         Cell::new(count_or_dash(row.measured.put_requests)),
         Cell::new(count_or_dash(row.predicted.put_requests)),
+        Cell::new(count_or_dash(row.measured.delete_requests)),
         Cell::new(size_or_dash(ByteCount(row.measured.bytes_decoded))),
         Cell::new(size_or_dash(ByteCount(row.measured.bytes_encoded))),
     ]
@@ -208,7 +242,11 @@ fn stage_cells(name: &str, tasks: u64, memory: &str, counts: &Counts) -> Vec<Cel
 /// A table with a first column of names and further columns of figures, set right.
 pub(crate) fn table_of(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    // Never wrapped: a figure that is broken in two is none, and a terminal that is too narrow does better.
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
     for column in 1..header.len() {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);

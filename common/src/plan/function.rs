@@ -33,6 +33,8 @@ impl std::fmt::Display for FunctionId {
 pub enum StageFunction {
     /// Deletes old metadata or all objects of a prefix.
     ClearPrefix(ClearPrefix),
+    /// Chunks as they are, still encoded, into other objects.
+    CopyEncoded(CopyEncoded),
     /// Source chunks straight into target chunks.
     CopyReadToWrite(CopyReadToWrite),
     /// Source chunks into exchange objects.
@@ -54,6 +56,7 @@ impl StageFunction {
     pub fn id(&self) -> FunctionId {
         match self {
             Self::ClearPrefix(_) => FunctionId::new("clear_prefix", 1),
+            Self::CopyEncoded(_) => FunctionId::new("copy_encoded", 1),
             Self::CopyReadToWrite(_) => FunctionId::new("copy_read_to_write", 1),
             Self::CopyReadToExchange(_) => FunctionId::new("copy_read_to_exchange", 1),
             Self::CopyExchangeToWrite(_) => FunctionId::new("copy_exchange_to_write", 1),
@@ -68,6 +71,7 @@ impl StageFunction {
     pub fn built_in() -> Vec<FunctionId> {
         [
             "clear_prefix",
+            "copy_encoded",
             "copy_read_to_write",
             "copy_read_to_exchange",
             "copy_exchange_to_write",
@@ -97,6 +101,29 @@ pub enum PrefixPart {
     Metadata,
     /// Every object.
     Everything,
+}
+
+/// Each task owns a box of whole write units and fills them with encoded chunks (inner chunks of shards) as they stand
+/// in the source: both sides have the same chunks by the same codecs. Missing chunks stay missing, and what is stored
+/// is passed on, also where every element equals the fill value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyEncoded {
+    /// Where the chunks come from.
+    pub source: ArrayLayout,
+    /// Where they go.
+    pub target: ArrayLayout,
+    /// Task `i` owns box `i`.
+    pub writers: BoxGrid,
+    /// How missing chunks are treated; chunks that are missing are never made, so `write_empty_chunks` is refused.
+    pub gaps: GapPolicy,
+}
+
+impl CopyEncoded {
+    /// Whether an object of the target is an object of the source, byte for byte. Else shards are packed or unpacked,
+    /// chunk by chunk.
+    pub fn is_of_whole_objects(&self) -> bool {
+        self.source.chunks.are_whole_objects_of(&self.target.chunks)
+    }
 }
 
 /// Each task owns a box of whole write units and reads every read unit that overlaps it, sweeping along one axis.

@@ -8,8 +8,8 @@ mod summary;
 
 pub use exchange::{BLOCK_TRAILER_BYTES, Block, Exchange};
 pub use function::{
-    CheckSource, ClearPrefix, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction, DeleteExchange,
-    Document, FunctionId, GapPolicy, PinnedDocument, PrefixPart, PublishMetadata, StageFunction,
+    CheckSource, ClearPrefix, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction,
+    DeleteExchange, Document, FunctionId, GapPolicy, PinnedDocument, PrefixPart, PublishMetadata, StageFunction,
 };
 pub use outline::{PhaseOutline, PipelineOutline, PlanOutline, StageOutline};
 pub use pipelines::{MultiStagePipeline, ParallelPipelines, Phase, Plan, RetryPolicy, Stage, StageEffect};

@@ -71,6 +71,8 @@ pub struct RunnerUp {
 pub enum ShapeOfPlan {
     /// No element: metadata only.
     Empty,
+    /// copy_encoded.
+    CopyEncoded,
     /// copy_read_to_write.
     DirectSweep,
     /// copy_read_to_exchange, then copy_exchange_to_write.
@@ -82,6 +84,7 @@ impl ShapeOfPlan {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Empty => "empty",
+            Self::CopyEncoded => "copy_encoded",
             Self::DirectSweep => "direct_sweep",
             Self::Exchange => "exchange",
         }

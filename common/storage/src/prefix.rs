@@ -12,6 +12,7 @@ use crate::{
     error::{ErrorClass, Fault, Operation, StorageError},
     faults::Verdict,
     guard::WriteGuard,
+    local_reads::LocalReads,
     observer::{Observer, RequestKind},
     profile::Access,
     retry::{self, RetryPolicy},
@@ -30,10 +31,12 @@ pub(crate) struct Place {
     pub(crate) url: StoreUrl,
     pub(crate) root: ObjectPath,
     pub(crate) client: Arc<dyn ObjectStore>,
+    /// Reads local files.
+    pub(crate) local_reads: LocalReads,
     access: Access,
     retry: RetryPolicy,
-    request_timeout: Duration,
-    put_timeout: Duration,
+    pub(crate) request_timeout: Duration,
+    pub(crate) put_timeout: Duration,
 }
 
 impl fmt::Debug for Prefix {
@@ -61,6 +64,7 @@ impl Prefix {
         access: Access,
         root: ObjectPath,
         client: Arc<dyn ObjectStore>,
+        local_reads: LocalReads,
         config: &StoreConfig,
         watch: Watch,
     ) -> Self {
@@ -68,6 +72,7 @@ impl Prefix {
             url,
             root,
             client,
+            local_reads,
             access,
             retry: config.retry,
             request_timeout: config.request_timeout,

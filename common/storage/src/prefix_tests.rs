@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     Access, CountingObserver, Effect, ErrorClass, FaultRule, Faults, LeaseLost, Prefix, RequestKind, RetryPolicy,
-    StoreConfig, StoreUrl, Stores, Unguarded, WriteGuard, conformance,
+    StoreConfig, StoreUrl, Stores, Unguarded, WriteGuard, WriteUnderWay, conformance,
 };
 
 /// A memory store of its own, watched and disturbed, with retries that don't wait.
@@ -147,6 +147,29 @@ async fn a_write_held_beyond_its_lease_is_not_sent() {
     let (written, ()) = tokio::join!(write, end);
     assert_eq!(written.unwrap_err().class, ErrorClass::LeaseLost);
     assert_eq!(bench.prefix.get("k").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_write_under_way_is_counted_until_it_is_over_also_when_nobody_waits_for_it() {
+    struct Counting(Arc<Semaphore>);
+    impl WriteGuard for Counting {
+        fn check(&self) -> Result<(), LeaseLost> {
+            Ok(())
+        }
+        fn begin_write(&self) -> WriteUnderWay {
+            WriteUnderWay::holding(Arc::clone(&self.0).try_acquire_owned().unwrap())
+        }
+    }
+    let bench = Bench::new("under-way");
+    let idle = Arc::new(Semaphore::new(1));
+    let guard = Counting(Arc::clone(&idle));
+    // One poll sends it; then its caller goes.
+    let mut write = Box::pin(bench.prefix.put("k", "v", &guard));
+    assert!(futures::poll!(&mut write).is_pending());
+    drop(write);
+    assert_eq!(idle.available_permits(), 0, "it is under way");
+    let _over = idle.acquire().await.unwrap();
+    assert_eq!(bench.prefix.get("k").await.unwrap().as_deref(), Some(&b"v"[..]));
 }
 
 #[tokio::test]

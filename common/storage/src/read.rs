@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::{GetOptions, GetRange, GetResult, path::Path as ObjectPath};
+use object_store::{GetOptions, GetRange, GetResult, GetResultPayload, path::Path as ObjectPath};
 
 use crate::{
     classify::{Cause, classify},
@@ -16,6 +16,7 @@ use crate::{
     observer::RequestKind,
     prefix::{Prefix, Request},
     ranges,
+    url::Scheme,
 };
 
 /// Requests of one `get_ranges` that are under way at a time.
@@ -141,7 +142,11 @@ impl Prefix {
     }
 
     async fn open_object(&self, path: &ObjectPath, range: Option<GetRange>) -> Result<Option<GetResult>, Fault> {
-        match self.place.client.get_opts(path, GetOptions::new().with_range(range)).await {
+        let answer = match self.place.url.scheme() {
+            Scheme::File => self.place.local_reads.open(path, range).await,
+            Scheme::S3 | Scheme::Memory => self.place.client.get_opts(path, GetOptions::new().with_range(range)).await,
+        };
+        match answer {
             Ok(answer) => Ok(Some(answer)),
             Err(error) => absent_is_none(&error),
         }
@@ -150,7 +155,13 @@ impl Prefix {
     /// Reads the body that was announced, all of it.
     async fn body(&self, url: &str, answer: GetResult) -> Result<Bytes, Fault> {
         let announced = answer.range.end - answer.range.start;
-        let bytes = answer.bytes().await.map_err(|error| Fault::from(classify(&error)))?;
+        let bytes = match answer {
+            GetResult { payload: GetResultPayload::File(file, _), range, .. } => {
+                self.place.local_reads.read(file, range).await
+            }
+            streamed => streamed.bytes().await,
+        };
+        let bytes = bytes.map_err(|error| Fault::from(classify(&error)))?;
         self.received(url, bytes.len());
         if u64::try_from(bytes.len()) == Ok(announced) {
             return Ok(bytes);

@@ -13,6 +13,7 @@ use crate::{
     config::{Granted, StoreConfig},
     error::{ErrorClass, Operation, StorageError},
     faults::Faults,
+    local_reads::LocalReads,
     observer::Observer,
     prefix::Prefix,
     profile::Access,
@@ -29,6 +30,7 @@ pub struct Stores {
 struct Shared {
     config: StoreConfig,
     clients: Mutex<BTreeMap<ClientKey, Arc<dyn ObjectStore>>>,
+    local_reads: LocalReads,
 }
 
 /// One client per bucket and profile.
@@ -58,7 +60,7 @@ impl fmt::Debug for Stores {
 impl Stores {
     /// The stores that `config` allows; nothing is opened yet.
     pub fn new(config: StoreConfig) -> Self {
-        let shared = Shared { config, clients: Mutex::default() };
+        let shared = Shared { config, clients: Mutex::default(), local_reads: LocalReads::default() };
         Self { shared: Arc::new(shared), watch: Watch::default() }
     }
 
@@ -87,7 +89,8 @@ impl Stores {
         let root = ObjectPath::parse(url.key())
             .map_err(|error| StorageError::new(ErrorClass::Invalid, Operation::Open, url, error.to_string()))?;
         let client = self.shared.client(url, &granted)?;
-        Ok(Prefix::new(url.clone(), access, root, client, &self.shared.config, self.watch.clone()))
+        let local_reads = self.shared.local_reads.clone();
+        Ok(Prefix::new(url.clone(), access, root, client, local_reads, &self.shared.config, self.watch.clone()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writing and deleting: every object whole, nothing without asking the guard before each attempt.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, PutOptions, PutPayload, path::Path as ObjectPath};
@@ -48,10 +48,14 @@ impl Prefix {
             first_attempt: 1,
         };
         self.send(&request, || async {
-            match self.place.client.put_opts(&path, payload.clone(), PutOptions::default()).await {
-                Ok(_) => Ok(()),
-                Err(error) => Err(self.write_fault(&error)),
-            }
+            let (prefix, path, payload) = (self.clone(), path.clone(), payload.clone());
+            self.to_its_end(guard, self.place.put_timeout, async move {
+                match prefix.place.client.put_opts(&path, payload, PutOptions::default()).await {
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(prefix.write_fault(&error)),
+                }
+            })
+            .await
         })
         .await
     }
@@ -126,11 +130,38 @@ impl Prefix {
         };
         self.send(&request, || async {
             // `object_store` panics where the answer names a key that was not asked for.
-            let answer = AssertUnwindSafe(self.delete_paths(paths.clone())).catch_unwind().await;
-            answer.unwrap_or_else(|_| Err(Fault::new(ErrorClass::Other, "the store answered about other keys")))
+            let (prefix, paths) = (self.clone(), paths.clone());
+            self.to_its_end(guard, self.place.request_timeout, async move {
+                let answer = AssertUnwindSafe(prefix.delete_paths(paths)).catch_unwind().await;
+                answer.unwrap_or_else(|_| Err(Fault::new(ErrorClass::Other, "the store answered about other keys")))
+            })
+            .await
         })
         .await?;
         Ok(u64::try_from(keys.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Sends a write that goes on when the caller stops waiting: a store may take it all the same, and `guard` must
+    /// know of it for so long.
+    async fn to_its_end(
+        &self,
+        guard: &dyn WriteGuard,
+        limit: Duration,
+        write: impl Future<Output = Result<(), Fault>> + Send + 'static,
+    ) -> Result<(), Fault> {
+        let under_way = guard.begin_write();
+        // Asked once more: whoever ended the lease before this write was counted does not wait for it.
+        guard.check().map_err(|lost| Fault::new(ErrorClass::LeaseLost, lost.to_string()))?;
+        let write = tokio::spawn(async move {
+            let answer = tokio::time::timeout(limit, write).await;
+            drop(under_way);
+            answer
+        });
+        match write.await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_late)) => Err(Fault::new(ErrorClass::TryAgain, format!("no answer within {limit:?}"))),
+            Err(error) => Err(Fault::new(ErrorClass::Other, format!("the request broke off: {error}"))),
+        }
     }
 
     async fn delete_paths(&self, paths: Vec<ObjectPath>) -> Result<(), Fault> {

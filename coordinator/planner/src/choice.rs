@@ -11,6 +11,7 @@ use crate::{
     array::Array,
     cost::Fleet,
     direct::{self, DirectSweep},
+    encoded::{self, PassThrough},
     exchange::{self, ExchangeShape},
     fit::Room,
     groups::Groups,
@@ -20,6 +21,7 @@ use crate::{
 /// A shape with its parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Shape {
+    Encoded(PassThrough),
     Direct(DirectSweep),
     Exchange(ExchangeShape),
 }
@@ -47,6 +49,7 @@ type Candidate = (ShapeOfPlan, Result<Shape, Unfit>);
 impl Shape {
     fn cost(&self) -> f64 {
         match self {
+            Self::Encoded(encoded) => encoded.cost,
             Self::Direct(direct) => direct.cost,
             Self::Exchange(exchange) => exchange.cost,
         }
@@ -54,6 +57,7 @@ impl Shape {
 
     pub(crate) fn kind(&self) -> ShapeOfPlan {
         match self {
+            Self::Encoded(_) => ShapeOfPlan::CopyEncoded,
             Self::Direct(_) => ShapeOfPlan::DirectSweep,
             Self::Exchange(_) => ShapeOfPlan::Exchange,
         }
@@ -62,6 +66,9 @@ impl Shape {
     /// What speaks for it.
     fn merit(&self, array: &Array) -> String {
         match self {
+            Self::Encoded(_) => "the chunks are the same: their bytes are passed on without decoding, what is missing \
+                                 stays missing and what is stored stays stored"
+                .to_owned(),
             Self::Direct(sweep) => {
                 format!("it reads {} and needs no temporary objects", times_read(sweep, array))
             }
@@ -76,6 +83,7 @@ impl Shape {
     /// What speaks against it.
     fn demerit(&self, array: &Array) -> String {
         match self {
+            Self::Encoded(_) => "would pass chunks on without decoding".to_owned(),
             Self::Direct(sweep) => format!("would read {}", times_read(sweep, array)),
             Self::Exchange(_) => format!("would write and read {} of temporary objects", ByteCount(array.bytes)),
         }
@@ -105,16 +113,37 @@ impl Unfit {
 
 /// The cheapest shape for `array`, which may have `most_groups` pipelines.
 pub(crate) fn choose(input: &PlanInput, array: &Array, fleet: &Fleet, most_groups: u64) -> Result<Choice, Refusal> {
-    let candidates = [
-        (ShapeOfPlan::DirectSweep, direct_candidate(array, fleet)),
-        (ShapeOfPlan::Exchange, exchange_candidate(input, array, fleet, most_groups)),
-    ];
+    let mut candidates = Vec::new();
+    if encoded::is_eligible(array.spec) {
+        match encoded_candidate(array, fleet) {
+            Ok(shape) => return Ok(passed_on(array, fleet, shape)),
+            Err(unfit) => candidates.push((ShapeOfPlan::CopyEncoded, Err(unfit))),
+        }
+    }
+    candidates.push((ShapeOfPlan::DirectSweep, direct_candidate(array, fleet)));
+    candidates.push((ShapeOfPlan::Exchange, exchange_candidate(input, array, fleet, most_groups)));
     decide(array, candidates).map_err(|unfit| refusal::nothing_fits(input, array, &unfit))
+}
+
+/// A pass-through beats whatever decodes: it moves each encoded byte once, and no shape moves less.
+fn passed_on(array: &Array, fleet: &Fleet, shape: Shape) -> Choice {
+    let reason = match direct_candidate(array, fleet) {
+        Ok(_) => "would decode and encode every chunk".to_owned(),
+        Err(unfit) => unfit.demerit(),
+    };
+    let runner_up = RunnerUp { shape_of_plan: ShapeOfPlan::DirectSweep, reason };
+    Choice { reason: shape.merit(array), shape, runner_up: Some(runner_up) }
 }
 
 /// With room to keep a link busy, else with the least.
 fn with_most_room<T>(search: impl Fn(Room) -> Option<T>) -> Option<T> {
     search(Room::Busy).or_else(|| search(Room::Least))
+}
+
+fn encoded_candidate(array: &Array, fleet: &Fleet) -> Result<Shape, Unfit> {
+    with_most_room(|room| encoded::search(array, fleet, room))
+        .map(Shape::Encoded)
+        .ok_or_else(|| Unfit::Memory(encoded::least_memory(array)))
 }
 
 fn direct_candidate(array: &Array, fleet: &Fleet) -> Result<Shape, Unfit> {
@@ -139,7 +168,7 @@ fn exchange_candidate(input: &PlanInput, array: &Array, fleet: &Fleet, most_grou
 }
 
 /// The cheapest of those that fit, and why the next did not win; all reasons if none fits.
-fn decide(array: &Array, candidates: [Candidate; 2]) -> Result<Choice, Vec<Unfit>> {
+fn decide(array: &Array, candidates: Vec<Candidate>) -> Result<Choice, Vec<Unfit>> {
     let mut fit: Vec<Shape> = Vec::new();
     let mut unfit: Vec<(ShapeOfPlan, Unfit)> = Vec::new();
     for (kind, candidate) in candidates {

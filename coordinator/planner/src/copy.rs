@@ -5,8 +5,8 @@ use rechunk_common::{
     geometry::{BoxGrid, Region},
     limits,
     plan::{
-        CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, DeleteExchange, Exchange, MultiStagePipeline,
-        RetryPolicy, Stage, StageEffect, StageFunction,
+        CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, DeleteExchange, Exchange,
+        MultiStagePipeline, RetryPolicy, Stage, StageEffect, StageFunction,
     },
 };
 
@@ -16,6 +16,7 @@ use crate::{
     choice::Shape,
     cost::Fleet,
     direct::DirectSweep,
+    encoded::PassThrough,
     exchange::{self, ExchangeShape},
     fit::Room,
     memory::{self, TaskMemory},
@@ -39,9 +40,10 @@ pub(crate) struct Copier<'a> {
 }
 
 impl Copier<'_> {
-    /// One pipeline for a direct sweep, one for each group of an exchange.
+    /// One pipeline for a pass-through or a direct sweep, one for each group of an exchange.
     pub(crate) fn pipelines(&self, shape: &Shape) -> Result<Vec<MultiStagePipeline>, Refusal> {
         match shape {
+            Shape::Encoded(encoded) => Ok(vec![self.encoded(encoded)?]),
             Shape::Direct(direct) => Ok(vec![self.direct(direct)?]),
             Shape::Exchange(exchange) => {
                 let groups = BoxGrid::new(Region::whole(self.array.shape), exchange.groups.lengths.clone());
@@ -54,6 +56,19 @@ impl Copier<'_> {
                     .collect()
             }
         }
+    }
+
+    fn encoded(&self, shape: &PassThrough) -> Result<MultiStagePipeline, Refusal> {
+        let spec = self.array.spec;
+        let writers = BoxGrid::new(Region::whole(self.array.shape), shape.writers.clone());
+        let tasks = self.tasks(&writers)?;
+        let function =
+            CopyEncoded { source: spec.source.clone(), target: spec.target.clone(), writers, gaps: spec.gaps };
+        let predicted = prediction::encoded(&function).ok_or_else(refusal::too_large)?;
+        let memory = memory::of_encoded(&function, spec.source_encoding, spec.target_encoding);
+        let memory = self.declared(memory, shape.room, tasks)?;
+        let stage = self.stage("copy_encoded", StageFunction::CopyEncoded(function), tasks, memory, predicted);
+        Ok(MultiStagePipeline { name: spec.name.clone(), stages: vec![stage], temp_bytes: ByteCount(0) })
     }
 
     fn direct(&self, shape: &DirectSweep) -> Result<MultiStagePipeline, Refusal> {

@@ -1,18 +1,20 @@
 //! From copy specs to a plan and its exact prediction.
 //!
-//! [`plan`] turns each array into candidates (a direct sweep, an exchange), each the cheapest of its kind that fits the
+//! [`plan`] turns each array into candidates (a pass-through, a direct sweep, an exchange), each the cheapest of its kind that fits the
 //! memory, chooses between them by cost, and puts the result together as phases of pipelines: prepare, copy, finish.
 //! [`memory`] is the model that says what a task holds; the worker enforces the same. [`prediction`] is the rule by
 //! which requests are counted.
 //!
 //! Pure: the same input gives the same plan. Knows nothing of I/O, clocks, randomness, threads, protobuf or gRPC.
 
+pub mod advice;
 mod array;
 mod axis;
 mod choice;
 mod copy;
 mod cost;
 mod direct;
+mod encoded;
 mod exchange;
 mod fit;
 mod groups;

@@ -3,6 +3,7 @@
 //! ```text
 //! read → exchange   exchange object + pieces in flight + indexes of source shards
 //! exchange → write  open target chunks + blocks in flight + encoded chunks on their way out
+//! encoded           objects in flight, with the index of a shard twice + indexes of source shards
 //! direct            open target chunks + pieces in flight + encoded chunks on their way out + indexes of source shards
 //! ```
 //! - A *piece* is a source read unit in its encoded and its decoded form together; a *block* is held once, with its
@@ -21,11 +22,12 @@
 use rechunk_common::{
     ByteCount,
     layout::{ArrayLayout, ChunkLayout},
-    plan::{BLOCK_TRAILER_BYTES, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite},
+    plan::{BLOCK_TRAILER_BYTES, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite},
 };
 
 use crate::{
     EncodedBound,
+    array::Array,
     axis::{self, over_axes, product},
     sweep::{self, Touch},
 };
@@ -36,6 +38,8 @@ pub const MIN_PIECES_IN_FLIGHT: u64 = 2;
 pub const MAX_PIECES_IN_FLIGHT: u64 = 16;
 /// Exchange blocks in flight at the most (`c_g`).
 pub const MAX_BLOCKS_IN_FLIGHT: u64 = 32;
+/// Target objects that a pass-through has in flight at the most, where memory is to spare.
+pub const MAX_OBJECTS_IN_FLIGHT: u64 = 32;
 /// Encoded chunks that a task may have on their way out (`c_w`).
 pub const WRITES_IN_FLIGHT: u64 = 2;
 
@@ -91,6 +95,13 @@ pub fn of_read_to_write(function: &CopyReadToWrite, source: EncodedBound, target
     let extents = function.writers.bounds().shape();
     let sweep = Sweep::new(&extents, function.source.chunks.read_unit(), TargetSide::of(&function.target, target))?;
     direct(&sweep, &SourceSide::of(&function.source, source), function.writers.lengths(), &function.order)
+}
+
+/// What a task holds that passes encoded chunks on; `None` beyond 2^64.
+pub fn of_encoded(function: &CopyEncoded, source: EncodedBound, target: EncodedBound) -> Option<TaskMemory> {
+    let extents = function.writers.bounds().shape();
+    let sides = (&SourceSide::of(&function.source, source), &TargetSide::of(&function.target, target));
+    encoded_in(&extents, sides, function.writers.lengths(), function.is_of_whole_objects())
 }
 
 /// What a task holds that fills an exchange object; `None` beyond 2^64.
@@ -161,6 +172,16 @@ impl<'a> TargetSide<'a> {
         let chunks = &layout.chunks;
         Self { chunk: chunks.read_unit(), shard: shard_of(chunks), width: layout.element.width, encoding }
     }
+
+    /// The longest encoded shard with its index; 0 where there are none.
+    fn shard_bytes(&self, extents: &[u64]) -> Option<u64> {
+        let Some(shard) = self.shard else { return Some(0) };
+        over_axes(extents.len(), |axis| {
+            Some(axis::boxes(*extents.get(axis)?.min(shard.get(axis)?), *self.chunk.get(axis)?))
+        })?
+        .checked_mul(self.encoding.chunk.0)?
+        .checked_add(self.encoding.shard_index.0)
+    }
 }
 
 /// The most units that one box overlaps.
@@ -189,14 +210,7 @@ impl<'a> Sweep<'a> {
         let touches = |unit: &[u64]| -> Vec<Touch> {
             extents.iter().zip(pieces).zip(unit).map(|((n, piece), unit)| Touch::of(*n, *piece, *unit)).collect()
         };
-        let shard_bytes = match target.shard {
-            None => 0,
-            Some(shard) => over_axes(extents.len(), |axis| {
-                Some(axis::boxes(*extents.get(axis)?.min(shard.get(axis)?), *target.chunk.get(axis)?))
-            })?
-            .checked_mul(target.encoding.chunk.0)?
-            .checked_add(target.encoding.shard_index.0)?,
-        };
+        let shard_bytes = target.shard_bytes(extents)?;
         Some(Self {
             extents,
             pieces,
@@ -236,6 +250,34 @@ impl<'a> Sweep<'a> {
         memory.writes = WRITES_IN_FLIGHT.min(chunks);
         Some(memory)
     }
+}
+
+/// A pass-through of boxes of `lengths`; `whole`: object by object.
+pub(crate) fn encoded(array: &Array, lengths: &[u64], whole: bool) -> Option<TaskMemory> {
+    encoded_in(array.shape, (&array.source, &array.target), lengths, whole)
+}
+
+fn encoded_in(
+    extents: &[u64],
+    (source, target): (&SourceSide, &TargetSide),
+    lengths: &[u64],
+    whole: bool,
+) -> Option<TaskMemory> {
+    let mut memory = TaskMemory::of_open(0);
+    memory.indexes = if whole { 0 } else { source.indexes(extents, lengths)? };
+    // Encoded chunks of the source are those of the target: no encoder of ours makes longer ones.
+    let chunk = source.encoding.chunk.0.max(target.encoding.chunk.0);
+    let object = if target.shard.is_none() {
+        chunk
+    } else {
+        // The index stands in the shard, and beside it while it is made or checked.
+        let encoding = EncodedBound { chunk: ByteCount(chunk), ..target.encoding };
+        TargetSide { encoding, ..*target }.shard_bytes(extents)?.checked_add(target.encoding.shard_index.0)?
+    };
+    let objects = most_in_a_box(extents, lengths, target.shard.unwrap_or(target.chunk))?;
+    memory = memory.with_pieces(object, objects, MAX_OBJECTS_IN_FLIGHT);
+    memory.least_pieces = 1;
+    Some(memory)
 }
 
 /// A direct sweep over boxes of `lengths`.

@@ -5,6 +5,7 @@ use rechunk_common::{
     Counts,
     geometry::{BoxGrid, Region},
     layout::{ArrayLayout, ChunkLayout},
+    plan::CopyEncoded,
 };
 
 use crate::axis::{self, over_axes};
@@ -75,6 +76,19 @@ pub(crate) fn read_to_write(source: &ArrayLayout, target: &ArrayLayout, writers:
         bytes_encoded: bytes_of(writers, target.element.width)?,
         ..Counts::default()
     })
+}
+
+/// copy_encoded: every chunk is read once and nothing is decoded; objects that are passed on whole are one request each.
+pub(crate) fn encoded(function: &CopyEncoded) -> Option<Counts> {
+    let CopyEncoded { source, target, writers, .. } = function;
+    let put_requests = boxes_over(writers, target.chunks.write_unit())?;
+    let get_requests = if function.is_of_whole_objects() {
+        put_requests
+    } else {
+        let reads = source_reads_of_all(source, writers)?;
+        reads.units.checked_add(reads.indexes)?
+    };
+    Some(Counts { get_requests, put_requests, ..Counts::default() })
 }
 
 /// copy_read_to_exchange: one object per box; its elements count, its trailers do not.

@@ -4,28 +4,23 @@ use std::collections::BTreeMap;
 
 use rechunk_common::{
     ByteCount, Counts,
-    layout::{ArrayLayout, ChunkLayout},
+    layout::{ArrayLayout, ChunkKeys, ChunkLayout},
     plan::{ArrayPlan, Assumed, Phase, PlanSummary, ShapeOfPlan, Stage, StageFunction, StageSummary},
 };
 
 use crate::{
     CopySpec, PlanInput,
+    advice::{self, ShardAxis},
     axis::{self, over_axes, product},
     choice::Choice,
     refusal::joined,
 };
 
-/// Objects of one array above which listings, deletions and file systems suffer.
-const MANY_OBJECTS: u64 = 100_000;
-
 /// Objects smaller than this cost more in requests than in bytes.
 const SMALL_OBJECT_BYTES: u64 = 1 << 20;
 
 /// Small objects are nothing to warn of where there are few.
-const FEW_OBJECTS: u64 = 1_000;
-
-/// What a proposal of shards aims at.
-const PROPOSED_SHARD_BYTES: u64 = 64 << 20;
+const FEW_OBJECTS: u64 = 100;
 
 /// One array's row; no choice: it has no elements.
 pub(crate) fn array_plan(spec: &CopySpec, choice: Option<&Choice>, pipelines: usize) -> ArrayPlan {
@@ -100,38 +95,51 @@ fn rows(arrays: &[ArrayPlan], stages: &[&Stage]) -> Vec<StageSummary> {
 }
 
 fn warnings(input: &PlanInput) -> Vec<String> {
-    input.copies.iter().filter_map(of_objects).collect()
+    // The one array of an array job has no name.
+    let is_group = input.copies.iter().any(|spec| !spec.name.is_empty());
+    input.copies.iter().filter_map(|spec| of_objects(spec, is_group)).collect()
 }
 
-/// Too many or too small objects, and shards that would help.
-fn of_objects(spec: &CopySpec) -> Option<String> {
+/// Too many or too small objects, and what would make fewer.
+fn of_objects(spec: &CopySpec, is_group: bool) -> Option<String> {
     let unit = spec.target.chunks.write_unit();
-    let shape = &spec.target.shape;
-    let objects = over_axes(shape.len(), |axis| Some(axis::boxes(*shape.get(axis)?, *unit.get(axis)?)))?;
+    let objects = objects_of(spec, unit)?;
     let bytes = product(unit.iter().copied())?.checked_mul(spec.target.element.width)?;
-    let many = objects > MANY_OBJECTS;
+    let many = objects > advice::MANY_OBJECTS;
     let small = bytes < SMALL_OBJECT_BYTES && objects > FEW_OBJECTS;
     if !many && !small {
         return None;
     }
     let name = if spec.name.is_empty() { String::new() } else { format!("array {}: ", spec.name) };
-    let proposal = proposed_shards(shape, unit, bytes)
-        .filter(|_| !spec.target.chunks.is_sharded())
-        .map(|shards| format!("; with Zarr v3, shards {} would make fewer", joined(&shards)));
+    let proposal = proposal(spec, objects, is_group).map(|proposal| format!("; {proposal}"));
     let size = ByteCount(bytes);
     Some(format!("{name}the target has {objects} objects of {size} before encoding{}", proposal.unwrap_or_default()))
 }
 
-/// Shards of whole chunks, doubled where most chunks lie, until they are large; `None` if the array has no more.
-fn proposed_shards(shape: &[u64], chunk: &[u64], chunk_bytes: u64) -> Option<Vec<u64>> {
-    let mut shard = chunk.to_vec();
-    let mut bytes = chunk_bytes;
-    while bytes < PROPOSED_SHARD_BYTES {
-        let left = |axis: &usize| Some(axis::boxes(*shape.get(*axis)?, *shard.get(*axis)?));
-        let Some(axis) = (0..shape.len()).max_by_key(left).filter(|axis| left(axis) > Some(1)) else { break };
-        let length = shard.get_mut(axis)?;
-        *length = length.checked_mul(2)?;
-        bytes = bytes.checked_mul(2)?;
+/// What to type for fewer than `objects` objects; `None` where nothing helps.
+fn proposal(spec: &CopySpec, objects: u64, is_group: bool) -> Option<String> {
+    let name = if is_group { format!("{}:", spec.name) } else { String::new() };
+    let target = &spec.target;
+    // Zarr v2 has no shards, and spells its keys this way.
+    if matches!(target.keys, ChunkKeys::V2 { .. }) {
+        return Some(format!("--chunks {} makes fewer", quoted(&format!("{name}auto"))));
     }
-    (shard != chunk).then_some(shard)
+    let axes = target.shape.iter().zip(target.chunks.read_unit());
+    let axes: Vec<ShardAxis> = axes.map(|(&length, &chunk)| ShardAxis { length, chunk, asked: None }).collect();
+    let shard = advice::shards(&axes, target.element.width);
+    let fewer = objects_of(spec, &shard).filter(|fewer| *fewer < objects)?;
+    let noun = if fewer == 1 { "object" } else { "objects" };
+    Some(format!("--shards {} makes it {fewer} {noun}", quoted(&format!("{name}{}", joined(&shard)))))
+}
+
+/// Objects of the target with write units of `unit`.
+fn objects_of(spec: &CopySpec, unit: &[u64]) -> Option<u64> {
+    let shape = &spec.target.shape;
+    over_axes(shape.len(), |axis| Some(axis::boxes(*shape.get(axis)?, *unit.get(axis)?)))
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,".contains(c);
+    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -2,6 +2,7 @@
 
 mod cases;
 mod documents;
+mod pass_through;
 mod properties;
 mod worked;
 

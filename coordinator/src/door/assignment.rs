@@ -1,6 +1,6 @@
 //! Which spec says what of which axis of which array. A spec with a name is about that array; one without goes by
 //! dimension, to every array that has one of them, except coordinates; where an array has both, the named one wins as
-//! a whole.
+//! a whole. `auto` alone is for every axis: of the array it names, or of all that are no coordinates.
 
 use rechunk_common::Refusal;
 
@@ -34,13 +34,14 @@ pub(super) struct Assignment {
 pub(super) fn assign(specs: &[(String, &str)], subjects: Subjects<'_>) -> Result<Assignment, Refusal> {
     let mut named: Vec<Option<AskedOfArray>> = vec![None; subjects.arrays.len()];
     let mut unnamed: Vec<(String, Asked)> = Vec::new();
+    let mut auto: Option<&str> = None;
     for (field, text) in specs {
         let (array, text_of_spec) = subjects.name_and_rest(text, field)?;
         let spec = spec::parse(text_of_spec, field)?;
         // In an array job a positional spec is about the one array.
         let array = match &spec {
-            Spec::Positional(_) if array.is_none() && !subjects.is_group => Some(0),
-            Spec::Positional(_) | Spec::ByDimension(_) => array,
+            Spec::Positional(_) | Spec::Auto if array.is_none() && !subjects.is_group => Some(0),
+            Spec::Positional(_) | Spec::Auto | Spec::ByDimension(_) => array,
         };
         match (array, spec) {
             (Some(index), spec) => {
@@ -52,6 +53,8 @@ pub(super) fn assign(specs: &[(String, &str)], subjects: Subjects<'_>) -> Result
                 }
             }
             (None, Spec::ByDimension(values)) => add_unnamed(&mut unnamed, values, field)?,
+            (None, Spec::Auto) if auto.is_some() => return Err(auto_and(text, field)),
+            (None, Spec::Auto) => auto = Some(field),
             (None, Spec::Positional(_)) => return Err(name_needed(text, subjects, field)),
         }
     }
@@ -61,15 +64,28 @@ pub(super) fn assign(specs: &[(String, &str)], subjects: Subjects<'_>) -> Result
             .first()
             .map_or_else(|| name_needed("", subjects, &asked.field), |subject| array_twice(subject, &asked.field)));
     }
+    if let (Some(_), Some((dimension, asked))) = (auto, unnamed.first()) {
+        return Err(auto_and(&format!("{dimension}=…"), &asked.field));
+    }
     let (by_dimension, warnings) = by_dimension(&unnamed, subjects)?;
-    let arrays = named.into_iter().zip(by_dimension).map(|(named, unnamed)| named.or(unnamed)).collect();
+    let of_auto = |subject: &Subject| {
+        auto.filter(|_| !subject.is_coordinate()).map(|field| all_axes(subject, Value::Auto, field))
+    };
+    let unnamed =
+        by_dimension.into_iter().zip(subjects.arrays).map(|(asked, subject)| asked.or_else(|| of_auto(subject)));
+    let arrays = named.into_iter().zip(unnamed).map(|(named, unnamed)| named.or(unnamed)).collect();
     Ok(Assignment { arrays, warnings })
+}
+
+fn all_axes(subject: &Subject, value: Value, field: &str) -> AskedOfArray {
+    vec![Some(Asked { value, field: field.to_owned() }); subject.shape.len()]
 }
 
 /// One spec about one array.
 fn of_array(subject: &Subject, spec: Spec, field: &str) -> Result<AskedOfArray, Refusal> {
     let asked = |value| Asked { value, field: field.to_owned() };
     match spec {
+        Spec::Auto => Ok(all_axes(subject, Value::Auto, field)),
         Spec::Positional(values) if values.len() == subject.shape.len() => {
             Ok(values.into_iter().map(|value| Some(asked(value))).collect())
         }
@@ -163,6 +179,14 @@ fn by_dimension(
 
 fn array_twice(subject: &Subject, field: &str) -> Refusal {
     let message = format!("{} has a spec already; give one per array", subject.called());
+    Refusal::invalid(field, "DUPLICATE_ARRAY", message)
+}
+
+fn auto_and(text: &str, field: &str) -> Refusal {
+    let message = format!(
+        "{text:?} beside auto, which is for every axis of every array already; write auto on single axes, as \
+         time=auto, or NAME:SPEC for one array"
+    );
     Refusal::invalid(field, "DUPLICATE_ARRAY", message)
 }
 

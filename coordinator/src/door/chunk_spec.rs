@@ -1,12 +1,22 @@
 //! `--chunks`: from specs to the length of a target chunk per axis of every array.
 
 use rechunk_common::{ByteCount, Refusal};
+use rechunk_planner::advice::{self, AUTO_CHUNK_BYTES, ChunkAxis};
 
 use super::{
     assignment::{self, Asked, AskedOfArray},
     spec::Value,
     subject::{Subject, Subjects},
 };
+
+/// A task holds some open target chunks, encoded ones and pieces of the source beside them: with a budget of this many
+/// chunks it does so with ease.
+const CHUNKS_IN_BUDGET: u64 = 8;
+
+/// What `auto` aims at where tasks may hold `budget`: [`AUTO_CHUNK_BYTES`], and less where the memory is little.
+pub(super) fn aim_of_auto(budget: ByteCount) -> ByteCount {
+    AUTO_CHUNK_BYTES.min(ByteCount(budget.0 / CHUNKS_IN_BUDGET))
+}
 
 /// The target chunks of all arrays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,22 +36,24 @@ pub(super) struct ChunkChoice {
     pub(super) field: Option<String>,
 }
 
-/// Reads the specs `chunks[0]…` against the arrays. An array that none is about keeps its chunks.
-pub(super) fn choose(specs: &[String], subjects: Subjects<'_>) -> Result<ChunkChoices, Refusal> {
+/// Reads the specs `chunks[0]…` against the arrays. An array that none is about keeps its chunks; chunks of `auto` aim
+/// at `aim` decoded bytes.
+pub(super) fn choose(specs: &[String], subjects: Subjects<'_>, aim: ByteCount) -> Result<ChunkChoices, Refusal> {
     let fields: Vec<(String, &str)> =
         specs.iter().enumerate().map(|(index, text)| (format!("chunks[{index}]"), text.as_str())).collect();
     let assignment = assignment::assign(&fields, subjects)?;
     let arrays = subjects.arrays.iter().zip(&assignment.arrays).map(|(subject, asked)| match asked {
-        Some(asked) => of_array(subject, asked),
+        Some(asked) => of_array(subject, asked, aim),
         None => Ok(ChunkChoice { chunks: subject.chunks.clone(), field: None }),
     });
     Ok(ChunkChoices { arrays: arrays.collect::<Result<_, _>>()?, warnings: assignment.warnings })
 }
 
-fn of_array(subject: &Subject, asked: &AskedOfArray) -> Result<ChunkChoice, Refusal> {
+fn of_array(subject: &Subject, asked: &AskedOfArray, aim: ByteCount) -> Result<ChunkChoice, Refusal> {
     let mut chunks = subject.chunks.clone();
     let mut sized: Option<(usize, ByteCount, &str)> = None;
-    for (axis, (slot, asked)) in chunks.iter_mut().zip(asked).enumerate() {
+    let mut is_auto = vec![false; chunks.len()];
+    for (axis, ((slot, is_auto), asked)) in chunks.iter_mut().zip(&mut is_auto).zip(asked).enumerate() {
         let Some(Asked { value, field }) = asked else { continue };
         let whole = subject.length(axis).max(1);
         match value {
@@ -49,23 +61,47 @@ fn of_array(subject: &Subject, asked: &AskedOfArray) -> Result<ChunkChoice, Refu
             Value::Length { elements, exact: false } => *slot = (*elements).min(whole),
             Value::Whole => *slot = whole,
             Value::Keep => {}
+            Value::Auto => *is_auto = true,
             Value::Size(size) => match sized {
                 None => sized = Some((axis, *size, field)),
                 Some(_) => return Err(second_size(subject, field)),
             },
         }
     }
-    if let Some((axis, size, field)) = sized {
-        let length = fitting(size, subject.width, &chunks, axis, 1)
-            .ok_or_else(|| too_small(subject, axis, size, &chunks, field))?
-            .min(subject.length(axis).max(1));
-        if let Some(slot) = chunks.get_mut(axis) {
-            *slot = length;
+    match sized {
+        Some((_, _, field)) if is_auto.contains(&true) => return Err(size_and_auto(subject, field)),
+        Some((axis, size, field)) => {
+            let length = fitting(size, subject.width, &chunks, axis, 1)
+                .ok_or_else(|| too_small(subject, axis, size, &chunks, field))?;
+            if let Some(slot) = chunks.get_mut(axis) {
+                *slot = aligned(subject, axis, length, 1).min(subject.length(axis).max(1));
+            }
         }
+        None if is_auto.contains(&true) => chunks = advised(subject, &chunks, &is_auto, aim),
+        None => {}
     }
     // A 0-d array's spec has no value, and nothing can be wrong with its chunk.
     let field = asked.iter().flatten().map(|asked| asked.field.clone()).next();
     Ok(ChunkChoice { chunks, field })
+}
+
+/// The planner's advice for the axes that are left to it.
+fn advised(subject: &Subject, chunks: &[u64], is_auto: &[bool], aim: ByteCount) -> Vec<u64> {
+    let axes = chunks.iter().zip(is_auto).zip(&subject.chunks).enumerate();
+    let axes: Vec<ChunkAxis> = axes
+        .map(|(axis, ((chunk, is_auto), source))| ChunkAxis {
+            length: subject.length(axis),
+            source: *source,
+            asked: (!is_auto).then_some(*chunk),
+        })
+        .collect();
+    advice::chunks(&axes, subject.width, aim)
+}
+
+/// `length`, a multiple of `step`, or a little less where that lines up with the source's chunks.
+pub(super) fn aligned(subject: &Subject, axis: usize, length: u64, step: u64) -> u64 {
+    let source = subject.chunks.get(axis).copied().unwrap_or(1);
+    advice::aligned(length, step, subject.length(axis), source)
 }
 
 /// The greatest multiple of `step` that, as the length along `axis`, keeps a box of `lengths` within `size`; `None`
@@ -90,6 +126,13 @@ fn too_small(subject: &Subject, axis: usize, size: ByteCount, chunks: &[u64], fi
             ByteCount(one)
         ),
     )
+}
+
+/// Two specs without a name may meet in one array, a size from one and `auto` from the other.
+pub(super) fn size_and_auto(subject: &Subject, field: &str) -> Refusal {
+    let message =
+        format!("{} is given a size and auto, which has a size of its own; write one of them", subject.called());
+    Refusal::invalid(field, "INVALID_CHUNK_SPEC", message)
 }
 
 /// Two specs without a name may each give a size, on axes that meet in one array.

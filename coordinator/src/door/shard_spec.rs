@@ -2,10 +2,11 @@
 //! whose chunks change is written unsharded, and one that keeps them keeps its shards.
 
 use rechunk_common::Refusal;
+use rechunk_planner::advice::{self, ShardAxis};
 
 use super::{
     assignment::{self, Asked, AskedOfArray},
-    chunk_spec::{ChunkChoice, fitting, second_size},
+    chunk_spec::{ChunkChoice, aligned, fitting, second_size, size_and_auto},
     spec::Value,
     subject::{Subject, Subjects},
 };
@@ -110,6 +111,7 @@ fn of_array(subject: &Subject, chunks: &[u64], asked: &AskedOfArray) -> Result<S
     // A dimension not named keeps its shard length; one chunk where the source has no shards.
     let mut shards = subject.shards.clone().unwrap_or_else(|| chunks.to_vec());
     let mut sized = None;
+    let mut is_auto = vec![false; shards.len()];
     for (axis, ((slot, asked), chunk)) in shards.iter_mut().zip(asked).zip(chunks).enumerate() {
         let Some(Asked { value, field }) = asked else { continue };
         let whole = whole_chunks(subject.length(axis), *chunk);
@@ -118,11 +120,15 @@ fn of_array(subject: &Subject, chunks: &[u64], asked: &AskedOfArray) -> Result<S
             Value::Length { elements, exact: false } => *slot = (*elements).min(whole),
             Value::Whole => *slot = whole,
             Value::Keep => {}
+            Value::Auto => is_auto.iter_mut().skip(axis).take(1).for_each(|is_auto| *is_auto = true),
             Value::Size(_) if sized.is_some() => return Err(second_size(subject, field)),
             Value::Size(size) => sized = Some((axis, *size, *chunk, whole, field)),
         }
     }
     if let Some((axis, size, chunk, whole, field)) = sized {
+        if is_auto.contains(&true) {
+            return Err(size_and_auto(subject, field));
+        }
         let length = fitting(size, subject.width, &shards, axis, chunk).ok_or_else(|| {
             let message = format!(
                 "not one chunk along axis {axis} of {} fits into a shard of {size} with the other lengths {shards:?}; \
@@ -132,10 +138,30 @@ fn of_array(subject: &Subject, chunks: &[u64], asked: &AskedOfArray) -> Result<S
             Refusal::invalid(field, "CHUNK_SIZE_TOO_SMALL", message)
         })?;
         if let Some(slot) = shards.get_mut(axis) {
-            *slot = length.min(whole);
+            *slot = aligned(subject, axis, length, chunk).min(whole);
+        }
+    }
+    if is_auto.contains(&true) {
+        shards = advised(subject, chunks, &shards, &is_auto);
+        // A shard of one chunk would be that chunk and an index.
+        if !is_auto.contains(&false) && shards == chunks {
+            return Ok(ShardChoice { shards: None, field: Some(first_field(asked).to_owned()) });
         }
     }
     Ok(ShardChoice { shards: Some(shards), field: Some(first_field(asked).to_owned()) })
+}
+
+/// The planner's advice for the axes that are left to it.
+fn advised(subject: &Subject, chunks: &[u64], shards: &[u64], is_auto: &[bool]) -> Vec<u64> {
+    let axes = chunks.iter().zip(shards).zip(is_auto).enumerate();
+    let axes: Vec<ShardAxis> = axes
+        .map(|(axis, ((chunk, shard), is_auto))| ShardAxis {
+            length: subject.length(axis),
+            chunk: *chunk,
+            asked: (!is_auto).then_some(*shard),
+        })
+        .collect();
+    advice::shards(&axes, subject.width)
 }
 
 /// The axis rounded up to whole chunks, at least one.

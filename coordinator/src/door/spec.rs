@@ -17,6 +17,8 @@ pub(super) enum Value {
     Whole,
     /// `keep`: as the source has it.
     Keep,
+    /// `auto`: as the planner advises.
+    Auto,
     /// As many elements as fit into this many decoded bytes.
     Size(ByteCount),
 }
@@ -26,6 +28,8 @@ pub(super) enum Value {
 pub(super) enum Spec {
     /// One value per axis; none for a 0-d array.
     Positional(Vec<Value>),
+    /// `auto` alone: every axis, however many there are.
+    Auto,
     /// Values by dimension name, in the order they were written, each name once.
     ByDimension(Vec<(String, Value)>),
 }
@@ -34,6 +38,9 @@ pub(super) enum Spec {
 pub(super) fn parse(text: &str, field: &str) -> Result<Spec, Refusal> {
     if text.trim().is_empty() {
         return Ok(Spec::Positional(Vec::new()));
+    }
+    if text.trim() == "auto" {
+        return Ok(Spec::Auto);
     }
     let terms: Vec<&str> = text.split(',').map(str::trim).collect();
     let spec = if terms.iter().any(|term| term.contains('=')) {
@@ -80,15 +87,7 @@ fn value(spec: &str, text: &str, field: &str) -> Result<Value, Refusal> {
     match text {
         "-1" => return Ok(Value::Whole),
         "keep" => return Ok(Value::Keep),
-        "auto" => {
-            return Err(Refusal::invalid(
-                field,
-                "UNSUPPORTED_CHUNK_SPEC",
-                format!(
-                    "\"auto\" in {spec:?} is not supported yet; write a length, or a size such as 100MB on one axis"
-                ),
-            ));
-        }
+        "auto" => return Ok(Value::Auto),
         _ => {}
     }
     let (number, exact) = text.strip_suffix('!').map_or((text, false), |number| (number, true));
@@ -105,24 +104,27 @@ fn value(spec: &str, text: &str, field: &str) -> Result<Value, Refusal> {
         Err(_) => Err(Refusal::invalid(
             field,
             "INVALID_CHUNK_SPEC",
-            format!("{text:?} in {spec:?} is not a chunk length; write a number, -1, keep, or a size such as 100MB"),
+            format!(
+                "{text:?} in {spec:?} is not a chunk length; write a number, -1, keep, auto, or a size such as 100MB"
+            ),
         )),
     }
 }
 
-/// With two sizes there would be no telling how they share the chunk.
+/// With two sizes there would be no telling how they share the chunk, and `auto` has a size of its own.
 fn refuse_second_size(text: &str, spec: &Spec, field: &str) -> Result<(), Refusal> {
-    let is_size = |value: &Value| matches!(value, Value::Size(_));
-    let sizes = match spec {
-        Spec::Positional(values) => values.iter().filter(|value| is_size(value)).count(),
-        Spec::ByDimension(values) => values.iter().filter(|(_, value)| is_size(value)).count(),
+    let values: Vec<&Value> = match spec {
+        Spec::Positional(values) => values.iter().collect(),
+        Spec::ByDimension(values) => values.iter().map(|(_, value)| value).collect(),
+        Spec::Auto => Vec::new(),
     };
-    if sizes <= 1 {
+    let sizes = values.iter().filter(|value| matches!(value, Value::Size(_))).count();
+    let message = if sizes > 1 {
+        format!("{text:?} gives a size on {sizes} axes; give it on one, and lengths on the others")
+    } else if sizes == 1 && values.contains(&&Value::Auto) {
+        format!("{text:?} gives a size and auto, which has a size of its own; write one of them")
+    } else {
         return Ok(());
-    }
-    Err(Refusal::invalid(
-        field,
-        "INVALID_CHUNK_SPEC",
-        format!("{text:?} gives a size on {sizes} axes; give it on one, and lengths on the others"),
-    ))
+    };
+    Err(Refusal::invalid(field, "INVALID_CHUNK_SPEC", message))
 }

@@ -20,9 +20,6 @@ use super::{
     survey::Survey,
 };
 
-/// Above so many objects an array that was given no shards gets a warning.
-const MANY_OBJECTS: u64 = 100_000;
-
 /// The target of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
@@ -51,7 +48,7 @@ pub(super) fn of(survey: &Survey) -> Result<Target, Refusal> {
     let arrays: Vec<Subject> =
         source.arrays.iter().map(|(name, array)| subject(name, array, &source.url)).collect::<Result<_, _>>()?;
     let subjects = Subjects { arrays: &arrays, is_group: source.is_group };
-    let chunks = chunk_spec::choose(&request.chunks, subjects)?;
+    let chunks = chunk_spec::choose(&request.chunks, subjects, chunk_spec::aim_of_auto(survey.memory.budget))?;
     let (shards, warnings) = shard_spec::choose(&request.shards, subjects, &chunks.arrays)?;
     let codecs = codec_spec::choose(&request.codecs, subjects)?;
 
@@ -62,16 +59,6 @@ pub(super) fn of(survey: &Survey) -> Result<Target, Refusal> {
     for ((subject, array), ((chunks, shards), codec)) in arrays.iter().zip(source.arrays.values()).zip(choices) {
         let choice = Choice { chunks, shards, codec: codec.as_ref() };
         let (copy, documents) = copy_of(survey, subject, array, &choice, format)?;
-        let objects = copy.target.write_grid().len();
-        if shards.field.is_none()
-            && shards.shards.is_none()
-            && *chunks.chunks != *subject.chunks
-            && objects > MANY_OBJECTS
-        {
-            target
-                .warnings
-                .push(format!("{} becomes {objects} objects; --shards puts many chunks into one", subject.called()));
-        }
         target.publish.arrays.extend(written(&survey.target.join(&subject.name), &documents)?);
         target.copies.push(copy);
         nodes.push((subject.name.clone(), documents));
@@ -184,7 +171,7 @@ fn publish_groups(survey: &Survey, format: ZarrFormat, mut nodes: Nodes, target:
         };
         target.publish.groups.extend(written(&survey.target.join(path), &documents)?);
     }
-    refresh_enclosing(survey, format, &nodes, target);
+    refresh_enclosing(survey, format, &nodes, target)?;
     Ok(())
 }
 
@@ -206,16 +193,20 @@ fn consolidated(format: ZarrFormat, root: &str, nodes: &Nodes) -> Result<Consoli
 
 /// The groups that the target lies in learn of it. The survey refused a target that is more than one node where their
 /// metadata is consolidated.
-fn refresh_enclosing(survey: &Survey, format: ZarrFormat, nodes: &Nodes, target: &mut Target) {
+fn refresh_enclosing(survey: &Survey, format: ZarrFormat, nodes: &Nodes, target: &mut Target) -> Result<(), Refusal> {
     let documents = |(_, documents): &(String, Vec<NamedDocument>)| documents.clone();
-    for group in &survey.enclosing.groups {
+    for (distance, group) in survey.enclosing.groups.iter().enumerate() {
         if group.format != format {
-            target.warnings.push(format!(
-                "group {} is Zarr v{}, and the target in it will be v{}: readers of the group will not see it",
+            let (theirs, ours) = (group.format.number(), format.number());
+            let unseen = format!(
+                "group {} is Zarr v{theirs}, and the target in it would be v{ours}: readers of the group would not see it",
                 group.url,
-                group.format.number(),
-                format.number()
-            ));
+            );
+            if distance == 0 {
+                let message = format!("{unseen}; write --zarr-format {theirs}, or choose a place outside of the group");
+                return Err(Refusal::invalid("zarr_format", "GROUP_OF_OTHER_FORMAT", message));
+            }
+            target.warnings.push(unseen);
         } else if group.is_consolidated {
             target.publish.groups.push(Document::Reconsolidate {
                 group_url: group.url.to_string(),
@@ -224,6 +215,7 @@ fn refresh_enclosing(survey: &Survey, format: ZarrFormat, nodes: &Nodes, target:
             });
         }
     }
+    Ok(())
 }
 
 fn depth(path: &str) -> usize {

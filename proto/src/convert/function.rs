@@ -6,8 +6,8 @@ use rechunk_common::{
     layout::ArrayLayout,
     limits::MAX_CUSTOM_PARAMETERS,
     plan::{
-        CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction, DeleteExchange, Exchange, FunctionId,
-        GapPolicy, StageFunction,
+        CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction, DeleteExchange,
+        Exchange, FunctionId, GapPolicy, StageFunction,
     },
 };
 
@@ -40,6 +40,7 @@ impl From<StageFunction> for v1::StageFunction {
     fn from(function: StageFunction) -> Self {
         let function = match function {
             StageFunction::ClearPrefix(clear) => Function::ClearPrefix(clear.into()),
+            StageFunction::CopyEncoded(copy) => Function::CopyEncoded(copy.into()),
             StageFunction::CopyReadToWrite(copy) => Function::CopyReadToWrite(copy.into()),
             StageFunction::CopyReadToExchange(copy) => Function::CopyReadToExchange(copy.into()),
             StageFunction::CopyExchangeToWrite(copy) => Function::CopyExchangeToWrite(copy.into()),
@@ -59,6 +60,7 @@ impl TryFrom<v1::StageFunction> for StageFunction {
         let function = function.function.ok_or_else(|| Fault::whole(Problem::Missing))?;
         Ok(match function {
             Function::ClearPrefix(clear) => Self::ClearPrefix(required(Some(clear), "clear_prefix")?),
+            Function::CopyEncoded(copy) => Self::CopyEncoded(required(Some(copy), "copy_encoded")?),
             Function::CopyReadToWrite(copy) => Self::CopyReadToWrite(required(Some(copy), "copy_read_to_write")?),
             Function::CopyReadToExchange(copy) => {
                 Self::CopyReadToExchange(required(Some(copy), "copy_read_to_exchange")?)
@@ -71,6 +73,34 @@ impl TryFrom<v1::StageFunction> for StageFunction {
             Function::PublishMetadata(publish) => Self::PublishMetadata(required(Some(publish), "publish_metadata")?),
             Function::Custom(custom) => Self::Custom(required(Some(custom), "custom")?),
         })
+    }
+}
+
+impl From<CopyEncoded> for v1::CopyEncoded {
+    fn from(copy: CopyEncoded) -> Self {
+        let CopyEncoded { source, target, writers, gaps } = copy;
+        Self {
+            source: Some(source.into()),
+            target: Some(target.into()),
+            writers: Some(writers.into()),
+            gaps: Some(gaps.into()),
+        }
+    }
+}
+
+impl TryFrom<v1::CopyEncoded> for CopyEncoded {
+    type Error = Fault;
+
+    fn try_from(copy: v1::CopyEncoded) -> Result<Self, Fault> {
+        let source: ArrayLayout = required(copy.source, "source")?;
+        let target: ArrayLayout = required(copy.target, "target")?;
+        same_array(&source, &target)?;
+        if target.chunks.read_unit() != source.chunks.read_unit() {
+            return Err(Fault::at("target.chunks", Problem::Disagrees { other: "source.chunks" }));
+        }
+        let writers = tasks(copy.writers, "writers")?;
+        inside(&writers, &target, "writers")?;
+        Ok(Self { source, target, writers, gaps: gaps(copy.gaps) })
     }
 }
 
@@ -93,14 +123,7 @@ impl TryFrom<v1::CopyReadToWrite> for CopyReadToWrite {
     fn try_from(copy: v1::CopyReadToWrite) -> Result<Self, Fault> {
         let source: ArrayLayout = required(copy.source, "source")?;
         let target: ArrayLayout = required(copy.target, "target")?;
-        if target.shape.len() != source.shape.len() {
-            let problem = Problem::RankMismatch { expected: source.shape.len(), found: target.shape.len() };
-            return Err(Fault::at("target.shape", problem));
-        }
-        if target.shape != source.shape {
-            return Err(Fault::at("target.shape", Problem::Disagrees { other: "source.shape" }));
-        }
-        same_width(target.element.width, source.element.width, "target.element")?;
+        same_array(&source, &target)?;
         let writers = tasks(copy.writers, "writers")?;
         inside(&writers, &target, "writers")?;
         Ok(Self { order: order(&copy.order, target.shape.len())?, source, target, writers, gaps: gaps(copy.gaps) })
@@ -215,6 +238,18 @@ fn order(order: &[u32], rank: usize) -> Result<Vec<usize>, Fault> {
     let axes: Option<Vec<usize>> = order.iter().map(|axis| usize::try_from(*axis).ok()).collect();
     let axes = axes.filter(|axes| axes.len() == rank).ok_or_else(refuse)?;
     if (0..rank).all(|axis| axes.contains(&axis)) { Ok(axes) } else { Err(refuse()) }
+}
+
+/// Refuses two sides that are not of one array.
+fn same_array(source: &ArrayLayout, target: &ArrayLayout) -> Result<(), Fault> {
+    if target.shape.len() != source.shape.len() {
+        let problem = Problem::RankMismatch { expected: source.shape.len(), found: target.shape.len() };
+        return Err(Fault::at("target.shape", problem));
+    }
+    if target.shape != source.shape {
+        return Err(Fault::at("target.shape", Problem::Disagrees { other: "source.shape" }));
+    }
+    same_width(target.element.width, source.element.width, "target.element")
 }
 
 fn same_width(found: u64, expected: u64, field: &str) -> Result<(), Fault> {

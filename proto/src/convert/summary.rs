@@ -13,7 +13,7 @@ use super::{
 use crate::{fault::Fault, invalid::InvalidPlan, v1};
 
 same_variants! {
-    v1::ShapeOfPlan = ShapeOfPlan { Empty, DirectSweep, Exchange }
+    v1::ShapeOfPlan = ShapeOfPlan { Empty, CopyEncoded, DirectSweep, Exchange }
     v1::Assumed = Assumed { Dense, Listed }
 }
 

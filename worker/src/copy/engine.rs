@@ -1,5 +1,6 @@
 //! One copy: pieces are visited in order, fetched ahead, decoded on the compute threads, and their elements go once,
-//! straight into the targets; a complete target is encoded and written while others are being filled.
+//! straight into the targets; a complete target is encoded and written while others are being filled. Small pieces
+//! that are there at the same time go to the compute threads together: waking a thread costs as much as copying one.
 //!
 //! Memory decides how much is under way. A piece starts only when there is room for it, for the targets that it is
 //! the first to touch, and, besides, for one target to be written; so whatever is under way can always finish, and
@@ -27,6 +28,10 @@ use crate::{
 /// an object store.
 const MOST_IN_FLIGHT: usize = 32;
 
+/// Pieces of less than this are copied together, this much at a time; more than one piece per compute thread must
+/// stay, so that all of them have work.
+const SMALL_PIECE_BYTES: u64 = 512 << 10;
+
 /// A copy that is about to run: what does not change while it does.
 #[derive(Debug)]
 pub(crate) struct Copy {
@@ -39,10 +44,22 @@ pub(crate) struct Copy {
 
 /// What one of the tasks of a copy has done.
 enum Step {
-    /// A piece is copied; these targets are complete.
+    /// A small piece is there.
+    Fetched(Brought),
+    /// Pieces are copied; these targets are complete.
     Copied(Vec<Complete>),
     /// A target is written, or left out.
     Finished,
+}
+
+/// A piece as it came, and the room that it takes.
+#[derive(Debug)]
+struct Brought {
+    place: Vec<u64>,
+    fetched: Fetched,
+    room: Reservation,
+    /// What it took before its encoded length was known.
+    bytes: u64,
 }
 
 /// The next piece and what it needs.
@@ -76,6 +93,7 @@ impl Copy {
         let copy = Arc::new(self);
         let mut sweep = Sweep {
             running: JoinSet::new(),
+            fetched: Vec::new(),
             complete: VecDeque::new(),
             is_opened: vec![false; copy.targets.len()],
             finished: 0,
@@ -95,25 +113,38 @@ impl Copy {
         ))
     }
 
-    /// Fetches a piece and copies it.
-    async fn bring(self: Arc<Self>, place: Vec<u64>, mut room: Reservation) -> Result<Step, TaskFailure> {
+    /// Fetches a piece of at most `bytes`, and copies it unless it is small.
+    async fn bring(self: Arc<Self>, place: Vec<u64>, mut room: Reservation, bytes: u64) -> Result<Step, TaskFailure> {
         let fetched = self.source.fetch(&self.cx, &place).await?;
         room.settle(self.source.settled_room(&fetched));
-        let copy = Arc::clone(&self);
-        self.cx.compute().run(move || copy.take_in(&place, fetched, room)).await.map(Step::Copied)
+        let piece = Brought { place, fetched, room, bytes };
+        if bytes < SMALL_PIECE_BYTES { Ok(Step::Fetched(piece)) } else { self.copy(vec![piece]).await }
     }
 
-    /// Decodes a piece and puts its elements where they belong.
-    fn take_in(&self, place: &[u64], fetched: Fetched, room: Reservation) -> Result<Vec<Complete>, TaskFailure> {
-        let piece = self.source.decode(&self.cx, place, fetched)?;
-        let mut complete = Vec::new();
-        self.meeting.shares(place, |share| {
+    /// Copies pieces that are there.
+    async fn copy(self: Arc<Self>, pieces: Vec<Brought>) -> Result<Step, TaskFailure> {
+        let copy = Arc::clone(&self);
+        let copied = self.cx.compute().run(move || {
+            let mut complete = Vec::new();
+            for piece in pieces {
+                copy.take_in(piece, &mut complete)?;
+            }
+            Ok(complete)
+        });
+        copied.await.map(Step::Copied)
+    }
+
+    /// Decodes a piece and puts its elements where they belong; adds the targets that it completes.
+    fn take_in(&self, piece: Brought, complete: &mut Vec<Complete>) -> Result<(), TaskFailure> {
+        let Brought { place, fetched, room, .. } = piece;
+        let piece = self.source.decode(&self.cx, &place, fetched)?;
+        self.meeting.shares(&place, |share| {
             complete.extend(self.targets.take_in(share, &piece)?);
             Ok(())
         })?;
         drop(piece);
         drop(room);
-        Ok(complete)
+        Ok(())
     }
 
     async fn finish(self: Arc<Self>, target: Complete, room: Reservation) -> Result<Step, TaskFailure> {
@@ -125,6 +156,8 @@ impl Copy {
 struct Sweep {
     copy: Arc<Copy>,
     running: JoinSet<Result<Step, TaskFailure>>,
+    /// Small pieces that wait to be copied.
+    fetched: Vec<Brought>,
     /// Targets that wait to be written.
     complete: VecDeque<Complete>,
     is_opened: Vec<bool>,
@@ -152,9 +185,12 @@ impl Sweep {
             }
             tokio::select! {
                 ended = self.running.join_next() => {
-                    if let Some(ended) = ended {
-                        self.note(ended)?;
+                    let mut ended = ended;
+                    while let Some(step) = ended {
+                        self.note(step)?;
+                        ended = self.running.try_join_next();
                     }
+                    self.start_copies();
                 }
                 () = memory.freed().notified() => {}
             }
@@ -180,6 +216,7 @@ impl Sweep {
 
     fn note(&mut self, ended: Result<Result<Step, TaskFailure>, JoinError>) -> Result<(), TaskFailure> {
         match ended {
+            Ok(Ok(Step::Fetched(piece))) => self.fetched.push(piece),
             Ok(Ok(Step::Copied(complete))) => self.complete.extend(complete),
             Ok(Ok(Step::Finished)) => self.finished = self.finished.saturating_add(1),
             Ok(Err(failure)) => return Err(failure),
@@ -187,6 +224,23 @@ impl Sweep {
             Err(_) => return Err(bug("a part of a copy was cancelled")),
         }
         Ok(())
+    }
+
+    /// Copies the small pieces that are there, many by one piece of work.
+    fn start_copies(&mut self) {
+        let mut together = Vec::new();
+        let mut bytes = 0_u64;
+        for piece in std::mem::take(&mut self.fetched) {
+            bytes = bytes.saturating_add(piece.bytes);
+            together.push(piece);
+            if bytes >= SMALL_PIECE_BYTES {
+                self.running.spawn(Arc::clone(&self.copy).copy(std::mem::take(&mut together)));
+                bytes = 0;
+            }
+        }
+        if !together.is_empty() {
+            self.running.spawn(Arc::clone(&self.copy).copy(together));
+        }
     }
 
     /// Starts writing what is complete, as far as there is room.
@@ -238,7 +292,7 @@ impl Sweep {
                 *is_opened = true;
             }
         }
-        self.running.spawn(Arc::clone(&self.copy).bring(piece.place, room));
+        self.running.spawn(Arc::clone(&self.copy).bring(piece.place, room, piece.room));
         Ok(None)
     }
 }

@@ -73,9 +73,11 @@ impl AsRef<[u8]> for Accounted {
 }
 
 impl Reservation {
-    /// Ties `bytes` to this room: it is given back when the last clone of the bytes is dropped.
+    /// Ties `bytes` to this room, all of it: it is given back when the last clone of the bytes is dropped. Encoders
+    /// allocate for their worst case, and with huge pages that is what an encoding takes, however short it is.
     pub(crate) fn attach(mut self, bytes: Bytes) -> Bytes {
-        self.settle(bytes.len() as u64);
+        let held = self.bytes().max(bytes.len() as u64);
+        self.settle(held);
         Bytes::from_owner(Accounted { bytes, _room: self })
     }
 }

@@ -145,6 +145,11 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
+    /// How much it is.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Splits `bytes` off; less where there is less.
     pub(crate) fn split(&mut self, bytes: u64) -> Self {
         let bytes = bytes.min(self.bytes);

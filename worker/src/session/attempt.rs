@@ -7,10 +7,11 @@ use rechunk_common::{
     ByteCount, Counts, FailureClass, TaskFailure,
     ids::{LeaseId, StageAddress, TaskIndex},
 };
-use rechunk_storage::{Stores, WriteGuard};
+use rechunk_storage::{LeaseLost, Stores, WriteGuard, WriteUnderWay};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
 
-use super::lease_table::NextTask;
+use super::{lease_table::NextTask, term::LeaseTerm};
 use crate::{
     compute::{ComputePool, of_panic},
     context::TaskContext,
@@ -90,17 +91,39 @@ pub(crate) enum Outcome {
     Stopped,
 }
 
+/// What an attempt's writes ask: its lease, while the writes under way are counted.
+struct AttemptGuard {
+    term: Arc<LeaseTerm>,
+    writes: TaskTracker,
+}
+
+impl WriteGuard for AttemptGuard {
+    fn check(&self) -> Result<(), LeaseLost> {
+        self.term.check()
+    }
+
+    fn begin_write(&self) -> WriteUnderWay {
+        WriteUnderWay::holding(self.writes.token())
+    }
+}
+
 impl Attempts {
-    /// Runs a task to its end.
+    /// Runs a task to its end. When it returns, none of the attempt's writes is under way: only then may the lease be
+    /// given back, because what comes next may delete what was written.
     pub(crate) async fn run(self, next: NextTask) -> Ended {
         let (lease, stage, task) = (next.lease, next.stage.clone(), next.task);
         let ended = next.ended.clone();
         let name = next.stage_name.clone();
+        let writes = TaskTracker::new();
+        let guard = AttemptGuard { term: Arc::clone(&next.term), writes: writes.clone() };
         let outcome = tokio::select! {
             biased;
             () = ended.cancelled() => Outcome::Stopped,
-            outcome = self.outcome(next) => outcome,
+            outcome = self.outcome(next, Arc::new(guard)) => outcome,
         };
+        // Bounded by the timeout of one write: none starts after the lease has ended or the function has returned.
+        writes.close();
+        writes.wait().await;
         match &outcome {
             Outcome::Done(_) => tracing::debug!(%lease, %stage, %name, %task, "a task is done"),
             Outcome::Stopped => tracing::debug!(%lease, %stage, %name, %task, "a task was stopped with its lease"),
@@ -111,12 +134,11 @@ impl Attempts {
         Ended { lease, stage, task, outcome }
     }
 
-    async fn outcome(&self, next: NextTask) -> Outcome {
+    async fn outcome(&self, next: NextTask, guard: Arc<dyn WriteGuard>) -> Outcome {
         let memory = match self.admission.admit(next.memory).await {
             Ok(memory) => memory,
             Err(failure) => return Outcome::Failed(failure, Counts::default()),
         };
-        let guard = next.term as Arc<dyn WriteGuard>;
         let cx = TaskContext::new(self.stores.clone(), guard, memory, self.compute.clone(), next.ended);
         let run = self.functions.run(&cx, &next.function, next.task);
         match AssertUnwindSafe(Box::pin(run)).catch_unwind().await {

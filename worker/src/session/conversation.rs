@@ -148,7 +148,8 @@ impl Conversation {
                 self.answered > since && self.leases.is_empty() && self.running.is_empty() && self.outbox.is_empty()
             }
             Leaving::Farewell { until, since } => {
-                (self.answered > since && self.outbox.is_empty()) || until <= Instant::now()
+                let has_reported = self.answered > since && self.outbox.is_empty() && self.running.is_empty();
+                has_reported || until <= Instant::now()
             }
         }
     }
@@ -182,7 +183,11 @@ impl Conversation {
             Outcome::Failed(failure, counts) if was_held => {
                 self.outbox.add_failed(lease, &stage, task, failure, counts);
             }
-            Outcome::Failed(..) | Outcome::Stopped => return,
+            // Nothing to report, but that the lease's tasks have stopped is news: something may wait for it.
+            Outcome::Failed(..) | Outcome::Stopped => {}
+        }
+        if let Leaving::Farewell { since, .. } = &mut self.leaving {
+            *since = self.seq;
         }
         self.note_news();
     }

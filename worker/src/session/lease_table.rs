@@ -28,6 +28,15 @@ pub(crate) struct HeldLease {
     open: u64,
 }
 
+impl HeldLease {
+    /// Tasks that were started and have not ended.
+    fn running(&self) -> u64 {
+        let started = self.next.saturating_sub(self.lease.tasks.start);
+        let ended = self.lease.tasks.len().saturating_sub(self.open);
+        started.saturating_sub(ended)
+    }
+}
+
 /// A task to start.
 pub(crate) struct NextTask {
     pub(crate) lease: LeaseId,
@@ -40,34 +49,46 @@ pub(crate) struct NextTask {
     pub(crate) ended: CancellationToken,
 }
 
+/// A lease that has ended, while tasks of it are being stopped: they may have writes under way.
+struct ClosingLease {
+    lease: Lease,
+    /// Tasks that were started and have not ended.
+    running: u64,
+}
+
 /// Leases by id, which is the order of their grants.
 pub(crate) struct LeaseTable {
     clock: Arc<dyn Clock>,
     leases: BTreeMap<LeaseId, HeldLease>,
+    closing: BTreeMap<LeaseId, ClosingLease>,
 }
 
 impl LeaseTable {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, leases: BTreeMap::new() }
+        Self { clock, leases: BTreeMap::new(), closing: BTreeMap::new() }
     }
 
+    /// Whether nothing is held, and nothing that was held can still write.
     pub(crate) fn is_empty(&self) -> bool {
-        self.leases.is_empty()
+        self.leases.is_empty() && self.closing.is_empty()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.leases.len()
+        self.leases.len().saturating_add(self.closing.len())
     }
 
-    /// All leases, for the next call.
+    /// All leases, for the next call; also those that have ended, until their tasks have stopped: what is not listed is
+    /// taken to write nothing more.
     pub(crate) fn held(&self) -> Vec<Lease> {
-        self.leases.values().map(|held| held.lease.clone()).collect()
+        let closing = self.closing.values().map(|closing| closing.lease.clone());
+        self.leases.values().map(|held| held.lease.clone()).chain(closing).collect()
     }
 
     /// Takes a lease that was asked for at `asked_at`. One that is held already is left as it is.
     pub(crate) fn grant(&mut self, grant: Grant, asked_at: Duration) {
         let ends_at = asked_at.saturating_add(grant.lease.ttl);
-        if grant.lease.tasks.is_empty() || self.leases.contains_key(&grant.lease.id) {
+        let id = &grant.lease.id;
+        if grant.lease.tasks.is_empty() || self.leases.contains_key(id) || self.closing.contains_key(id) {
             return;
         }
         let Grant { lease, stage_name, function, task_memory, task_scratch } = grant;
@@ -97,6 +118,10 @@ impl LeaseTable {
         let Some(held) = self.leases.remove(&id) else { return false };
         held.term.end();
         held.ended.cancel();
+        let running = held.running();
+        if running > 0 {
+            self.closing.insert(id, ClosingLease { lease: held.lease, running });
+        }
         true
     }
 
@@ -151,7 +176,15 @@ impl LeaseTable {
 
     /// A task of the lease has ended; the last one ends the lease. Says whether the lease was held.
     pub(crate) fn note_ended(&mut self, id: LeaseId) -> bool {
-        let Some(held) = self.leases.get_mut(&id) else { return false };
+        let Some(held) = self.leases.get_mut(&id) else {
+            if let Some(closing) = self.closing.get_mut(&id) {
+                closing.running = closing.running.saturating_sub(1);
+                if closing.running == 0 {
+                    self.closing.remove(&id);
+                }
+            }
+            return false;
+        };
         held.open = held.open.saturating_sub(1);
         if held.open == 0 {
             self.leases.remove(&id);

@@ -96,6 +96,27 @@ async fn a_slow_task_keeps_its_lease_while_the_coordinator_renews_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_revoked_lease_is_listed_until_its_last_write_is_over() {
+    let mut story = Story::new();
+    story.call().await.answer(|answer| answer.granted.push(grant(1, 0..1)));
+    let guard = story.gate.first_guard().await;
+    let under_way = guard.begin_write();
+    let call = story.call().await;
+    let id = call.request.held[0].id;
+    call.answer(|answer| answer.revoked.push(id));
+    for _ in 0..3 {
+        let call = story.call().await;
+        assert_eq!(call.request.held.len(), 1, "what it wrote may still be on its way");
+        assert!(guard.check().is_err(), "but nothing new is sent");
+        call.answer(|answer| answer.revoked.push(id));
+    }
+    drop(under_way);
+    let call = story.call_where(|request| request.held.is_empty()).await;
+    assert!(call.request.reports.is_empty());
+    assert_eq!(call.request.wait, Duration::ZERO, "the coordinator waits for it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_revoked_lease_stops_at_once_and_reports_nothing() {
     let mut story = Story::new();
     story.call().await.answer(|answer| answer.granted.push(grant(1, 0..1)));

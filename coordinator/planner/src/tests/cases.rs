@@ -87,7 +87,8 @@ fn an_array_without_elements_has_no_pipeline() {
 fn a_scalar_is_one_read_and_one_write() {
     let plan = planned(&input(vec![plain(&[], &[], &[])], mebibytes(256, 40), 4, 2));
     let totals = totals(&plan);
-    assert_eq!((totals.get_requests, totals.put_requests, totals.bytes_decoded, totals.bytes_encoded), (1, 1, 4, 4));
+    assert_eq!((totals.get_requests, totals.put_requests), (1, 1));
+    assert_eq!((totals.bytes_decoded, totals.bytes_encoded), (0, 0), "it is passed on as it is");
 }
 
 #[test]
@@ -132,7 +133,7 @@ fn wrong_grids_are_refused_by_name() {
     assert_eq!(reason(spec(side(&[4], &[2]), layout(&[4], 4, Some(&[3]), &[2]))), "SHARDS_NOT_A_MULTIPLE");
     assert_eq!(reason(spec(side(&[4], &[1 << 60]), side(&[4], &[2]))), "CHUNK_TOO_LARGE");
     let long = [u64::MAX / 4];
-    assert_eq!(reason(spec(side(&long, &[9]), side(&long, &[9]))), "TOO_MANY_TASKS");
+    assert_eq!(reason(spec(side(&long, &[9]), side(&long, &[8]))), "TOO_MANY_TASKS");
     let rank = limits::MAX_RANK + 1;
     assert_eq!(
         reason(spec(side(&vec![1; rank], &vec![1; rank]), side(&vec![1; rank], &vec![1; rank]))),

@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use rechunk_common::{
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
-    plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, MultiStagePipeline, StageEffect, StageFunction},
+    plan::{
+        CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, MultiStagePipeline, StageEffect,
+        StageFunction,
+    },
 };
 
 use super::*;
@@ -15,7 +18,7 @@ use crate::{
     choice::Shape,
     copy::Copier,
     cost::Fleet,
-    direct, exchange,
+    direct, encoded, exchange,
     fit::Room,
     groups::Groups,
     memory::{self, TaskMemory},
@@ -35,6 +38,8 @@ struct Small {
     slots: u64,
     threads: u64,
     groups: u64,
+    /// The target has the source's chunks, the second: its shards too.
+    same: (bool, bool),
 }
 
 fn small() -> impl Strategy<Value = Small> {
@@ -43,10 +48,12 @@ fn small() -> impl Strategy<Value = Small> {
         prop::collection::vec((1..=longest, 1_u64..7, 1_u64..4, 1_u64..7, 1_u64..4), rank)
     });
     let rest = (prop_oneof![Just(50_u64), Just(101), Just(150)], 30_u64..6000, 1_u64..9, 1_u64..4, 1_u64..30);
-    (axes, any::<(bool, bool)>(), 1_u64..9, rest).prop_map(|(axes, sharded, width, rest)| {
-        let (hundredths, budget, slots, threads, groups) = rest;
-        Small { axes, sharded, width, hundredths, budget, slots, threads, groups }
-    })
+    (axes, any::<(bool, bool)>(), 1_u64..9, rest, any::<(bool, bool)>()).prop_map(
+        |(axes, sharded, width, rest, same)| {
+            let (hundredths, budget, slots, threads, groups) = rest;
+            Small { axes, sharded, width, hundredths, budget, slots, threads, groups, same }
+        },
+    )
 }
 
 fn spec(small: &Small) -> CopySpec {
@@ -56,7 +63,11 @@ fn spec(small: &Small) -> CopySpec {
         layout(&shape, small.width, sharded.then_some(&shard[..]), &chunk)
     };
     let source = side(small.sharded.0, per_axis(|axis| axis.1 * axis.2), per_axis(|axis| axis.1));
-    let target = side(small.sharded.1, per_axis(|axis| axis.3 * axis.4), per_axis(|axis| axis.3));
+    let target = match small.same {
+        (true, true) => source.clone(),
+        (true, false) => side(small.sharded.1, per_axis(|axis| axis.1 * axis.4), per_axis(|axis| axis.1)),
+        (false, _) => side(small.sharded.1, per_axis(|axis| axis.3 * axis.4), per_axis(|axis| axis.3)),
+    };
     copy(source, target, small.hundredths)
 }
 
@@ -70,6 +81,9 @@ fn all_shapes(input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
     let groups = Groups::of(&array, 0, None, groups).expect("small");
     let mut shapes = Vec::new();
     for room in [Room::Busy, Room::Least] {
+        if encoded::is_eligible(&input.copies[0]) {
+            shapes.extend(encoded::search(&array, &fleet, room).map(Shape::Encoded));
+        }
         shapes.extend(direct::search(&array, &fleet, room).map(Shape::Direct));
         shapes.extend(exchange::search(&array, &groups, &fleet, room).map(Shape::Exchange));
     }
@@ -159,6 +173,32 @@ fn check_memory(memory: TaskMemory, stage: &rechunk_common::plan::Stage, budget:
     assert!(memory.total(pieces).expect("small") <= stage.task_memory.0, "what the worker allows itself is declared");
 }
 
+fn check_encoded(stage: &rechunk_common::plan::Stage, function: &CopyEncoded, small: &Small, written: &mut Written) {
+    let bounds = [&function.source, &function.target].map(|layout| bound(layout, small.hundredths));
+    let memory = memory::of_encoded(function, bounds[0], bounds[1]).expect("small");
+    check_memory(memory, stage, small.budget);
+    let (source, target) = (&function.source, &function.target);
+    assert_eq!(source.chunks.read_unit(), target.chunks.read_unit());
+    let mut counts = Counts::default();
+    for task in 0..stage.task_count {
+        let region = function.writers.region(task).expect("task");
+        let indexes = BoxGrid::positions(&source.write_grid().overlapping(&region)).count() as u64;
+        counts.put_requests += written.add(target, &region);
+        for position in BoxGrid::positions(&target.write_grid().overlapping(&region)) {
+            let object = target.write_grid().region_at(&position);
+            let chunks = BoxGrid::positions(&source.read_grid().overlapping(&object)).count() as u64;
+            let index = if target.chunks.is_sharded() { 2 * bounds[1].shard_index.0 } else { 0 };
+            assert!(chunks * bounds[0].chunk.0 + index <= memory.piece, "any object fits its room");
+            counts.get_requests += if function.is_of_whole_objects() { 1 } else { chunks };
+        }
+        if source.chunks.is_sharded() && !function.is_of_whole_objects() {
+            counts.get_requests += indexes;
+            assert!(memory.indexes >= indexes * bounds[0].shard_index.0);
+        }
+    }
+    assert_eq!(counts, stage.predicted, "nothing is decoded or encoded");
+}
+
 fn check_direct(stage: &rechunk_common::plan::Stage, function: &CopyReadToWrite, small: &Small, written: &mut Written) {
     let bounds = [&function.source, &function.target].map(|layout| bound(layout, small.hundredths));
     let memory = memory::of_read_to_write(function, bounds[0], bounds[1]).expect("small");
@@ -236,6 +276,7 @@ fn check(pipelines: &[MultiStagePipeline], small: &Small, target: &ArrayLayout) 
         let mut objects = 0;
         for stage in &pipeline.stages {
             match &stage.function {
+                StageFunction::CopyEncoded(function) => check_encoded(stage, function, small, &mut written),
                 StageFunction::CopyReadToWrite(function) => check_direct(stage, function, small, &mut written),
                 StageFunction::CopyReadToExchange(function) => {
                     objects = stage.task_count;

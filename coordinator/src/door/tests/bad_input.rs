@@ -96,7 +96,7 @@ async fn wrong_chunk_specs() {
         ("a", "0,1", "INVALID_CHUNK_LENGTH"),
         ("a", "-3,1", "INVALID_CHUNK_LENGTH"),
         ("a", "depth=1", "UNKNOWN_DIMENSION"),
-        ("a", "auto", "UNSUPPORTED_CHUNK_SPEC"),
+        ("a", "auto,auto!", "INVALID_CHUNK_SPEC"),
         ("g", "1,1", "ARRAY_NAME_NEEDED"),
         ("g", "pr:1,1", "UNKNOWN_ARRAY"),
         ("g", "depth=1", "UNKNOWN_DIMENSION"),

@@ -1,11 +1,14 @@
 //! The grammar of `--chunks`, `--shards` and `--codec`.
 
-use rechunk_common::Refusal;
+use rechunk_common::{ByteCount, Refusal};
 
 use super::super::{
     chunk_spec, codec_spec, shard_spec,
     subject::{Subject, Subjects},
 };
+
+/// What `auto` aims at here: 10,000 elements of 4 bytes.
+const AIM: ByteCount = ByteCount(40_000);
 
 fn subject(name: &str, axes: &[(&str, u64, u64)], width: u64) -> Subject {
     Subject {
@@ -35,7 +38,7 @@ fn group() -> Vec<Subject> {
 
 fn chunks(arrays: &[Subject], is_group: bool, specs: &[&str]) -> Result<Vec<Vec<u64>>, Refusal> {
     let specs: Vec<String> = specs.iter().map(|&spec| spec.to_owned()).collect();
-    let choices = chunk_spec::choose(&specs, Subjects { arrays, is_group })?;
+    let choices = chunk_spec::choose(&specs, Subjects { arrays, is_group }, AIM)?;
     Ok(choices.arrays.into_iter().map(|choice| choice.chunks).collect())
 }
 
@@ -66,13 +69,46 @@ fn a_spec_of_an_array_reads_as_the_interface_says() {
         // 100 × 50 elements of 4 bytes a step: 20,000 bytes.
         ("time=1MB", [50, 100, 50]),
         ("time=1MB,lat=10", [500, 100, 50].map(|n| if n == 100 { 10 } else { n })),
-        ("time=1.9999MB", [99, 100, 50]),
+        // 99 fit; 90 are nine chunks of the source.
+        ("time=1.9999MB", [90, 100, 50]),
+        ("time=399999B", [19, 100, 50]),
         ("time=1GiB", [1000, 100, 50]),
         ("1MB,10,5", [1000, 10, 5]),
         ("time=20000B", [1, 100, 50]),
     ] {
         assert_eq!(of_array(spec), expected, "{spec}");
     }
+}
+
+#[test]
+fn auto_is_for_every_axis_or_for_single_ones() {
+    for (spec, expected) in [
+        // 10,000 elements are aimed at: about 8 cuts along every axis.
+        ("auto", [120, 12, 7]),
+        ("auto,auto,auto", [120, 12, 7]),
+        // 125 × 80 elements; 130 are thirteen chunks of the source.
+        ("time=auto,lat=16,lon=5", [130, 16, 5]),
+        ("-1,auto,1", [1000, 10, 1]),
+        // Nothing is left: one element.
+        ("auto,100,50", [2, 100, 50]),
+        ("5000!,-1,auto", [5000, 100, 1]),
+    ] {
+        assert_eq!(of_array(spec), expected, "{spec}");
+    }
+    let scalar = [subject("", &[], 8)];
+    assert_eq!(chunks(&scalar, false, &["auto"]).expect("0-d"), [Vec::<u64>::new()]);
+}
+
+#[test]
+fn auto_in_a_group_spares_coordinates_and_named_arrays() {
+    let all = chunks(&group(), true, &["auto"]).expect("all");
+    assert_eq!(all[5], [1000], "the coordinate stays whole");
+    assert_eq!((&all[0], &all[2]), (&vec![], &vec![12]), "what is small is one chunk");
+    assert_eq!(all[4], of_array("auto"));
+    let some = chunks(&group(), true, &["auto", "tas:5,6,7", "time:auto"]).expect("named");
+    assert_eq!((&some[4], &some[5], &some[3]), (&vec![5, 6, 7], &vec![1000], &all[3]));
+    assert_eq!(chunks(&group(), true, &["tas:auto"]).expect("one")[3], [10, 100], "others keep their chunks");
+    refused(chunks(&group(), true, &["auto", "time=5"]), "chunks[1]", "DUPLICATE_ARRAY");
 }
 
 #[test]
@@ -115,8 +151,10 @@ fn wrong_specs_of_an_array_are_refused_by_reason() {
         ("5,,7", "INVALID_CHUNK_SPEC"),
         ("time=5,6", "INVALID_CHUNK_SPEC"),
         ("1MB,1MB,5", "INVALID_CHUNK_SPEC"),
-        ("auto", "UNSUPPORTED_CHUNK_SPEC"),
-        ("time=auto", "UNSUPPORTED_CHUNK_SPEC"),
+        ("auto,auto", "RANK_MISMATCH"),
+        ("auto!", "INVALID_CHUNK_SPEC"),
+        ("time=auto,lat=1MB", "INVALID_CHUNK_SPEC"),
+        ("auto,1MB,keep", "INVALID_CHUNK_SPEC"),
         ("depth=5", "UNKNOWN_DIMENSION"),
         ("time=5,time=6", "DUPLICATE_DIMENSION"),
         ("tas:5,6,7", "UNKNOWN_ARRAY"),
@@ -128,6 +166,9 @@ fn wrong_specs_of_an_array_are_refused_by_reason() {
     refused(chunks(&array(), false, &["time=5", "5,6,7"]), "chunks[0]", "DUPLICATE_ARRAY");
     refused(chunks(&array(), false, &["time=5", "time=6"]), "chunks[1]", "DUPLICATE_DIMENSION");
     refused(chunks(&array(), false, &["time=1MB", "lat=1MB"]), "chunks[1]", "INVALID_CHUNK_SPEC");
+    refused(chunks(&array(), false, &["time=1MB", "lat=auto"]), "chunks[0]", "INVALID_CHUNK_SPEC");
+    refused(chunks(&array(), false, &["auto", "auto"]), "chunks[1]", "DUPLICATE_ARRAY");
+    refused(chunks(&array(), false, &["auto", "time=5"]), "chunks[1]", "DUPLICATE_ARRAY");
 }
 
 #[test]
@@ -180,7 +221,7 @@ fn wrong_specs_of_a_group_are_refused_by_reason() {
 fn a_dimension_of_coordinates_only_changes_nothing_and_is_said() {
     let arrays = [subject("x", &[("x", 100, 100)], 8)];
     let specs = ["x=5".to_owned()];
-    let choices = chunk_spec::choose(&specs, Subjects { arrays: &arrays, is_group: true }).expect("a coordinate");
+    let choices = chunk_spec::choose(&specs, Subjects { arrays: &arrays, is_group: true }, AIM).expect("a coordinate");
     assert_eq!(choices.arrays[0].chunks, [100]);
     assert!(choices.warnings[0].contains("\"x\""), "{:?}", choices.warnings);
     assert_eq!(chunks(&arrays, true, &["x:5"]).expect("named"), [[5]]);
@@ -195,7 +236,7 @@ fn shards(
 ) -> Result<Vec<Option<Vec<u64>>>, Refusal> {
     let owned = |specs: &[&str]| specs.iter().map(|&spec| spec.to_owned()).collect::<Vec<_>>();
     let subjects = Subjects { arrays, is_group };
-    let chunks = chunk_spec::choose(&owned(chunk_specs), subjects)?;
+    let chunks = chunk_spec::choose(&owned(chunk_specs), subjects, AIM)?;
     let (choices, _) = shard_spec::choose(&owned(shard_specs), subjects, &chunks.arrays)?;
     Ok(choices.into_iter().map(|choice| choice.shards).collect())
 }
@@ -216,7 +257,11 @@ fn shards_of_an_array_read_as_the_interface_says() {
     assert_eq!(one(&array(), &["5,6,7"], &["2000,6,700"]), Some(vec![1000, 6, 56]), "clamped");
     assert_eq!(one(&array(), &["5,6,7"], &["2000!,6,700!"]), Some(vec![2000, 6, 700]), "kept");
     assert_eq!(one(&array(), &["5,6,7"], &["time=50"]), Some(vec![50, 6, 7]), "else one chunk");
-    assert_eq!(one(&array(), &["5,6,7"], &["time=10kB"]), Some(vec![55, 6, 7]), "a size, in whole chunks");
+    assert_eq!(one(&array(), &["5,6,7"], &["time=10kB"]), Some(vec![50, 6, 7]), "a size, in whole chunks");
+    assert_eq!(one(&array(), &["4,6,7"], &["time=10kB"]), Some(vec![40, 6, 7]), "… of the source too");
+    assert_eq!(one(&array(), &["5,6,7"], &["auto"]), Some(vec![1000, 102, 56]), "all is less than a shard may be");
+    assert_eq!(one(&array(), &["5,6,7"], &["time=auto"]), Some(vec![1000, 6, 7]));
+    assert_eq!(one(&array(), &["-1,-1,-1"], &["auto"]), None, "a shard of one chunk is no use");
     assert_eq!(one(&array(), &["5,6,7"], &["none"]), None);
     assert_eq!(one(&array(), &["5,6,7"], &["keep"]), None, "there was none to keep");
     assert_eq!(one(&sharded(), &["time=5"], &["keep"]), Some(vec![100, 100, 50]));
@@ -248,7 +293,7 @@ fn wrong_shard_specs_are_refused_by_reason() {
         ("5,6,7", "50,60", "RANK_MISMATCH"),
         ("5,6,7", "0,6,7", "INVALID_CHUNK_LENGTH"),
         ("5,6,7", "depth=7", "UNKNOWN_DIMENSION"),
-        ("5,6,7", "time=auto", "UNSUPPORTED_CHUNK_SPEC"),
+        ("5,6,7", "time=auto,lat=1MB", "INVALID_CHUNK_SPEC"),
         ("5,6,7", "time=839B", "CHUNK_SIZE_TOO_SMALL"),
     ] {
         refused(shards(&array(), false, &[chunk_spec], &[shard_spec]), "shards[0]", reason);

@@ -147,15 +147,15 @@ async fn what_consolidated_metadata_would_get_wrong_is_refused() {
 }
 
 #[tokio::test]
-async fn an_array_added_to_a_group_of_the_other_format_is_warned_of() {
+async fn an_array_that_readers_of_its_group_would_not_see_is_refused() {
     let world = World::new();
     world.v3_array("a", &MAPS).await;
     world.v2_group("g").await;
     world.put_json("g/.zmetadata", &json!({"zarr_consolidated_format": 1, "metadata": {}})).await;
-    let prepared = world.prepared(&world.request("a", "g/tas", &["time=10"])).await;
-    assert_eq!(documents(&prepared).len(), 1, "no refresh");
-    let summary = prepared.plan.summary.expect("a summary");
-    assert!(summary.warnings.iter().any(|warning| warning.contains("readers of the group")), "{:?}", summary.warnings);
+    let mut request = world.request("a", "g/tas", &["time=10"]);
+    world.refused(&request, RefusalCode::InvalidArgument, "zarr_format", "GROUP_OF_OTHER_FORMAT").await;
+    request.zarr_format = Some(ZarrFormat::V2);
+    world.prepared(&request).await;
 }
 
 #[tokio::test]

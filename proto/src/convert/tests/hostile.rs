@@ -43,6 +43,12 @@ where
 /// What a worker computes from a function first: none of it may panic behind the door.
 fn use_function(function: &StageFunction) {
     match function {
+        StageFunction::CopyEncoded(copy) => {
+            use_layout(&copy.source);
+            use_layout(&copy.target);
+            use_grid(&copy.writers);
+            black_box(copy.is_of_whole_objects());
+        }
         StageFunction::CopyReadToWrite(copy) => {
             use_layout(&copy.source);
             use_layout(&copy.target);

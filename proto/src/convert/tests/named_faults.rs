@@ -182,6 +182,23 @@ fn wrong_chunks_are_named() {
 }
 
 #[test]
+fn a_pass_through_to_other_chunks_is_named() {
+    let v1::CopyReadToWrite { source, target, writers, order: _, gaps } = sweep();
+    let mut copy = v1::CopyEncoded { source: source.clone(), target: source, writers, gaps };
+    let read = |copy: &v1::CopyEncoded| {
+        let function = v1::stage_function::Function::CopyEncoded(copy.clone());
+        StageFunction::try_from(v1::StageFunction { function: Some(function) })
+    };
+    assert!(read(&copy).is_ok());
+    copy.target = target;
+    let chunks = copy.target.as_mut().and_then(|target| target.chunks.as_mut()).expect("there");
+    let layout = v1::PlainChunks { chunk_shape: vec![1, 1], codecs: "[]".into() };
+    chunks.layout = Some(v1::chunk_layout::Layout::Plain(layout));
+    let fault: Fault = read(&copy).expect_err("other chunks").into();
+    assert_eq!(fault, Fault::at("copy_encoded.target.chunks", Problem::Disagrees { other: "source.chunks" }));
+}
+
+#[test]
 fn parts_of_a_function_that_do_not_fit_each_other_are_named() {
     let target = |copy: &mut v1::CopyReadToWrite, shape| copy.target.as_mut().expect("there").shape = shape;
     expect_sweep("target.shape", Problem::Disagrees { other: "source.shape" }, |copy| target(copy, vec![10, 21]));

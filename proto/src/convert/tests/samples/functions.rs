@@ -3,10 +3,11 @@
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use rechunk_common::{
     geometry::Region,
+    layout::ArrayLayout,
     plan::{
-        CheckSource, ClearPrefix, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction,
-        DeleteExchange, Document, Exchange, FunctionId, GapPolicy, PinnedDocument, PrefixPart, PublishMetadata,
-        StageFunction,
+        CheckSource, ClearPrefix, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite,
+        CustomFunction, DeleteExchange, Document, Exchange, FunctionId, GapPolicy, PinnedDocument, PrefixPart,
+        PublishMetadata, StageFunction,
     },
 };
 
@@ -52,6 +53,17 @@ pub(crate) fn sweeps() -> impl Strategy<Value = StageFunction> {
     })
 }
 
+/// The same chunks on both sides, whatever the rest.
+pub(crate) fn pass_throughs() -> impl Strategy<Value = StageFunction> {
+    frames().prop_flat_map(|(shape, bounds, width)| {
+        let (source, keys) = (layouts_of(shape.clone(), width), layouts_of(shape, width));
+        (source, keys, grids_over(bounds), gap_policies()).prop_map(|(source, other, writers, gaps)| {
+            let target = ArrayLayout { chunks: source.chunks.clone(), ..other };
+            StageFunction::CopyEncoded(CopyEncoded { source, target, writers, gaps })
+        })
+    })
+}
+
 pub(crate) fn exchange_stages() -> impl Strategy<Value = StageFunction> {
     frames().prop_flat_map(|(shape, bounds, width)| {
         let array = layouts_of(shape.clone(), width);
@@ -94,6 +106,7 @@ pub(crate) fn functions() -> impl Strategy<Value = StageFunction> {
         (vec(urls(), 0..3), part)
             .prop_map(|(prefixes, part)| StageFunction::ClearPrefix(ClearPrefix { prefixes, part })),
         sweeps(),
+        pass_throughs(),
         exchange_stages(),
         vec(pinned_documents(), 0..3).prop_map(|documents| StageFunction::CheckSource(CheckSource { documents })),
         vec(documents(), 0..3).prop_map(|documents| StageFunction::PublishMetadata(PublishMetadata { documents })),

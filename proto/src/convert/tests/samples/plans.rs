@@ -20,7 +20,7 @@ use super::{
 use crate::PlannedRechunk;
 
 pub(crate) fn shapes_of_plan() -> impl Strategy<Value = ShapeOfPlan> {
-    select(vec![ShapeOfPlan::Empty, ShapeOfPlan::DirectSweep, ShapeOfPlan::Exchange])
+    select(vec![ShapeOfPlan::Empty, ShapeOfPlan::CopyEncoded, ShapeOfPlan::DirectSweep, ShapeOfPlan::Exchange])
 }
 
 pub(crate) fn array_plans() -> impl Strategy<Value = ArrayPlan> {

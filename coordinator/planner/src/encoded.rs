@@ -1,0 +1,133 @@
+//! The pass-through: where both sides have the same chunks by the same codecs, chunks are passed on as they are, still
+//! encoded; into and out of shards too. The search chooses how many objects one task has.
+
+use rechunk_common::layout::{ArrayLayout, ChunkLayout};
+use serde_json::Value;
+
+use crate::{
+    CopySpec,
+    array::Array,
+    axis,
+    cost::{Fleet, StageWork},
+    fit::Room,
+    lengths::{self, Lengths},
+    memory,
+};
+
+/// Encoded bytes as a part of the decoded ones, as far as cost is concerned.
+const ENCODED_PART: f64 = 0.5;
+
+/// The cheapest pass-through.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PassThrough {
+    /// Length of a task's box per axis.
+    pub(crate) writers: Vec<u64>,
+    pub(crate) cost: f64,
+    pub(crate) room: Room,
+}
+
+/// Whether what is stored in the source is what would be stored in the target: same chunks with the same edges, same
+/// elements, same codecs, and what is missing reads the same. Chunks that must be made where they are missing can't be
+/// passed on.
+pub(crate) fn is_eligible(spec: &CopySpec) -> bool {
+    let (source, target) = (&spec.source, &spec.target);
+    source.shape == target.shape
+        && source.chunks.read_unit() == target.chunks.read_unit()
+        && source.element == target.element
+        && source.fill == target.fill
+        && reads_the_same_where_missing(source, target)
+        && !spec.gaps.write_empty_chunks
+        && same_codecs(codecs(&source.chunks), codecs(&target.chunks))
+}
+
+/// An array without a fill value reads as zeros where nothing is stored, and so does one whose fill value is zero. The
+/// other way round values would become undefined.
+fn reads_the_same_where_missing(source: &ArrayLayout, target: &ArrayLayout) -> bool {
+    target.has_fill || !source.has_fill
+}
+
+/// The chain of the chunks, or of the inner chunks.
+fn codecs(chunks: &ChunkLayout) -> &str {
+    match chunks {
+        ChunkLayout::Plain { codecs, .. } | ChunkLayout::Sharded { codecs, .. } => codecs,
+    }
+}
+
+/// Whether two chains are the same, whatever the order of their fields.
+fn same_codecs(one: &str, other: &str) -> bool {
+    let parsed = |codecs: &str| serde_json::from_str::<Value>(codecs).ok();
+    one == other || parsed(one).is_some_and(|one| parsed(other) == Some(one))
+}
+
+/// The cheapest box that fits; `None` if none does. Bytes are read and written once whatever the box: it decides how
+/// many tasks there are, and how often the index of a shard is read.
+pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Option<PassThrough> {
+    let lengths = lengths::thinned(lengths::all(array.shape, array.write_unit, array.read_object));
+    let mut best: Option<PassThrough> = None;
+    let tables = tables(array, &lengths);
+    let objects =
+        |units: &[u64]| array.shape.iter().zip(units).map(|(n, unit)| axis::boxes(*n, *unit) as f64).product();
+    let units: f64 = objects(array.source.unit);
+    let written: f64 = objects(array.write_unit);
+    let is_whole = is_of_whole_objects(array);
+    for choice in lengths::choices(lengths.iter().map(Vec::len).collect()) {
+        let figures = tables.iter().zip(&choice).map(|(axis, index)| axis.get(*index).copied().flatten());
+        let Some((tasks, indexes)) = figures.into_iter().try_fold((1.0, 1.0), |(tasks, indexes), figures| {
+            let (axis_tasks, axis_indexes) = figures?;
+            Some((tasks * axis_tasks, indexes * axis_indexes))
+        }) else {
+            continue;
+        };
+        let reads = if is_whole { written } else { units + has_indexes(array) * indexes };
+        let bytes = 2.0 * ENCODED_PART * array.bytes as f64;
+        let cost = StageWork { tasks, requests: reads + written, bytes, in_turn: false }.cost(fleet, 1);
+        if best.as_ref().is_some_and(|best| best.cost <= cost) {
+            continue;
+        }
+        let Some(writers) = lengths::chosen(&lengths, &choice) else { continue };
+        let memory = memory::encoded(array, &writers, is_whole);
+        if memory.is_some_and(|memory| room.fits(&memory, fleet.budget).is_some()) {
+            best = Some(PassThrough { writers, cost, room });
+        }
+    }
+    best
+}
+
+/// What the smallest task would hold, at the least.
+pub(crate) fn least_memory(array: &Array) -> Option<u64> {
+    let memory = memory::encoded(array, array.write_unit, is_of_whole_objects(array))?;
+    memory.total(memory.least_pieces)
+}
+
+/// Tasks and index reads of one axis at each of its lengths.
+fn tables(array: &Array, lengths: &Lengths) -> Vec<Vec<Option<(f64, f64)>>> {
+    let of_axis = |axis: usize, length: u64| {
+        let (n, _, object, _) = array.axis(axis)?;
+        Some((axis::boxes(n, length) as f64, axis::pairs(n, object, length)? as f64))
+    };
+    let axes = lengths.iter().enumerate();
+    axes.map(|(axis, lengths)| lengths.iter().map(|length| of_axis(axis, *length)).collect()).collect()
+}
+
+fn has_indexes(array: &Array) -> f64 {
+    if array.source.shard.is_some() { 1.0 } else { 0.0 }
+}
+
+fn is_of_whole_objects(array: &Array) -> bool {
+    array.spec.source.chunks.are_whole_objects_of(&array.spec.target.chunks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chains_are_compared_by_what_they_say() {
+        let zstd = r#"[{"name":"bytes","configuration":{"endian":"little"}},{"name":"zstd","configuration":{"level":1,"checksum":false}}]"#;
+        let turned = r#"[ {"configuration":{"endian":"little"},"name":"bytes"}, {"name":"zstd","configuration":{"checksum":false,"level":1}} ]"#;
+        assert!(same_codecs(zstd, turned));
+        assert!(!same_codecs(zstd, &zstd.replace('1', "2")));
+        assert!(!same_codecs(zstd, r#"[{"name":"bytes","configuration":{"endian":"little"}}]"#));
+        assert!(!same_codecs("[", "] "), "what cannot be read is not the same as anything else");
+    }
+}

@@ -1,0 +1,320 @@
+//! One task's way from source to target: what each target object is made of, and what that takes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use rechunk_common::{
+    TaskFailure,
+    geometry::{BoxGrid, Region},
+    layout::ArrayLayout,
+    plan::CopyEncoded,
+};
+use rechunk_storage::{Access, Prefix, PutPayload, Scheme};
+use rechunk_zarr::{ChunkCodec, MetadataError, ShardCodec};
+use tokio::sync::Semaphore;
+
+use super::{
+    shards::{assemble, index_of, inner_chunks, inner_count},
+    source::{Located, Source, corrupt},
+};
+use crate::{
+    context::TaskContext,
+    failure::{bug, invalid, missing_chunk, of_storage, too_large},
+    memory::{Reservation, TaskMemory},
+};
+
+/// Requests for the chunks of shards that are packed, of all shards under way together.
+const MOST_READS: usize = 32;
+
+/// What does not change while a task runs.
+#[derive(Debug)]
+pub(super) struct Passage {
+    cx: TaskContext,
+    source: Source,
+    prefix: Prefix,
+    target: ArrayLayout,
+    /// Positions of the target's objects.
+    objects: Region,
+    contents: Contents,
+    /// No encoded chunk of ours is longer.
+    chunk_bytes: u64,
+    /// Indexes of source shards, which are held to the end.
+    index_bytes: u64,
+    is_strict: bool,
+    reads: Semaphore,
+}
+
+/// What an object of the target is.
+#[derive(Debug)]
+enum Contents {
+    /// An object of the source; a shard, if it is one.
+    Object { shard: Option<Arc<ShardCodec>> },
+    /// An inner chunk of a source shard.
+    Inner,
+    /// A shard that is packed from chunks.
+    Packed { shard: Arc<ShardCodec> },
+}
+
+/// An object of the target that is to be made.
+#[derive(Debug)]
+pub(super) struct Object {
+    position: Vec<u64>,
+    /// All that it will hold at a time.
+    pub(super) room: u64,
+    /// What it is a copy of, where that was asked for already.
+    located: Option<Located>,
+}
+
+impl Object {
+    /// Whether `room` is what it truly needs, not what it may need at the most.
+    pub(super) fn is_known(&self) -> bool {
+        self.located.is_some()
+    }
+}
+
+/// What became of an object.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// It is written, or stays missing.
+    Done,
+    /// It is longer than any encoding of ours, and waits for more room.
+    NeedsMore(Object),
+}
+
+impl Passage {
+    pub(super) fn open(cx: TaskContext, function: &CopyEncoded, region: &Region) -> Result<Self, TaskFailure> {
+        let (from, to) = (&function.source, &function.target);
+        let codec = shard_codec(from)?;
+        let contents = match (shard_codec(to)?, function.is_of_whole_objects()) {
+            (shard, true) => Contents::Object { shard },
+            (None, false) => Contents::Inner,
+            (Some(shard), false) => Contents::Packed { shard },
+        };
+        let chunk =
+            ChunkCodec::of_layout(&from.chunks, &from.element, &from.fill).map_err(|error| refuse(from, &error))?;
+        let index_bytes = match (&contents, &codec) {
+            (Contents::Object { .. }, _) | (_, None) => 0,
+            (Contents::Inner | Contents::Packed { .. }, Some(codec)) => from
+                .write_grid()
+                .overlapping(region)
+                .element_count()
+                .checked_mul(codec.index_bytes())
+                .ok_or_else(|| too_large("the source's shard indexes"))?,
+        };
+        Ok(Self {
+            source: Source::open(&cx, from, codec)?,
+            prefix: cx.open(&to.url, Access::ReadWrite)?,
+            cx,
+            target: to.clone(),
+            objects: to.write_grid().overlapping(region),
+            contents,
+            chunk_bytes: chunk.worst_encoded_bytes(),
+            index_bytes,
+            is_strict: function.gaps.strict,
+            reads: Semaphore::new(MOST_READS),
+        })
+    }
+
+    pub(super) fn memory(&self) -> &Arc<TaskMemory> {
+        self.cx.memory()
+    }
+
+    /// What is held from the first object to the last.
+    pub(super) fn standing_room(&self) -> u64 {
+        self.index_bytes
+    }
+
+    /// The target's objects in C order.
+    pub(super) fn positions(&self) -> impl Iterator<Item = Vec<u64>> + use<> {
+        BoxGrid::positions(&self.objects)
+    }
+
+    /// The object at `position` and what it may need.
+    pub(super) fn object(&self, position: Vec<u64>) -> Result<Object, TaskFailure> {
+        let room = match &self.contents {
+            Contents::Object { shard: None } | Contents::Inner => Some(self.chunk_bytes),
+            Contents::Object { shard: Some(shard) } | Contents::Packed { shard } => {
+                // Its index stands in it, and beside it while it is made or checked.
+                let chunks = inner_count(&self.target, &position).checked_mul(self.chunk_bytes);
+                chunks.and_then(|chunks| chunks.checked_add(shard.index_bytes().checked_mul(2)?))
+            }
+        };
+        Ok(Object { position, room: room.ok_or_else(|| too_large("a shard"))?, located: None })
+    }
+
+    /// Where the object comes from.
+    pub(super) fn url_of(&self, object: &Object) -> String {
+        let key = match &self.contents {
+            Contents::Object { .. } => Ok(self.source.key_of_object(&object.position)),
+            Contents::Inner | Contents::Packed { .. } => self.source.key_of_chunk(&object.position),
+        };
+        self.source.url_of(&key.unwrap_or_default())
+    }
+
+    /// Makes an object; `room` is what it asks for.
+    pub(super) async fn pass(self: Arc<Self>, object: Object, room: Reservation) -> Result<Step, TaskFailure> {
+        match &self.contents {
+            Contents::Object { shard } => self.pass_object(object, room, shard.as_ref()).await,
+            Contents::Inner => self.pass_inner(object, room).await,
+            Contents::Packed { shard } => self.pack(object, room, shard).await,
+        }
+    }
+
+    async fn pass_object(
+        &self,
+        mut object: Object,
+        mut room: Reservation,
+        shard: Option<&Arc<ShardCodec>>,
+    ) -> Result<Step, TaskFailure> {
+        let key = self.source.key_of_object(&object.position);
+        let located = match object.located.take() {
+            Some(located) => Some(located),
+            None => self.source.locate_object(&self.cx, &key).await?,
+        };
+        let chunks = if shard.is_some() { inner_count(&self.target, &object.position) } else { 1 };
+        let Some(located) = located else { return self.leave_out(&key, chunks) };
+        let index = shard.map_or(0, |shard| shard.index_bytes());
+        let needed = located.length().saturating_add(index);
+        if needed > object.room {
+            return Ok(Step::NeedsMore(Object { room: needed, located: Some(located), ..object }));
+        }
+        room.settle(needed);
+        let Some(bytes) = self.source.read(&self.cx, located).await? else { return self.leave_out(&key, chunks) };
+        if let Some(shard) = shard {
+            self.check_shard(Arc::clone(shard), &bytes, &object.position, &key).await?;
+        }
+        self.put(&object.position, bytes).await?;
+        drop(room);
+        Ok(Step::Done)
+    }
+
+    async fn pass_inner(&self, mut object: Object, mut room: Reservation) -> Result<Step, TaskFailure> {
+        let located = match object.located.take() {
+            Some(located) => Some(located),
+            None => self.source.locate_chunk(&self.cx, &object.position).await?,
+        };
+        let key = self.source.key_of_chunk(&object.position)?;
+        let Some(located) = located else { return self.leave_out(&key, 1) };
+        let needed = located.length();
+        if needed > object.room {
+            return Ok(Step::NeedsMore(Object { room: needed, located: Some(located), ..object }));
+        }
+        room.settle(needed);
+        let Some(bytes) = self.source.read(&self.cx, located).await? else { return self.leave_out(&key, 1) };
+        self.put(&object.position, bytes).await?;
+        drop(room);
+        Ok(Step::Done)
+    }
+
+    async fn pack(
+        self: &Arc<Self>,
+        object: Object,
+        mut room: Reservation,
+        shard: &Arc<ShardCodec>,
+    ) -> Result<Step, TaskFailure> {
+        let indexes = shard.index_bytes().saturating_mul(2);
+        let left = Arc::new(AtomicU64::new(object.room.saturating_sub(indexes)));
+        let reads = inner_chunks(&self.target, shard, &object.position)?.into_iter().map(|(number, position)| {
+            let (passage, left) = (Arc::clone(self), Arc::clone(&left));
+            async move { Ok(passage.part(&position, &left).await?.map(|bytes| (number, bytes))) }
+        });
+        let parts: Vec<Option<(u64, Bytes)>> = stream::iter(reads).buffer_unordered(MOST_READS).try_collect().await?;
+        let parts: Vec<(u64, Bytes)> = parts.into_iter().flatten().collect();
+        if parts.is_empty() {
+            self.cx.tally().add(|counts| counts.skipped_fill_chunks += 1);
+            return Ok(Step::Done);
+        }
+        let held = parts.iter().fold(indexes, |sum, (_, bytes)| sum.saturating_add(bytes.len() as u64));
+        room.settle(held);
+        let codec = Arc::clone(shard);
+        let payload = self.cx.compute().run(move || assemble(&codec, parts)).await?;
+        self.put(&object.position, payload).await?;
+        drop(room);
+        Ok(Step::Done)
+    }
+
+    /// One chunk of a shard that is packed; `left` is what the shard's chunks may still take together.
+    async fn part(&self, position: &[u64], left: &AtomicU64) -> Result<Option<Bytes>, TaskFailure> {
+        let _turn = self.reads.acquire().await.map_err(|_| bug("the turns of reads have ended"))?;
+        let located = self.source.locate_chunk(&self.cx, position).await?;
+        let key = self.source.key_of_chunk(position)?;
+        let Some(located) = located else {
+            self.note_missing(&key, 1)?;
+            return Ok(None);
+        };
+        let length = located.length();
+        let takes = |left: u64| left.checked_sub(length);
+        if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, takes).is_err() {
+            let reason = format!("its {length} bytes pass what the chunks of a shard may have together");
+            return Err(corrupt(&self.source.url_of(&key), reason));
+        }
+        let bytes = self.source.read(&self.cx, located).await?;
+        if bytes.is_none() {
+            self.note_missing(&key, 1)?;
+        }
+        Ok(bytes)
+    }
+
+    /// Verifies a shard that is passed on whole, and notes which of its chunks are missing.
+    async fn check_shard(
+        &self,
+        codec: Arc<ShardCodec>,
+        bytes: &Bytes,
+        position: &[u64],
+        key: &str,
+    ) -> Result<(), TaskFailure> {
+        let chunks = inner_chunks(&self.target, &codec, position)?;
+        let (bytes, url) = (bytes.clone(), self.source.url_of(key));
+        let missing = self
+            .cx
+            .compute()
+            .run(move || {
+                let index = index_of(&codec, &bytes, &url)?;
+                Ok(chunks.iter().filter(|(number, _)| index.entry(*number).is_none()).count() as u64)
+            })
+            .await?;
+        self.note_missing(key, missing)
+    }
+
+    /// An object whose `chunks` chunks are all missing is not written.
+    fn leave_out(&self, key: &str, chunks: u64) -> Result<Step, TaskFailure> {
+        self.note_missing(key, chunks)?;
+        self.cx.tally().add(|counts| counts.skipped_fill_chunks += 1);
+        Ok(Step::Done)
+    }
+
+    fn note_missing(&self, key: &str, chunks: u64) -> Result<(), TaskFailure> {
+        if self.is_strict && chunks > 0 {
+            return Err(missing_chunk(&self.source.url_of(key)));
+        }
+        self.cx.tally().add(|counts| {
+            counts.missing_source_chunks = counts.missing_source_chunks.saturating_add(chunks);
+        });
+        Ok(())
+    }
+
+    async fn put(&self, position: &[u64], payload: impl Into<PutPayload> + Send) -> Result<(), TaskFailure> {
+        let mut payload = payload.into();
+        if self.prefix.url().scheme() == Scheme::Memory {
+            // A store in memory keeps the bytes that it is given, and these may be part of a larger object.
+            payload = payload.into_iter().map(|part| Bytes::copy_from_slice(&part)).collect();
+        }
+        let key = self.target.keys.key(position);
+        self.prefix.put(&key, payload, self.cx.guard()).await.map_err(|error| of_storage(&error))?;
+        self.cx.tally().add(|counts| counts.put_requests += 1);
+        Ok(())
+    }
+}
+
+fn shard_codec(layout: &ArrayLayout) -> Result<Option<Arc<ShardCodec>>, TaskFailure> {
+    let codec = ShardCodec::new(&layout.chunks, &layout.element, &layout.fill);
+    Ok(codec.map_err(|error| refuse(layout, &error))?.map(Arc::new))
+}
+
+fn refuse(layout: &ArrayLayout, error: &MetadataError) -> TaskFailure {
+    invalid(format!("cannot pass on the chunks of {}: {error}", layout.url))
+}

@@ -1,0 +1,196 @@
+//! Chunks passed on between stores in memory. They hold bytes that no codec would take, so that a decoder would fail;
+//! every one must arrive as it was, every count as an observer of the store counted it, within the declared memory.
+
+mod case;
+mod faults;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use case::{Case, cases};
+use proptest::prelude::*;
+use rechunk_common::{
+    ByteCount, Counts, TaskFailure,
+    geometry::BoxGrid,
+    ids::TaskIndex,
+    layout::{ArrayLayout, IndexLocation},
+    plan::CopyEncoded,
+};
+use rechunk_planner::{EncodedBound, memory};
+use rechunk_storage::{PutPayload, RequestKind, Unguarded};
+use rechunk_zarr::{ChunkCodec, ShardCodec, ShardEntry, ShardIndex};
+
+use super::copy_encoded;
+use crate::{compute::ComputePool, workbench::Bench};
+
+/// The chunks (inner chunks) that are stored, by position.
+type Stored = BTreeMap<Vec<u64>, Vec<u8>>;
+
+fn shard_codec(layout: &ArrayLayout) -> Option<ShardCodec> {
+    ShardCodec::new(&layout.chunks, &layout.element, &layout.fill).expect("codecs")
+}
+
+fn bound(layout: &ArrayLayout) -> EncodedBound {
+    let chunk = ChunkCodec::of_layout(&layout.chunks, &layout.element, &layout.fill).expect("codecs");
+    let shard_index = shard_codec(layout).map_or(0, |shard| shard.index_bytes());
+    EncodedBound { chunk: ByteCount(chunk.worst_encoded_bytes()), shard_index: ByteCount(shard_index) }
+}
+
+/// The inner chunks of a shard that lie in the array: number and position.
+fn inner(layout: &ArrayLayout, shard: &[u64]) -> Vec<(u64, Vec<u64>)> {
+    let codec = shard_codec(layout).expect("sharded");
+    BoxGrid::positions(&layout.read_grid().overlapping(&layout.write_grid().region_at(shard)))
+        .map(|position| {
+            let axes = position.iter().zip(codec.chunks_per_shard());
+            (axes.fold(0, |sum, (at, count)| sum * count + at % count), position)
+        })
+        .collect()
+}
+
+/// Every object of the layout, with the chunks in reverse order in their shards.
+fn objects(layout: &ArrayLayout, stored: &Stored) -> BTreeMap<String, Bytes> {
+    let mut objects = BTreeMap::new();
+    for position in BoxGrid::positions(&layout.write_grid().overlapping(layout.write_grid().bounds())) {
+        let Some(codec) = shard_codec(layout) else {
+            if let Some(body) = stored.get(&position) {
+                objects.insert(layout.keys.key(&position), Bytes::from(body.clone()));
+            }
+            continue;
+        };
+        let is_first = codec.index_location() == IndexLocation::Start;
+        let mut index = ShardIndex::empty(codec.entry_count());
+        let start = if is_first { codec.index_bytes() } else { 0 };
+        let mut body = Vec::new();
+        for (number, position) in inner(layout, &position).into_iter().rev() {
+            if let Some(chunk) = stored.get(&position) {
+                let offset = start + body.len() as u64;
+                assert!(index.set(number, ShardEntry { offset, length: chunk.len() as u64 }));
+                body.extend_from_slice(chunk);
+            }
+        }
+        if !index.is_all_missing() {
+            let index = codec.encode_index(&index).expect("encodes").to_vec();
+            let body = if is_first { [index, body].concat() } else { [body, index].concat() };
+            objects.insert(layout.keys.key(&position), Bytes::from(body));
+        }
+    }
+    objects
+}
+
+async fn write(bench: &Bench, layout: &ArrayLayout, stored: &Stored) {
+    let prefix = bench.open(&layout.url);
+    for (key, body) in objects(layout, stored) {
+        prefix.put(&key, PutPayload::from(body), &Unguarded).await.expect("put");
+    }
+}
+
+/// The chunks that are stored at the layout, read by its own indexes.
+async fn read(bench: &Bench, layout: &ArrayLayout) -> Stored {
+    let prefix = bench.open(&layout.url);
+    let mut stored = Stored::new();
+    for position in BoxGrid::positions(&layout.write_grid().overlapping(layout.write_grid().bounds())) {
+        let Some(object) = prefix.get(&layout.keys.key(&position)).await.expect("get") else { continue };
+        let Some(codec) = shard_codec(layout) else {
+            stored.insert(position, object.to_vec());
+            continue;
+        };
+        let index_bytes = usize::try_from(codec.index_bytes()).expect("small");
+        let encoded = match codec.index_location() {
+            IndexLocation::Start => object.slice(..index_bytes),
+            IndexLocation::End => object.slice(object.len() - index_bytes..),
+        };
+        let index = codec.decode_index(encoded).expect("an index");
+        index.check(object.len() as u64).expect("entries inside");
+        for (number, position) in inner(layout, &position) {
+            if let Some(ShardEntry { offset, length }) = index.entry(number) {
+                let small = |n: u64| usize::try_from(n).expect("small");
+                stored.insert(position, object[small(offset)..small(offset + length)].to_vec());
+            }
+        }
+    }
+    stored
+}
+
+/// Runs all tasks with as little memory as the planner may declare, or with room for `pieces` objects.
+async fn run(bench: &Bench, function: &CopyEncoded, pieces: u64) -> Result<Counts, TaskFailure> {
+    let memory = memory::of_encoded(function, bound(&function.source), bound(&function.target)).expect("small");
+    let memory = memory.total(pieces.clamp(memory.least_pieces, memory.most_pieces)).expect("small");
+    run_within(bench, function, memory).await
+}
+
+async fn run_within(bench: &Bench, function: &CopyEncoded, memory: u64) -> Result<Counts, TaskFailure> {
+    let mut counts = Counts::default();
+    for task in 0..function.writers.len() {
+        let cx = bench.context(memory);
+        copy_encoded(&cx, function, TaskIndex(task)).await?;
+        let peak = cx.memory().peak();
+        assert!(peak <= ByteCount(memory), "held {peak:?} of {memory}");
+        assert_eq!(cx.memory().reserved(), 0, "everything is given back");
+        counts += cx.tally().total();
+    }
+    Ok(counts)
+}
+
+async fn passes_every_byte_on(case: Case, compute: ComputePool) -> Result<(), TestCaseError> {
+    let bench = Bench::new(compute);
+    write(&bench, &case.function.source, &case.stored).await;
+    bench.observer.clear();
+    let counts = run(&bench, &case.function, case.pieces).await;
+    let counts = counts.map_err(|failure| TestCaseError::fail(format!("{failure:?}")))?;
+    let observer = &bench.observer;
+    prop_assert_eq!(counts.get_requests, observer.count(RequestKind::Get));
+    prop_assert_eq!(counts.put_requests, observer.count(RequestKind::Put));
+    prop_assert_eq!(observer.count(RequestKind::Head) + observer.count(RequestKind::List), 0);
+    prop_assert_eq!(counts.wire_bytes_written, observer.bytes_sent());
+    prop_assert_eq!(counts.wire_bytes_read, observer.bytes_received());
+    prop_assert_eq!((counts.bytes_decoded, counts.bytes_encoded), (0, 0));
+
+    let (source, target) = (&case.function.source, &case.function.target);
+    let written = objects(target, &case.stored).len() as u64;
+    prop_assert_eq!(counts.put_requests, written);
+    prop_assert_eq!(counts.skipped_fill_chunks, target.write_grid().len() - written);
+    prop_assert_eq!(counts.missing_source_chunks, source.read_grid().len() - case.stored.len() as u64);
+    if !case.function.is_of_whole_objects() {
+        let shards_of = |task| {
+            let region = case.function.writers.region(task).expect("task");
+            source.write_grid().overlapping(&region).element_count()
+        };
+        let indexes: u64 = (0..case.function.writers.len()).map(shards_of).sum();
+        let asked =
+            if source.chunks.is_sharded() { case.stored.len() as u64 + indexes } else { source.read_grid().len() };
+        prop_assert_eq!(counts.get_requests, asked);
+    }
+    if case.function.is_of_whole_objects() {
+        prop_assert_eq!(counts.get_requests, target.write_grid().len());
+        for position in BoxGrid::positions(&target.write_grid().overlapping(target.write_grid().bounds())) {
+            let object = |layout: &ArrayLayout| {
+                let (prefix, key) = (bench.open(&layout.url), layout.keys.key(&position));
+                async move { prefix.get(&key).await.expect("get") }
+            };
+            prop_assert_eq!(object(target).await, object(source).await, "{:?}", position);
+        }
+    }
+    prop_assert_eq!(read(&bench, target).await, case.stored);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_chunk_arrives_as_it_was(case in cases()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        runtime.block_on(passes_every_byte_on(case, ComputePool::inline()))?;
+    }
+
+    #[test]
+    fn and_so_it_does_with_real_threads(case in cases()) {
+        thread_local! {
+            static RUNTIME: (tokio::runtime::Runtime, ComputePool) = (
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime"),
+                ComputePool::new(2).expect("threads"),
+            );
+        }
+        RUNTIME.with(|(runtime, compute)| runtime.block_on(passes_every_byte_on(case, compute.clone())))?;
+    }
+}

@@ -26,9 +26,9 @@ use crate::{
 
 /// A year of daily maps, each one chunk: quick to show, slow to read as a time series.
 const SHAPE: [u64; 3] = [365, 360, 480];
-const SERIES: &str = "time=-1,lat=24,lon=24";
+const SERIES: &str = "time=-1,lat=30,lon=24";
 /// Little enough that the array does not fit, so that the demo shows an exchange.
-const MEMORY: ByteCount = ByteCount(160 << 20);
+const MEMORY: ByteCount = ByteCount(192 << 20);
 
 const METADATA: &str = r#"{
   "zarr_format": 3,

@@ -50,10 +50,11 @@ impl TryFrom<v1::BoxGrid> for BoxGrid {
     }
 }
 
-/// The product of lengths; `None` beyond 64 bits. An empty axis makes it 0 whatever the others are.
+/// The product of lengths; `None` beyond 64 bits, and for the largest number of 64 bits, which counts that saturate
+/// stop at. An empty axis makes it 0 whatever the others are.
 pub(super) fn product(lengths: &[u64]) -> Option<u64> {
     if lengths.contains(&0) {
         return Some(0);
     }
-    lengths.iter().try_fold(1_u64, |product, length| product.checked_mul(*length))
+    lengths.iter().try_fold(1_u64, |product, length| product.checked_mul(*length)).filter(|product| *product < u64::MAX)
 }

@@ -59,7 +59,7 @@ impl TryFrom<v1::ArrayLayout> for ArrayLayout {
             fill: layout.fill,
             has_fill: layout.has_fill,
         };
-        if layout.decoded_bytes().is_none() {
+        if layout.decoded_bytes().is_none() || product(&layout.shape).is_none() {
             return Err(Fault::at("shape", Problem::Overflow).into());
         }
         Ok(layout)

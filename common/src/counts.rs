@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Counts {
     /// Reads: chunks, inner chunks (before coalescing, and one per shard for its index), exchange blocks.
     pub get_requests: u64,
-    /// Writes: chunks, shards, exchange objects; a multipart upload is one.
+    /// Writes: chunks, shards, exchange objects; a multipart upload is one, and so is an object that the store itself
+    /// copies, which is no read.
     pub put_requests: u64,
     /// Objects deleted.
     pub delete_requests: u64,

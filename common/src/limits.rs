@@ -67,6 +67,9 @@ pub const MAX_BLOSC_BUFFER: ByteCount = ByteCount((1 << 31) - 1 - 16);
 /// One decoded chunk, whatever the codec.
 pub const MAX_CHUNK_BYTES: ByteCount = ByteCount(1 << 40);
 
+/// One object that a store copies by itself: S3 takes no more in one request.
+pub const MAX_STORE_COPY: ByteCount = ByteCount(5 << 30);
+
 /// The longest that one `Sync` waits for work.
 pub const MAX_SYNC_WAIT: Duration = Duration::from_secs(20);
 

@@ -81,6 +81,13 @@ async fn pass_on(cluster: &Cluster, place: &Place, spec: &ArraySpec, change: imp
     let done = measured(&view);
     assert_eq!((done.bytes_decoded, done.bytes_encoded), (0, 0), "nothing is decoded");
     assert_eq!(done.delete_requests, 0, "and nothing is temporary");
+    let reason = &view.plan.as_ref().expect("a plan").arrays[0].reason;
+    let is_whole = made.layout.chunks.are_whole_objects_of(&layout_at(place, "target").await.chunks);
+    assert_eq!(reason.contains("the store itself copies"), is_whole, "{reason}");
+    if is_whole {
+        let copied = view.stages.iter().find(|stage| stage.name == "copy_encoded").expect("its stage").measured;
+        assert_eq!((copied.get_requests, copied.wire_bytes_read, copied.wire_bytes_written), (0, 0, 0), "{spec:?}");
+    }
     if made.whole.stored.len() as u64 == made.layout.read_grid().len() {
         assert_eq!(done.get_requests, planned(&view).get_requests);
         assert_eq!(done.put_requests, planned(&view).put_requests);

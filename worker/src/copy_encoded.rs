@@ -1,6 +1,7 @@
 //! Chunks passed on as they are, still encoded: whole objects to whole objects, chunks packed into shards, shards
 //! unpacked into chunks, and inner chunks packed into other shards. Nothing is decoded, so a corrupt chunk passes
-//! unseen: all that is verified are the indexes of shards, those of shards that are passed on whole too.
+//! unseen: all that is verified are the indexes of shards, those of shards that are passed on whole too, unless the
+//! store copies them: then nothing is seen of them at all.
 //!
 //! A chunk that is missing stays missing, and one that is stored is passed on, whatever its elements are. Knows nothing
 //! of plans, leases or other tasks; that both sides have the same chunks by the same codecs is the planner's to know.
@@ -22,7 +23,7 @@ mod tests;
 
 /// Fills the target objects of box `task` with the chunks of the source.
 pub async fn copy_encoded(cx: &TaskContext, function: &CopyEncoded, task: TaskIndex) -> Result<(), TaskFailure> {
-    let CopyEncoded { source, target, writers, gaps } = function;
+    let CopyEncoded { source, target, writers, gaps, by_store: _ } = function;
     let is_same_array = source.shape == target.shape && source.element == target.element;
     if !is_same_array || source.chunks.read_unit() != target.chunks.read_unit() {
         return Err(invalid(format!("the chunks of {} cannot be those of {}", source.url, target.url)));

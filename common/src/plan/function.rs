@@ -116,6 +116,8 @@ pub struct CopyEncoded {
     pub writers: BoxGrid,
     /// How missing chunks are treated; chunks that are missing are never made, so `write_empty_chunks` is refused.
     pub gaps: GapPolicy,
+    /// Both sides lie in one store, and objects that are passed on whole are copied by the store itself, unread.
+    pub by_store: bool,
 }
 
 impl CopyEncoded {

@@ -83,6 +83,9 @@ fn class_of_text(text: &str) -> ErrorClass {
         ErrorClass::Corrupt
     } else if text.contains("non-partial response") {
         ErrorClass::Unsupported
+    } else if text.starts_with("Server returned error response") {
+        // S3 may find out that it cannot copy when it has said already that it will.
+        ErrorClass::TryAgain
     } else {
         ErrorClass::Other
     }
@@ -139,6 +142,8 @@ fn of_code(code: &str) -> Option<Cause> {
         "EntityTooLarge" => fault(ErrorClass::Invalid, "the object is larger than the store accepts"),
         "InvalidObjectState" => fault(ErrorClass::Denied, "the object is archived and must be restored first"),
         "NotImplemented" => fault(ErrorClass::Unsupported, "the store does not implement this request"),
+        // Never mended by another attempt; a copy of an object that is too large for one is answered so.
+        "InvalidRequest" => fault(ErrorClass::Unsupported, "the store does not take this request"),
         _ => return None,
     })
 }

@@ -28,6 +28,7 @@ pub async fn every_operation(prefix: &Prefix) -> Result<(), StorageError> {
     missing_objects(prefix).await?;
     whole_objects(prefix).await?;
     parts(prefix).await?;
+    copies(prefix).await?;
     odd_keys(prefix).await?;
     prefix.remove_empty_directories().await?;
     listings(prefix).await?;
@@ -84,6 +85,23 @@ async fn parts(prefix: &Prefix) -> Result<(), StorageError> {
         assert_eq!(error.map(|error| error.class), Some(ErrorClass::Corrupt));
     }
     prefix.delete("parts", &Unguarded).await
+}
+
+async fn copies(prefix: &Prefix) -> Result<(), StorageError> {
+    assert!(prefix.shares_store_with(prefix));
+    assert!(!prefix.copy_from("copy/none", prefix, "no/such", &Unguarded).await?);
+    for (number, key) in ODD_KEYS.iter().enumerate() {
+        prefix.put(key, format!("{number}"), &Unguarded).await?;
+        assert!(prefix.copy_from(&format!("copy/{key}"), prefix, key, &Unguarded).await?, "{key}");
+        prefix.put(key, "changed later", &Unguarded).await?;
+    }
+    for (number, key) in ODD_KEYS.iter().enumerate() {
+        let copy = prefix.get(&format!("copy/{key}")).await?;
+        assert_eq!(copy.as_deref(), Some(number.to_string().as_bytes()), "{key}");
+    }
+    let keys = ODD_KEYS.iter().flat_map(|key| [(*key).to_owned(), format!("copy/{key}")]);
+    prefix.delete_many(keys.collect(), &Unguarded).await?;
+    prefix.remove_empty_directories().await
 }
 
 async fn odd_keys(prefix: &Prefix) -> Result<(), StorageError> {

@@ -11,11 +11,13 @@ pub mod config;
 pub mod config_file;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod copy;
 pub mod error;
 pub mod faults;
 pub mod guard;
 mod http;
 pub mod listing;
+mod local_copy;
 mod local_directories;
 mod local_path;
 mod local_reads;
@@ -29,6 +31,8 @@ pub mod stores;
 pub mod url;
 pub mod write;
 
+#[cfg(test)]
+mod copy_tests;
 #[cfg(test)]
 mod local_tests;
 #[cfg(test)]

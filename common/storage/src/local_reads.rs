@@ -53,6 +53,11 @@ impl LocalReads {
         self.run(move || open(location, path, range)).await
     }
 
+    /// The file that `path` means.
+    pub(crate) fn file_of(&self, path: &ObjectPath) -> Result<PathBuf, StoreError> {
+        self.files.path_to_filesystem(path)
+    }
+
     /// Reads `range` of an open file; fewer bytes where it ends before.
     pub(crate) async fn read(&self, file: File, range: Range<u64>) -> Result<Bytes, StoreError> {
         let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(fault)?;

@@ -17,7 +17,7 @@ pub enum Access {
 }
 
 /// Where the credentials of a store come from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Credentials {
     /// As the AWS command line finds them: `AWS_…` variables, then the profile in `~/.aws`, then the roles of
     /// containers and machines.
@@ -60,7 +60,7 @@ impl StoreProfile {
 }
 
 /// How an S3 store is spoken to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct S3Settings {
     /// Its URL; `None`: what the environment says, else Amazon's.
     pub endpoint: Option<String>,

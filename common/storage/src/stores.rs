@@ -16,7 +16,7 @@ use crate::{
     local_reads::LocalReads,
     observer::Observer,
     prefix::Prefix,
-    profile::Access,
+    profile::{Access, S3Settings},
     url::{Scheme, StoreUrl},
 };
 
@@ -33,12 +33,12 @@ struct Shared {
     local_reads: LocalReads,
 }
 
-/// One client per bucket and profile.
+/// One client per bucket and settings, whichever profiles have them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct ClientKey {
     scheme: Scheme,
     container: String,
-    profile: Option<usize>,
+    settings: S3Settings,
 }
 
 /// Who is told of requests, and what disturbs them.
@@ -103,14 +103,15 @@ impl Shared {
         }
     }
 
-    /// The client of a bucket and profile, built once.
+    /// The client of a bucket with its settings, built once.
     fn kept(
         &self,
         url: &StoreUrl,
         granted: &Granted,
         build: impl FnOnce() -> Result<Arc<dyn ObjectStore>, StorageError>,
     ) -> Result<Arc<dyn ObjectStore>, StorageError> {
-        let key = ClientKey { scheme: url.scheme(), container: url.container().to_owned(), profile: granted.profile };
+        let key =
+            ClientKey { scheme: url.scheme(), container: url.container().to_owned(), settings: granted.s3.clone() };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(Arc::clone(client));

@@ -61,7 +61,7 @@ impl Prefix {
     }
 
     /// What a failed PUT means. A local file system says "not there" where a directory stands in the way.
-    fn write_fault(&self, error: &StoreError) -> Fault {
+    pub(crate) fn write_fault(&self, error: &StoreError) -> Fault {
         match (classify(error), self.place.url.scheme()) {
             // A directory on the way was removed meanwhile.
             (Cause::Absent, Scheme::File) if is_file_not_found(error) => {
@@ -143,12 +143,12 @@ impl Prefix {
 
     /// Sends a write that goes on when the caller stops waiting: a store may take it all the same, and `guard` must
     /// know of it for so long.
-    async fn to_its_end(
+    pub(crate) async fn to_its_end<T: Send + 'static>(
         &self,
         guard: &dyn WriteGuard,
         limit: Duration,
-        write: impl Future<Output = Result<(), Fault>> + Send + 'static,
-    ) -> Result<(), Fault> {
+        write: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> Result<T, Fault> {
         let under_way = guard.begin_write();
         // Asked once more: whoever ended the lease before this write was counted does not wait for it.
         guard.check().map_err(|lost| Fault::new(ErrorClass::LeaseLost, lost.to_string()))?;

@@ -66,9 +66,14 @@ impl Shape {
     /// What speaks for it.
     fn merit(&self, array: &Array) -> String {
         match self {
-            Self::Encoded(_) => "the chunks are the same: their bytes are passed on without decoding, what is missing \
-                                 stays missing and what is stored stays stored"
-                .to_owned(),
+            Self::Encoded(encoded) => {
+                let how = if encoded.by_store {
+                    "the store itself copies their objects, unread"
+                } else {
+                    "their bytes are passed on without decoding"
+                };
+                format!("the chunks are the same: {how}, what is missing stays missing and what is stored stays stored")
+            }
             Self::Direct(sweep) => {
                 format!("it reads {} and needs no temporary objects", times_read(sweep, array))
             }

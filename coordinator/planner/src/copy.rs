@@ -62,8 +62,13 @@ impl Copier<'_> {
         let spec = self.array.spec;
         let writers = BoxGrid::new(Region::whole(self.array.shape), shape.writers.clone());
         let tasks = self.tasks(&writers)?;
-        let function =
-            CopyEncoded { source: spec.source.clone(), target: spec.target.clone(), writers, gaps: spec.gaps };
+        let function = CopyEncoded {
+            source: spec.source.clone(),
+            target: spec.target.clone(),
+            writers,
+            gaps: spec.gaps,
+            by_store: shape.by_store,
+        };
         let predicted = prediction::encoded(&function).ok_or_else(refusal::too_large)?;
         let memory = memory::of_encoded(&function, spec.source_encoding, spec.target_encoding);
         let memory = self.declared(memory, shape.room, tasks)?;

@@ -1,7 +1,10 @@
 //! The pass-through: where both sides have the same chunks by the same codecs, chunks are passed on as they are, still
 //! encoded; into and out of shards too. The search chooses how many objects one task has.
 
-use rechunk_common::layout::{ArrayLayout, ChunkLayout};
+use rechunk_common::{
+    layout::{ArrayLayout, ChunkLayout},
+    limits,
+};
 use serde_json::Value;
 
 use crate::{
@@ -22,6 +25,8 @@ const ENCODED_PART: f64 = 0.5;
 pub(crate) struct PassThrough {
     /// Length of a task's box per axis.
     pub(crate) writers: Vec<u64>,
+    /// The store itself copies the objects.
+    pub(crate) by_store: bool,
     pub(crate) cost: f64,
     pub(crate) room: Room,
 }
@@ -70,6 +75,7 @@ pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Option<PassThr
     let units: f64 = objects(array.source.unit);
     let written: f64 = objects(array.write_unit);
     let is_whole = is_of_whole_objects(array);
+    let by_store = is_by_store(array);
     for choice in lengths::choices(lengths.iter().map(Vec::len).collect()) {
         let figures = tables.iter().zip(&choice).map(|(axis, index)| axis.get(*index).copied().flatten());
         let Some((tasks, indexes)) = figures.into_iter().try_fold((1.0, 1.0), |(tasks, indexes), figures| {
@@ -78,16 +84,20 @@ pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Option<PassThr
         }) else {
             continue;
         };
-        let reads = if is_whole { written } else { units + has_indexes(array) * indexes };
-        let bytes = 2.0 * ENCODED_PART * array.bytes as f64;
+        let reads = match (by_store, is_whole) {
+            (true, _) => 0.0,
+            (false, true) => written,
+            (false, false) => units + has_indexes(array) * indexes,
+        };
+        let bytes = if by_store { 0.0 } else { 2.0 * ENCODED_PART * array.bytes as f64 };
         let cost = StageWork { tasks, requests: reads + written, bytes, in_turn: false }.cost(fleet, 1);
         if best.as_ref().is_some_and(|best| best.cost <= cost) {
             continue;
         }
         let Some(writers) = lengths::chosen(&lengths, &choice) else { continue };
-        let memory = memory::encoded(array, &writers, is_whole);
+        let memory = memory::encoded(array, &writers, is_whole, by_store);
         if memory.is_some_and(|memory| room.fits(&memory, fleet.budget).is_some()) {
-            best = Some(PassThrough { writers, cost, room });
+            best = Some(PassThrough { writers, by_store, cost, room });
         }
     }
     best
@@ -95,7 +105,7 @@ pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Option<PassThr
 
 /// What the smallest task would hold, at the least.
 pub(crate) fn least_memory(array: &Array) -> Option<u64> {
-    let memory = memory::encoded(array, array.write_unit, is_of_whole_objects(array))?;
+    let memory = memory::encoded(array, array.write_unit, is_of_whole_objects(array), is_by_store(array))?;
     memory.total(memory.least_pieces)
 }
 
@@ -115,6 +125,17 @@ fn has_indexes(array: &Array) -> f64 {
 
 fn is_of_whole_objects(array: &Array) -> bool {
     array.spec.source.chunks.are_whole_objects_of(&array.spec.target.chunks)
+}
+
+/// Whether the store itself copies the objects: both sides lie in one, and what is in an object need not be seen. The
+/// longest object must be one that stores copy at once.
+fn is_by_store(array: &Array) -> bool {
+    let is_seen = array.spec.gaps.strict && array.target.shard.is_some();
+    let longest = || Some(memory::encoded(array, array.write_unit, true, true)?.piece);
+    array.spec.one_store
+        && is_of_whole_objects(array)
+        && !is_seen
+        && longest().is_some_and(|longest| longest <= limits::MAX_STORE_COPY.0)
 }
 
 #[cfg(test)]

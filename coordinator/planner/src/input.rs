@@ -46,6 +46,8 @@ pub struct CopySpec {
     pub target_encoding: EncodedBound,
     /// How missing chunks and fill-only chunks are treated.
     pub gaps: GapPolicy,
+    /// Both sides lie in one store, which can copy objects by itself.
+    pub one_store: bool,
 }
 
 /// Worst-case lengths after encoding. What passes them must wait for memory or be refused by the worker.

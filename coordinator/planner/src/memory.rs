@@ -4,6 +4,7 @@
 //! read → exchange   exchange object + pieces in flight + indexes of source shards
 //! exchange → write  open target chunks + blocks in flight + encoded chunks on their way out
 //! encoded           objects in flight, with the index of a shard twice + indexes of source shards
+//!                   copied by the store: nothing, or one object, should the store refuse, where there is room for it
 //! direct            open target chunks + pieces in flight + encoded chunks on their way out + indexes of source shards
 //! ```
 //! - A *piece* is a source read unit in its encoded and its decoded form together; a *block* is held once, with its
@@ -101,7 +102,7 @@ pub fn of_read_to_write(function: &CopyReadToWrite, source: EncodedBound, target
 pub fn of_encoded(function: &CopyEncoded, source: EncodedBound, target: EncodedBound) -> Option<TaskMemory> {
     let extents = function.writers.bounds().shape();
     let sides = (&SourceSide::of(&function.source, source), &TargetSide::of(&function.target, target));
-    encoded_in(&extents, sides, function.writers.lengths(), function.is_of_whole_objects())
+    encoded_in(&extents, sides, function.writers.lengths(), function.is_of_whole_objects(), function.by_store)
 }
 
 /// What a task holds that fills an exchange object; `None` beyond 2^64.
@@ -252,9 +253,9 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// A pass-through of boxes of `lengths`; `whole`: object by object.
-pub(crate) fn encoded(array: &Array, lengths: &[u64], whole: bool) -> Option<TaskMemory> {
-    encoded_in(array.shape, (&array.source, &array.target), lengths, whole)
+/// A pass-through of boxes of `lengths`; `whole`: object by object; `by_store`: which the store copies.
+pub(crate) fn encoded(array: &Array, lengths: &[u64], whole: bool, by_store: bool) -> Option<TaskMemory> {
+    encoded_in(array.shape, (&array.source, &array.target), lengths, whole, by_store)
 }
 
 fn encoded_in(
@@ -262,6 +263,7 @@ fn encoded_in(
     (source, target): (&SourceSide, &TargetSide),
     lengths: &[u64],
     whole: bool,
+    by_store: bool,
 ) -> Option<TaskMemory> {
     let mut memory = TaskMemory::of_open(0);
     memory.indexes = if whole { 0 } else { source.indexes(extents, lengths)? };
@@ -275,8 +277,9 @@ fn encoded_in(
         TargetSide { encoding, ..*target }.shard_bytes(extents)?.checked_add(target.encoding.shard_index.0)?
     };
     let objects = most_in_a_box(extents, lengths, target.shard.unwrap_or(target.chunk))?;
-    memory = memory.with_pieces(object, objects, MAX_OBJECTS_IN_FLIGHT);
-    memory.least_pieces = 1;
+    let (least, most) = if by_store { (0, 1) } else { (1, MAX_OBJECTS_IN_FLIGHT) };
+    memory = memory.with_pieces(object, objects, most);
+    memory.least_pieces = least;
     Some(memory)
 }
 

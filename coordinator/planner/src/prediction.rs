@@ -78,15 +78,18 @@ pub(crate) fn read_to_write(source: &ArrayLayout, target: &ArrayLayout, writers:
     })
 }
 
-/// copy_encoded: every chunk is read once and nothing is decoded; objects that are passed on whole are one request each.
+/// copy_encoded: every chunk is read once and nothing is decoded; objects that are passed on whole are one request each,
+/// and none where the store copies them.
 pub(crate) fn encoded(function: &CopyEncoded) -> Option<Counts> {
     let CopyEncoded { source, target, writers, .. } = function;
     let put_requests = boxes_over(writers, target.chunks.write_unit())?;
-    let get_requests = if function.is_of_whole_objects() {
-        put_requests
-    } else {
-        let reads = source_reads_of_all(source, writers)?;
-        reads.units.checked_add(reads.indexes)?
+    let get_requests = match (function.is_of_whole_objects(), function.by_store) {
+        (true, true) => 0,
+        (true, false) => put_requests,
+        (false, _) => {
+            let reads = source_reads_of_all(source, writers)?;
+            reads.units.checked_add(reads.indexes)?
+        }
     };
     Some(Counts { get_requests, put_requests, ..Counts::default() })
 }

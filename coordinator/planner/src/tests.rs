@@ -57,6 +57,7 @@ fn copy(source: ArrayLayout, target: ArrayLayout, hundredths: u64) -> CopySpec {
         source,
         target,
         gaps: GapPolicy::default(),
+        one_store: false,
     }
 }
 

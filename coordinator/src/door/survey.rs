@@ -21,6 +21,8 @@ pub struct Survey {
     pub(super) memory: MemoryModel,
     pub(super) source: Source,
     pub(super) target: StoreUrl,
+    /// Source and target lie in one store, which can copy objects by itself.
+    pub(super) one_store: bool,
     pub(super) enclosing: Enclosing,
     temp: TempPlace,
     clears: bool,
@@ -67,6 +69,7 @@ impl Door {
             request: request.clone(),
             fleet: *fleet,
             memory,
+            one_store: is_one_store(&self.stores, &source.url, &places.target),
             source,
             target: places.target,
             enclosing,
@@ -138,6 +141,12 @@ async fn is_free(stores: &Stores, target: &StoreUrl) -> Result<bool, Refusal> {
         }
         (Scheme::File | Scheme::S3 | Scheme::Memory, _, _) => Ok(true),
     }
+}
+
+/// Whether workers, whose profiles are the same, reach both places through one store with the same credentials.
+fn is_one_store(stores: &Stores, source: &StoreUrl, target: &StoreUrl) -> bool {
+    let places = (stores.open(source, Access::Read), stores.open(target, Access::ReadWrite));
+    matches!(places, (Ok(source), Ok(target)) if target.shares_store_with(&source))
 }
 
 /// A place that workers will write must be open for writing here too: the profiles are the same.

@@ -130,6 +130,7 @@ fn copy_of(
         },
         source: source_layout,
         target: target_layout,
+        one_store: survey.one_store,
     };
     Ok((copy, rewritten.documents()))
 }

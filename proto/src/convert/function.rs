@@ -78,12 +78,13 @@ impl TryFrom<v1::StageFunction> for StageFunction {
 
 impl From<CopyEncoded> for v1::CopyEncoded {
     fn from(copy: CopyEncoded) -> Self {
-        let CopyEncoded { source, target, writers, gaps } = copy;
+        let CopyEncoded { source, target, writers, gaps, by_store } = copy;
         Self {
             source: Some(source.into()),
             target: Some(target.into()),
             writers: Some(writers.into()),
             gaps: Some(gaps.into()),
+            by_store,
         }
     }
 }
@@ -100,7 +101,7 @@ impl TryFrom<v1::CopyEncoded> for CopyEncoded {
         }
         let writers = tasks(copy.writers, "writers")?;
         inside(&writers, &target, "writers")?;
-        Ok(Self { source, target, writers, gaps: gaps(copy.gaps) })
+        Ok(Self { source, target, writers, gaps: gaps(copy.gaps), by_store: copy.by_store })
     }
 }
 

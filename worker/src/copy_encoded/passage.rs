@@ -1,8 +1,11 @@
 //! One task's way from source to target: what each target object is made of, and what that takes.
+//!
+//! Where both lie in one store, objects that are passed on whole are copied by the store. One that refuses to is asked
+//! no more: the objects are read and written then.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
@@ -13,7 +16,7 @@ use rechunk_common::{
     layout::ArrayLayout,
     plan::CopyEncoded,
 };
-use rechunk_storage::{Access, Prefix, PutPayload, Scheme};
+use rechunk_storage::{Access, ErrorClass, Prefix, PutPayload, Scheme};
 use rechunk_zarr::{ChunkCodec, MetadataError, ShardCodec};
 use tokio::sync::Semaphore;
 
@@ -45,6 +48,8 @@ pub(super) struct Passage {
     /// Indexes of source shards, which are held to the end.
     index_bytes: u64,
     is_strict: bool,
+    /// The store is asked to copy objects that are passed on whole.
+    by_store: AtomicBool,
     reads: Semaphore,
 }
 
@@ -67,12 +72,14 @@ pub(super) struct Object {
     pub(super) room: u64,
     /// What it is a copy of, where that was asked for already.
     located: Option<Located>,
+    /// The store was asked to copy it, and refused.
+    is_refused: bool,
 }
 
 impl Object {
     /// Whether `room` is what it truly needs, not what it may need at the most.
     pub(super) fn is_known(&self) -> bool {
-        self.located.is_some()
+        self.located.is_some() || self.is_refused
     }
 }
 
@@ -81,7 +88,7 @@ impl Object {
 pub(super) enum Step {
     /// It is written, or stays missing.
     Done,
-    /// It is longer than any encoding of ours, and waits for more room.
+    /// It is longer than any encoding of ours, or the store does not copy it: it waits for more room.
     NeedsMore(Object),
 }
 
@@ -94,6 +101,9 @@ impl Passage {
             (None, false) => Contents::Inner,
             (Some(shard), false) => Contents::Packed { shard },
         };
+        // Which chunks of a shard are missing shows only where it is read.
+        let is_seen = |shard: &Option<_>| function.gaps.strict && shard.is_some();
+        let by_store = function.by_store && matches!(&contents, Contents::Object { shard } if !is_seen(shard));
         let chunk =
             ChunkCodec::of_layout(&from.chunks, &from.element, &from.fill).map_err(|error| refuse(from, &error))?;
         let index_bytes = match (&contents, &codec) {
@@ -115,6 +125,7 @@ impl Passage {
             chunk_bytes: chunk.worst_encoded_bytes(),
             index_bytes,
             is_strict: function.gaps.strict,
+            by_store: AtomicBool::new(by_store),
             reads: Semaphore::new(MOST_READS),
         })
     }
@@ -135,15 +146,22 @@ impl Passage {
 
     /// The object at `position` and what it may need.
     pub(super) fn object(&self, position: Vec<u64>) -> Result<Object, TaskFailure> {
+        // What the store copies is never held.
+        let room = if self.by_store.load(Ordering::Relaxed) { 0 } else { self.read_room(&position)? };
+        Ok(Object { position, room, located: None, is_refused: false })
+    }
+
+    /// What the object at `position` takes that is read and written.
+    fn read_room(&self, position: &[u64]) -> Result<u64, TaskFailure> {
         let room = match &self.contents {
             Contents::Object { shard: None } | Contents::Inner => Some(self.chunk_bytes),
             Contents::Object { shard: Some(shard) } | Contents::Packed { shard } => {
                 // Its index stands in it, and beside it while it is made or checked.
-                let chunks = inner_count(&self.target, &position).checked_mul(self.chunk_bytes);
+                let chunks = inner_count(&self.target, position).checked_mul(self.chunk_bytes);
                 chunks.and_then(|chunks| chunks.checked_add(shard.index_bytes().checked_mul(2)?))
             }
         };
-        Ok(Object { position, room: room.ok_or_else(|| too_large("a shard"))?, located: None })
+        room.ok_or_else(|| too_large("a shard"))
     }
 
     /// Where the object comes from.
@@ -158,10 +176,36 @@ impl Passage {
     /// Makes an object; `room` is what it asks for.
     pub(super) async fn pass(self: Arc<Self>, object: Object, room: Reservation) -> Result<Step, TaskFailure> {
         match &self.contents {
+            Contents::Object { .. } if object.room == 0 => self.let_copy(object).await,
             Contents::Object { shard } => self.pass_object(object, room, shard.as_ref()).await,
             Contents::Inner => self.pass_inner(object, room).await,
             Contents::Packed { shard } => self.pack(object, room, shard).await,
         }
+    }
+
+    /// Lets the store copy an object, whatever it holds.
+    async fn let_copy(&self, object: Object) -> Result<Step, TaskFailure> {
+        let source_key = self.source.key_of_object(&object.position);
+        let key = self.target.keys.key(&object.position);
+        match self.source.copy_object(&self.prefix, &source_key, &key, self.cx.guard()).await {
+            Ok(true) => {
+                self.cx.tally().add(|counts| counts.put_requests += 1);
+                Ok(Step::Done)
+            }
+            Ok(false) => self.leave_out(&source_key, self.chunks_of(&object.position)),
+            Err(error) if error.class == ErrorClass::Unsupported => {
+                tracing::debug!(%error, "objects are read and written instead");
+                self.by_store.store(false, Ordering::Relaxed);
+                let room = self.read_room(&object.position)?;
+                Ok(Step::NeedsMore(Object { room, is_refused: true, ..object }))
+            }
+            Err(error) => Err(of_storage(&error)),
+        }
+    }
+
+    /// Chunks of the array in an object that is passed on whole.
+    fn chunks_of(&self, position: &[u64]) -> u64 {
+        if self.target.chunks.is_sharded() { inner_count(&self.target, position) } else { 1 }
     }
 
     async fn pass_object(
@@ -175,7 +219,7 @@ impl Passage {
             Some(located) => Some(located),
             None => self.source.locate_object(&self.cx, &key).await?,
         };
-        let chunks = if shard.is_some() { inner_count(&self.target, &object.position) } else { 1 };
+        let chunks = self.chunks_of(&object.position);
         let Some(located) = located else { return self.leave_out(&key, chunks) };
         let index = shard.map_or(0, |shard| shard.index_bytes());
         let needed = located.length().saturating_add(index);

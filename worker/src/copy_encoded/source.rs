@@ -11,7 +11,7 @@ use rechunk_common::{
     FailureClass, TaskFailure,
     layout::{ArrayLayout, ChunkKeys, IndexLocation},
 };
-use rechunk_storage::{Access, Prefix, SizedObject};
+use rechunk_storage::{Access, Prefix, SizedObject, StorageError, WriteGuard};
 use rechunk_zarr::{ShardCodec, ShardEntry, ShardIndex};
 use tokio::sync::OnceCell;
 
@@ -75,6 +75,17 @@ impl Source {
     /// The key of the object at `position` in the grid of objects.
     pub(super) fn key_of_object(&self, position: &[u64]) -> String {
         self.keys.key(position)
+    }
+
+    /// Lets the store copy the object at `key` to `target_key`; `false` where there is none.
+    pub(super) async fn copy_object(
+        &self,
+        target: &Prefix,
+        key: &str,
+        target_key: &str,
+        guard: &dyn WriteGuard,
+    ) -> Result<bool, StorageError> {
+        target.copy_from(target_key, &self.prefix, key, guard).await
     }
 
     /// Asks for the object at `key`; `None` where there is none.

@@ -60,11 +60,15 @@ fn encoded(copy: &CopyEncoded) -> Option<Sample> {
     let own = copy.writers.region(0)?;
     let (read, _) = overlapped(&copy.source.read_grid(), &own);
     let written = overlapped(&copy.target.write_grid(), &own).0;
-    let sentence = format!(
-        "It fetches {} of the source and stores them, bytes unchanged, as {} of the target.",
-        counted(read, "chunk"),
-        counted(written, "object"),
-    );
+    let sentence = if copy.by_store {
+        format!("It lets the store copy {}, which nobody reads.", counted(written, "object"))
+    } else {
+        format!(
+            "It fetches {} of the source and stores them, bytes unchanged, as {} of the target.",
+            counted(read, "chunk"),
+            counted(written, "object"),
+        )
+    };
     let (mut blocks, note) = around(copy.writers.bounds(), &copy.target.shape);
     blocks.push(block(Role::Target, &own, Some(copy.target.chunks.write_unit())));
     let sentence = sentence + note;

@@ -53,6 +53,44 @@ fn shards_are_packed_unpacked_and_passed_on_by_their_chunks() {
 }
 
 #[test]
+fn one_store_copies_whole_objects_by_itself_in_next_to_no_memory() {
+    let large: &[u64] = &[200, 700, 500];
+    let plan_of = |source, target, strict| {
+        let mut spec = spec(source, target);
+        (spec.one_store, spec.gaps.strict) = (true, strict);
+        // Less than one chunk.
+        let memory = MemoryModel { max_mem: ByteCount(1 << 20), reserve: ByteCount(0), budget: ByteCount(1 << 20) };
+        let is_small = target.is_none() || target == source;
+        planned(&input(vec![spec], if is_small && !strict { memory } else { mebibytes(2048, 100) }, 8, 2))
+    };
+    for (source, target, strict, gets, puts) in [
+        (None, None, false, 0, 700),
+        (Some(large), Some(large), false, 0, 5),
+        (None, None, true, 0, 700),
+        // Which of its chunks are missing must be seen.
+        (Some(large), Some(large), true, 5, 5),
+        (None, Some(large), false, 700, 5),
+    ] {
+        let plan = plan_of(source, target, strict);
+        assert_eq!((totals(&plan).get_requests, totals(&plan).put_requests), (gets, puts), "{source:?} to {target:?}");
+        let reason = &summary(&plan).arrays[0].reason;
+        assert_eq!(reason.contains("the store itself copies"), gets == 0, "{reason}");
+    }
+    assert_eq!(summary(&plan_of(None, None, false)).peak_memory, ByteCount(0));
+}
+
+#[test]
+fn an_object_that_is_too_large_for_one_copy_is_read_and_written() {
+    let gets = |length: u64| {
+        let side = || layout(&[4 << 30], 4, None, &[length]);
+        let mut spec = copy(side(), side(), 100);
+        spec.one_store = true;
+        totals(&planned(&input(vec![spec], mebibytes(30_000, 100), 1, 1))).get_requests
+    };
+    assert_eq!((gets(5 << 28), gets((5 << 28) + 1)), (0, 4));
+}
+
+#[test]
 fn whatever_differs_is_decoded() {
     let changed = |change: fn(&mut CopySpec)| {
         let mut spec = spec(None, None);

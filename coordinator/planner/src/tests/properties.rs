@@ -40,6 +40,7 @@ struct Small {
     groups: u64,
     /// The target has the source's chunks, the second: its shards too.
     same: (bool, bool),
+    one_store: bool,
 }
 
 fn small() -> impl Strategy<Value = Small> {
@@ -48,10 +49,10 @@ fn small() -> impl Strategy<Value = Small> {
         prop::collection::vec((1..=longest, 1_u64..7, 1_u64..4, 1_u64..7, 1_u64..4), rank)
     });
     let rest = (prop_oneof![Just(50_u64), Just(101), Just(150)], 30_u64..6000, 1_u64..9, 1_u64..4, 1_u64..30);
-    (axes, any::<(bool, bool)>(), 1_u64..9, rest, any::<(bool, bool)>()).prop_map(
-        |(axes, sharded, width, rest, same)| {
+    (axes, any::<(bool, bool)>(), 1_u64..9, rest, any::<((bool, bool), bool)>()).prop_map(
+        |(axes, sharded, width, rest, (same, one_store))| {
             let (hundredths, budget, slots, threads, groups) = rest;
-            Small { axes, sharded, width, hundredths, budget, slots, threads, groups, same }
+            Small { axes, sharded, width, hundredths, budget, slots, threads, groups, same, one_store }
         },
     )
 }
@@ -68,7 +69,7 @@ fn spec(small: &Small) -> CopySpec {
         (true, false) => side(small.sharded.1, per_axis(|axis| axis.1 * axis.4), per_axis(|axis| axis.1)),
         (false, _) => side(small.sharded.1, per_axis(|axis| axis.3 * axis.4), per_axis(|axis| axis.3)),
     };
-    copy(source, target, small.hundredths)
+    CopySpec { one_store: small.one_store, ..copy(source, target, small.hundredths) }
 }
 
 /// Every shape that fits, whatever it costs, as pipelines.
@@ -189,13 +190,17 @@ fn check_encoded(stage: &rechunk_common::plan::Stage, function: &CopyEncoded, sm
             let chunks = BoxGrid::positions(&source.read_grid().overlapping(&object)).count() as u64;
             let index = if target.chunks.is_sharded() { 2 * bounds[1].shard_index.0 } else { 0 };
             assert!(chunks * bounds[0].chunk.0 + index <= memory.piece, "any object fits its room");
-            counts.get_requests += if function.is_of_whole_objects() { 1 } else { chunks };
+            counts.get_requests += match (function.is_of_whole_objects(), function.by_store) {
+                (true, by_store) => u64::from(!by_store),
+                (false, _) => chunks,
+            };
         }
         if source.chunks.is_sharded() && !function.is_of_whole_objects() {
             counts.get_requests += indexes;
             assert!(memory.indexes >= indexes * bounds[0].shard_index.0);
         }
     }
+    assert_eq!(function.by_store, small.one_store && function.is_of_whole_objects());
     assert_eq!(counts, stage.predicted, "nothing is decoded or encoded");
 }
 
@@ -354,7 +359,7 @@ proptest! {
         let encoding = EncodedBound { chunk: ByteCount(budget / 3), shard_index: ByteCount(17) };
         let copy = CopySpec {
             name: "a/b".into(), dtype: "x".into(), source, target,
-            source_encoding: encoding, target_encoding: encoding, gaps: GapPolicy::default(),
+            source_encoding: encoding, target_encoding: encoding, gaps: GapPolicy::default(), one_store: false,
         };
         let memory = MemoryModel { max_mem: ByteCount(budget), reserve: ByteCount(budget / 7), budget: ByteCount(budget) };
         let mut input = input(vec![copy], memory, slots, threads);

@@ -184,7 +184,7 @@ fn wrong_chunks_are_named() {
 #[test]
 fn a_pass_through_to_other_chunks_is_named() {
     let v1::CopyReadToWrite { source, target, writers, order: _, gaps } = sweep();
-    let mut copy = v1::CopyEncoded { source: source.clone(), target: source, writers, gaps };
+    let mut copy = v1::CopyEncoded { source: source.clone(), target: source, writers, gaps, by_store: false };
     let read = |copy: &v1::CopyEncoded| {
         let function = v1::stage_function::Function::CopyEncoded(copy.clone());
         StageFunction::try_from(v1::StageFunction { function: Some(function) })

@@ -61,7 +61,7 @@ pub(super) fn function(
     let (source, target) = (side("source", sides.0), side("target", sides.1));
     let lengths = target.chunks.write_unit().iter().zip(factors).map(|(unit, factor)| unit * factor).collect();
     let writers = BoxGrid::new(Region::whole(shape), lengths);
-    CopyEncoded { source, target, writers, gaps: GapPolicy::default() }
+    CopyEncoded { source, target, writers, gaps: GapPolicy::default(), by_store: false }
 }
 
 /// Bytes for the chunk at `position`: of a length and content that nothing but copying gives.
@@ -95,18 +95,19 @@ fn side(rank: usize) -> impl Strategy<Value = Side> {
 /// Any pass-through.
 pub(super) fn cases() -> impl Strategy<Value = Case> {
     let axes = prop::collection::vec((1_u64..10, 1_u64..4, 1_u64..4), 0..4);
-    let what = (any::<u64>(), 0_u64..4, 1_u64..5, any::<bool>(), any::<bool>());
+    let what = (any::<u64>(), 0_u64..4, 1_u64..5, any::<bool>(), any::<(bool, bool)>());
     (axes, what)
         .prop_flat_map(|(axes, what)| {
             let rank = axes.len();
             (Just(axes), Just(what), side(rank), side(rank))
         })
-        .prop_map(|(axes, (seed, sparse, pieces, is_raw, is_same), source, target)| {
+        .prop_map(|(axes, (seed, sparse, pieces, is_raw, (is_same, by_store)), source, target)| {
             let of = |pick: fn(&(u64, u64, u64)) -> u64| axes.iter().map(pick).collect::<Vec<u64>>();
             let target = if is_same { source.clone() } else { target };
             let codecs = if is_raw { RAW } else { ZSTD };
-            let function =
+            let mut function =
                 function(&of(|axis| axis.0), &of(|axis| axis.1), (&source, &target), codecs, &of(|axis| axis.2));
+            function.by_store = by_store;
             let stored = stored(&function, seed, sparse);
             Case { function, stored, pieces }
         })

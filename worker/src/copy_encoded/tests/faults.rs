@@ -116,6 +116,35 @@ async fn faults_of_the_store_keep_their_class() {
 }
 
 #[tokio::test]
+async fn what_the_store_does_not_copy_is_read_and_written() {
+    for side in [None, shards(2)] {
+        let (bench, mut function, stored) = bench((&side, &side)).await;
+        function.by_store = true;
+        bench.faults.add(FaultRule::every(RequestKind::Put, Effect::Fail(ErrorClass::Unsupported)).times(1));
+        let counts = run(&bench, &function, 1).await.expect("there is room for one object");
+        assert_eq!(read(&bench, &function.target).await, stored);
+        assert!(counts.get_requests > 0 && counts.put_requests == function.target.write_grid().len(), "{counts:?}");
+        bench.faults.clear();
+        bench.faults.add(FaultRule::every(RequestKind::Put, Effect::Fail(ErrorClass::Unsupported)).times(1));
+        let failure = run(&bench, &function, 0).await.expect_err("there is none");
+        assert_eq!(failure.class, FailureClass::GiveUpTask);
+        assert!(failure.message.contains("give more memory"), "{failure}");
+        bench.faults.clear();
+    }
+}
+
+#[tokio::test]
+async fn shards_are_seen_where_a_missing_chunk_is_an_error_though_the_store_could_copy_them() {
+    let (bench, mut function, mut stored) = bench((&shards(2), &shards(2))).await;
+    stored.remove(&vec![1, 3]);
+    bench.open(&function.source.url).delete_all("", &Unguarded).await.expect("deleted");
+    write(&bench, &function.source, &stored).await;
+    (function.by_store, function.gaps.strict) = (true, true);
+    let failure = run_within(&bench, &function, 1 << 20).await.expect_err("strict");
+    assert!(failure.message.contains("source/c/0/1") && failure.message.contains("missing"), "{failure}");
+}
+
+#[tokio::test]
 async fn nothing_is_written_once_the_lease_has_ended() {
     struct Ended;
     impl WriteGuard for Ended {

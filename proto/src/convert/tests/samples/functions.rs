@@ -57,9 +57,10 @@ pub(crate) fn sweeps() -> impl Strategy<Value = StageFunction> {
 pub(crate) fn pass_throughs() -> impl Strategy<Value = StageFunction> {
     frames().prop_flat_map(|(shape, bounds, width)| {
         let (source, keys) = (layouts_of(shape.clone(), width), layouts_of(shape, width));
-        (source, keys, grids_over(bounds), gap_policies()).prop_map(|(source, other, writers, gaps)| {
+        let rest = (grids_over(bounds), gap_policies(), any::<bool>());
+        (source, keys, rest).prop_map(|(source, other, (writers, gaps, by_store))| {
             let target = ArrayLayout { chunks: source.chunks.clone(), ..other };
-            StageFunction::CopyEncoded(CopyEncoded { source, target, writers, gaps })
+            StageFunction::CopyEncoded(CopyEncoded { source, target, writers, gaps, by_store })
         })
     })
 }

@@ -173,6 +173,7 @@ pub fn input(shape: &[u64], width: u64, from: Grid, to: Grid, memory: MemoryMode
         memory,
         worker_slots: slots,
         threads_per_worker: 1,
+        worker_scratch: ByteCount(0),
         temp: TempSpace {
             space: "s3://bucket/.rechunk-job-0".into(),
             url: "s3://bucket/.rechunk-job-0/0".into(),

@@ -180,6 +180,12 @@ pub(crate) struct MachineArgs {
     /// Threads that decode and encode [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<std::num::NonZeroU32>,
+    /// A directory on local disk that tasks may use; without one, everything temporary goes to --temp
+    #[arg(long, value_name = "DIR", env = "RECHUNK_SCRATCH")]
+    pub(crate) scratch: Option<PathBuf>,
+    /// The most that tasks may use there [default: nine tenths of what is free]
+    #[arg(long, value_name = "SIZE", env = "RECHUNK_SCRATCH_SIZE", requires = "scratch")]
+    pub(crate) scratch_size: Option<ByteCount>,
 }
 
 /// `rechunk plan`.

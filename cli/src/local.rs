@@ -1,6 +1,9 @@
 //! A coordinator and its workers inside this process: what `run`, `plan` and `demo` stand on.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
@@ -14,7 +17,9 @@ use rechunk_common::{
 };
 use rechunk_coordinator::{Coordinator, CoordinatorSettings, CoordinatorTask, FleetSettings};
 use rechunk_storage::{StoreConfig, Stores};
-use rechunk_worker::{CoordinatorLink, LinkError, WorkerBuilder, memory_reserve, resident::current_rss};
+use rechunk_worker::{
+    CoordinatorLink, LinkError, Scratch, ScratchError, WorkerBuilder, memory_reserve, resident::current_rss,
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -39,11 +44,13 @@ pub(crate) struct LocalService {
 }
 
 /// The workers that are started when the first job is submitted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Crew {
     workers: u32,
     threads: usize,
     memory: ByteCount,
+    /// Where each has a directory of its own, and what it may use there.
+    scratch: Option<(PathBuf, ByteCount)>,
 }
 
 impl LocalService {
@@ -59,17 +66,23 @@ impl LocalService {
         let MemoryShare { reserve, budget, .. } = memory_reserve(max_mem, current_rss(), threads);
         let workers = machine.workers.get();
         let memory = ByteCount(budget.0 / u64::from(workers));
+        let scratch = machine.scratch.as_ref().map(|directory| {
+            let size = Scratch::available(directory, machine.scratch_size);
+            size.map(|size| (directory.clone(), ByteCount(size.0 / u64::from(workers))))
+        });
+        let scratch = scratch.transpose().map_err(|error| no_scratch(&error))?;
         let settings = CoordinatorSettings {
             fleet: FleetSettings {
                 reserve,
                 threads: threads as u64,
                 slots: threads.max(workers as usize) as u64,
                 worker_memory_budget: Some(memory),
+                worker_scratch: scratch.as_ref().map(|(_, size)| *size).unwrap_or_default(),
             },
             ..CoordinatorSettings::default()
         };
         let (coordinator, task) = Coordinator::start(settings, stores.clone());
-        let crew = Crew { workers, threads: threads.div_ceil(workers as usize), memory };
+        let crew = Crew { workers, threads: threads.div_ceil(workers as usize), memory, scratch };
         let shutdown = CancellationToken::new();
         Ok(Self { coordinator, task, stores, max_mem, crew, shutdown, workers: Mutex::default() })
     }
@@ -103,15 +116,17 @@ impl LocalService {
             return Ok(());
         }
         for number in 0..self.crew.workers {
-            let worker = WorkerBuilder::new()
+            let mut worker = WorkerBuilder::new()
                 .name(format!("local-{number}"))
                 .stores(self.stores.clone())
                 .memory(self.crew.memory)
                 .threads(self.crew.threads)
                 .slots(u32::try_from(self.crew.threads).unwrap_or(u32::MAX))
-                .link(InProcess(self.coordinator.clone()))
-                .build()
-                .map_err(|error| Failure::internal(error.to_string()))?;
+                .link(InProcess(self.coordinator.clone()));
+            if let Some((directory, size)) = &self.crew.scratch {
+                worker = worker.scratch(Scratch::open(directory, *size).map_err(|error| no_scratch(&error))?);
+            }
+            let worker = worker.build().map_err(|error| Failure::internal(error.to_string()))?;
             let shutdown = self.shutdown.clone();
             running.spawn(worker.run(shutdown));
         }
@@ -178,6 +193,10 @@ fn store_config(args: &StoreArgs) -> Result<StoreConfig, Failure> {
 
 fn wrong_config(message: &str) -> Failure {
     Refusal::invalid("config", "BAD_CONFIG", message).into()
+}
+
+fn no_scratch(error: &ScratchError) -> Failure {
+    Refusal::invalid("scratch", "BAD_SCRATCH", error.to_string()).into()
 }
 
 fn cores() -> usize {

@@ -5,7 +5,8 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 
 /// Requests and bytes of logical objects: chunks, shards, inner chunks and exchange objects. A prediction and a
-/// measurement are both of this type, so that they can be compared field by field.
+/// measurement are both of this type, so that they can be compared field by field. What a task keeps on its worker's
+/// own disk is no object of a store: it is asked for and counted nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Reads: chunks, inner chunks (before coalescing, and one per shard for its index), exchange blocks.

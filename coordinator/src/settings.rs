@@ -25,6 +25,8 @@ pub struct FleetSettings {
     /// What the tasks of a worker may hold together, where that is known before any worker has spoken: inside one
     /// process. Then this and `slots` are the fleet, whoever connects.
     pub worker_memory_budget: Option<ByteCount>,
+    /// Local disk that the tasks of each worker may use together, where the budget is known so.
+    pub worker_scratch: ByteCount,
 }
 
 impl Default for FleetSettings {
@@ -36,6 +38,7 @@ impl Default for FleetSettings {
             // A small fleet: enough tasks that workers who come later find some.
             slots: 8,
             worker_memory_budget: None,
+            worker_scratch: ByteCount(0),
         }
     }
 }
@@ -46,6 +49,7 @@ impl FleetSettings {
         let assumed = Fleet {
             worker_memory_budget: self.worker_memory_budget,
             reserve: self.reserve,
+            worker_scratch: self.worker_scratch,
             slots: self.slots,
             threads: self.threads,
         };
@@ -59,7 +63,9 @@ impl FleetSettings {
             return assumed;
         }
         let slots = eligible.iter().map(|worker| u64::from(worker.total.slots)).sum::<u64>().max(1);
-        Fleet { worker_memory_budget: Some(smallest), slots, ..assumed }
+        // Where one worker has none, no task may need any: another that is larger may be the next to leave.
+        let worker_scratch = eligible.iter().map(|worker| worker.total.scratch).min().unwrap_or_default();
+        Fleet { worker_memory_budget: Some(smallest), worker_scratch, slots, ..assumed }
     }
 }
 
@@ -89,6 +95,25 @@ mod tests {
         let fleet = settings.fleet(&[worker("a", 900, 2), worker("b", 500, 4)]);
         assert_eq!(fleet.worker_memory_budget, Some(ByteCount(500)));
         assert_eq!(fleet.slots, 6);
+    }
+
+    #[test]
+    fn a_plan_counts_on_the_local_disk_that_every_worker_has() {
+        let with = |scratch: u64| {
+            let mut worker = worker("a", 900, 2);
+            worker.total.scratch = ByteCount(scratch);
+            worker
+        };
+        let scratch = |workers: &[WorkerView]| FleetSettings::default().fleet(workers).worker_scratch;
+        assert_eq!(scratch(&[with(70), with(50)]), ByteCount(50));
+        assert_eq!(scratch(&[with(70), with(0)]), ByteCount(0));
+        assert_eq!(scratch(&[]), ByteCount(0));
+        let known = FleetSettings {
+            worker_memory_budget: Some(ByteCount(1)),
+            worker_scratch: ByteCount(7),
+            ..FleetSettings::default()
+        };
+        assert_eq!(known.fleet(&[with(70)]).worker_scratch, ByteCount(7));
     }
 
     #[test]

@@ -1,13 +1,19 @@
 //! A coordinator and workers in this process, with real gRPC between them unless asked otherwise.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::StreamExt;
 use rechunk_common::{ByteCount, Refusal, ids::JobId, job::JobView, request::RechunkRequest};
 use rechunk_coordinator::{Coordinator, CoordinatorSettings, CoordinatorTask, ListenerSettings, Serving, serve};
 use rechunk_proto::client::{ClientError, ClientOptions, RechunkClient};
 use rechunk_storage::{CountingObserver, Faults, StoreConfig, Stores};
-use rechunk_worker::{ComputePool, GrpcLink, WorkerBuilder};
+use rechunk_worker::{ComputePool, GrpcLink, Scratch, WorkerBuilder};
+use tempfile::TempDir;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +41,8 @@ pub struct ClusterOptions {
     pub workers: usize,
     /// What the tasks of one worker may hold together.
     pub memory: ByteCount,
+    /// Local disk that the tasks of one worker may use together; 0: it has none.
+    pub scratch: ByteCount,
     /// Tasks of one worker at a time.
     pub slots: u32,
     /// How long a lease lasts without renewal.
@@ -55,6 +63,7 @@ impl ClusterOptions {
         Self {
             workers: 3,
             memory: ByteCount(64 << 20),
+            scratch: ByteCount(0),
             slots: 2,
             // Short enough for a test to outlast it, long enough for a busy machine to renew it.
             lease: Duration::from_secs(10),
@@ -92,6 +101,8 @@ pub struct Cluster {
     stop_workers: CancellationToken,
     stop_serving: CancellationToken,
     compute: ComputePool,
+    /// Where workers have their local disk.
+    scratch: TempDir,
     /// Every request of every worker.
     pub worker_requests: Arc<CountingObserver>,
     /// Every request of the coordinator.
@@ -121,6 +132,7 @@ impl Cluster {
             stop_workers: CancellationToken::new(),
             stop_serving,
             compute: ComputePool::new(2).expect("threads"),
+            scratch: tempfile::tempdir().expect("a temporary directory"),
             worker_requests: Arc::new(CountingObserver::new()),
             coordinator_requests,
             options,
@@ -145,13 +157,16 @@ impl Cluster {
             Wire::Direct => SwitchableLink::new(DirectLink(self.coordinator.clone())),
         };
         let switch = link.switch();
-        let builder = WorkerBuilder::new()
+        let mut builder = WorkerBuilder::new()
             .name(name)
             .stores(self.worker_stores(&self.options.faults))
             .memory(self.options.memory)
             .slots(self.options.slots)
             .compute(self.compute.clone())
             .link(link);
+        if self.options.scratch.0 > 0 {
+            builder = builder.scratch(Scratch::open(self.scratch.path(), self.options.scratch).expect("a directory"));
+        }
         let worker = change(builder).build().expect("a worker");
         let stop = self.stop_workers.clone();
         self.workers.spawn(async move { worker.run(stop).await });
@@ -166,6 +181,13 @@ impl Cluster {
     /// What disturbs the requests of workers that have no faults of their own.
     pub fn faults(&self) -> &Faults {
         &self.options.faults
+    }
+
+    /// Files that tasks have on their workers' local disks.
+    pub fn scratch_files(&self) -> Vec<PathBuf> {
+        let of = |directory: &Path| std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let workers = of(self.scratch.path()).map(|worker| worker.path()).filter(|path| path.is_dir());
+        workers.flat_map(|worker| of(&worker).map(|attempt| attempt.path()).collect::<Vec<_>>()).collect()
     }
 
     /// Where the coordinator listens.
@@ -225,7 +247,7 @@ impl Cluster {
 
     /// Ends the workers, then the coordinator; nothing of them runs afterwards.
     pub async fn shutdown(self) {
-        let Self { coordinator, task, serving, mut workers, stop_workers, stop_serving, client, .. } = self;
+        let Self { coordinator, task, serving, mut workers, stop_workers, stop_serving, client, scratch, .. } = self;
         stop_workers.cancel();
         let left = async { while workers.join_next().await.is_some() {} };
         within(left, "the workers to leave").await;
@@ -234,6 +256,8 @@ impl Cluster {
         within(serving.ended(), "the listeners to end").await.expect("the listeners end in good order");
         coordinator.shutdown();
         within(task.join(), "the coordinator to end").await.expect("the coordinator ends in good order");
+        let left = std::fs::read_dir(scratch.path()).expect("a directory").count();
+        assert_eq!(left, 0, "workers leave nothing on their local disk");
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     compute::{ComputePool, NoThreads},
     function::{Functions, TaskFunction},
     resident::peak_rss,
+    scratch::Scratch,
     session::{Admission, Attempts, BootClock, Clock, Conversation, CoordinatorLink, Identity, Patience},
 };
 
@@ -49,7 +50,7 @@ pub struct WorkerBuilder {
     name: Option<WorkerId>,
     stores: Option<Stores>,
     memory: ByteCount,
-    scratch: ByteCount,
+    scratch: Option<Scratch>,
     threads: Option<usize>,
     slots: Option<u32>,
     compute: Option<ComputePool>,
@@ -86,10 +87,10 @@ impl WorkerBuilder {
         self
     }
 
-    /// Local disk that tasks may use together.
+    /// Local disk that tasks may use; none unless one is given.
     #[must_use]
-    pub fn scratch(mut self, scratch: ByteCount) -> Self {
-        self.scratch = scratch;
+    pub fn scratch(mut self, scratch: Scratch) -> Self {
+        self.scratch = Some(scratch);
         self
     }
 
@@ -158,16 +159,18 @@ impl WorkerBuilder {
             }
             functions.register(function);
         }
+        let scratch = self.scratch.as_ref().map(Scratch::size).unwrap_or_default();
         let incarnation = random();
         let identity = Identity {
             worker: self.name.unwrap_or_else(|| WorkerId(format!("worker-{incarnation:016x}"))),
             incarnation: Incarnation(incarnation),
             functions: functions.ids(),
-            total: Capacity { memory: self.memory, scratch: self.scratch, slots: self.slots.unwrap_or(1).max(1) },
+            total: Capacity { memory: self.memory, scratch, slots: self.slots.unwrap_or(1).max(1) },
             version: env!("CARGO_PKG_VERSION").to_owned(),
             peak_rss,
         };
-        let attempts = Attempts { stores, functions, compute, admission: Admission::new(self.memory) };
+        let admission = Admission::new(self.memory, scratch);
+        let attempts = Attempts { stores, functions, compute, admission, scratch: self.scratch.map(Arc::new) };
         let clock = self.clock.unwrap_or_else(|| Arc::new(BootClock));
         let patience = Patience { grace: self.grace.unwrap_or(DEFAULT_GRACE) };
         Ok(Worker { link, clock, identity, patience, attempts })

@@ -6,7 +6,7 @@ use rechunk_common::{ByteCount, TaskFailure};
 use rechunk_storage::{Access, Prefix, StoreUrl, Stores, WriteGuard};
 use tokio_util::sync::CancellationToken;
 
-use crate::{compute::ComputePool, failure, memory::TaskMemory, tally::Tally};
+use crate::{compute::ComputePool, failure, memory::TaskMemory, scratch::ScratchPlace, tally::Tally};
 
 /// The surroundings of one attempt of one task. Clones share everything.
 #[derive(Clone)]
@@ -16,6 +16,7 @@ pub struct TaskContext {
     memory: Arc<TaskMemory>,
     compute: ComputePool,
     tally: Arc<Tally>,
+    scratch: Option<Arc<ScratchPlace>>,
     cancelled: CancellationToken,
 }
 
@@ -34,7 +35,29 @@ impl TaskContext {
         compute: ComputePool,
         cancelled: CancellationToken,
     ) -> Self {
-        Self { stores, guard, memory, compute, tally: Arc::new(Tally::new()), cancelled }
+        Self { stores, guard, memory, compute, tally: Arc::new(Tally::new()), scratch: None, cancelled }
+    }
+
+    /// The same attempt, with a place on local disk.
+    #[must_use]
+    pub(crate) fn with_scratch(mut self, scratch: Option<Arc<ScratchPlace>>) -> Self {
+        self.scratch = scratch;
+        self
+    }
+
+    /// The attempt's place on local disk; `None` where its stage asked for none.
+    pub(crate) fn scratch(&self) -> Option<&Arc<ScratchPlace>> {
+        self.scratch.as_ref()
+    }
+
+    /// The same surroundings, with a tally of their own.
+    pub(crate) fn counted_apart(&self) -> Self {
+        Self { tally: Arc::new(Tally::new()), ..self.clone() }
+    }
+
+    /// The same surroundings on other stores, with a tally of their own.
+    pub(crate) fn on(&self, stores: &Stores) -> Self {
+        Self { stores: stores.clone(), ..self.counted_apart() }
     }
 
     /// Cancelled when the lease has ended or was revoked: stop soon, nothing that is still written counts. A function

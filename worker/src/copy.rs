@@ -1,4 +1,4 @@
-//! Copies of elements from one chunk grid to another: three functions, one engine.
+//! Copies of elements from one chunk grid to another: four functions, one engine.
 //!
 //! A *piece* is what is read alone (a chunk, an inner chunk, an exchange block), a *target* what is filled (a chunk,
 //! an inner chunk, an exchange block). Elements are opaque bytes of a fixed width. Knows nothing of plans, leases or
@@ -7,6 +7,7 @@
 mod cells;
 mod engine;
 mod exchange;
+mod group;
 mod kernel;
 mod sink;
 mod source;
@@ -20,6 +21,7 @@ use rechunk_common::{
     plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, GapPolicy},
 };
 
+pub use self::group::through_scratch;
 use self::{
     engine::Copy,
     sink::{ChunkSink, ExchangeSink, ShardSink, Sink},
@@ -48,11 +50,21 @@ pub async fn read_to_exchange(
     function: &CopyReadToExchange,
     task: TaskIndex,
 ) -> Result<(), TaskFailure> {
+    fill_exchange(cx, cx, function, task).await
+}
+
+/// The same with the exchange in the stores of `temp`.
+async fn fill_exchange(
+    cx: &TaskContext,
+    temp: &TaskContext,
+    function: &CopyReadToExchange,
+    task: TaskIndex,
+) -> Result<(), TaskFailure> {
     let CopyReadToExchange { source, exchange, strict } = function;
     same_width(source.element.width, exchange.width)?;
     let region = box_of(&exchange.readers, task)?;
     let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, *strict)?);
-    let sink = Sink::Exchange(ExchangeSink::open(cx, exchange, task, &region, &source.fill)?);
+    let sink = Sink::Exchange(ExchangeSink::open(temp, exchange, task, &region, &source.fill)?);
     let fills = Fills::new(&source.fill, &source.fill);
     let order: Vec<usize> = (0..region.rank()).collect();
     Copy::new(cx.clone(), pieces, sink, fills, exchange.width)?.run(&order).await
@@ -64,10 +76,20 @@ pub async fn exchange_to_write(
     function: &CopyExchangeToWrite,
     task: TaskIndex,
 ) -> Result<(), TaskFailure> {
+    empty_exchange(cx, cx, function, task).await
+}
+
+/// The same with the exchange in the stores of `temp`.
+async fn empty_exchange(
+    cx: &TaskContext,
+    temp: &TaskContext,
+    function: &CopyExchangeToWrite,
+    task: TaskIndex,
+) -> Result<(), TaskFailure> {
     let CopyExchangeToWrite { exchange, target, order, gaps } = function;
     same_width(exchange.width, target.element.width)?;
     let region = box_of(&exchange.writers, task)?;
-    let pieces = PieceSource::Blocks(BlockSource::open(cx, exchange, task, &region)?);
+    let pieces = PieceSource::Blocks(BlockSource::open(temp, exchange, task, &region)?);
     let sink = array_sink(cx, target, &region, *gaps)?;
     // Blocks are always there: what was missing in the source stands in them as values.
     let fills = Fills::new(&target.fill, &target.fill);

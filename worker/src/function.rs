@@ -52,6 +52,7 @@ impl Functions {
             StageFunction::CopyReadToWrite(copy) => copy::read_to_write(cx, copy, task).await?,
             StageFunction::CopyReadToExchange(copy) => copy::read_to_exchange(cx, copy, task).await?,
             StageFunction::CopyExchangeToWrite(copy) => copy::exchange_to_write(cx, copy, task).await?,
+            StageFunction::CopyThroughScratch(copy) => copy::through_scratch(cx, copy, task).await?,
             StageFunction::ClearPrefix(clear) => removal::clear_prefix(cx, clear, task).await?,
             StageFunction::DeleteExchange(delete) => removal::delete_exchange(cx, delete, task).await?,
             StageFunction::CheckSource(check) => metadata::check_source(cx, check).await?,

@@ -15,6 +15,7 @@ pub mod memory;
 pub mod metadata;
 pub mod removal;
 pub mod resident;
+mod scratch;
 mod session;
 pub mod tally;
 #[cfg(test)]
@@ -25,4 +26,5 @@ pub use compute::ComputePool;
 pub use context::TaskContext;
 pub use function::TaskFunction;
 pub use memory::{BufferPool, TaskMemory, memory_reserve};
+pub use scratch::{Scratch, ScratchError};
 pub use session::{BootClock, Clock, CoordinatorLink, GrpcLink, LinkError};

@@ -10,7 +10,7 @@ use std::{
 use clap::{ArgAction, Parser};
 use rechunk_common::ByteCount;
 use rechunk_storage::{StoreConfig, Stores};
-use rechunk_worker::{GrpcLink, WorkerBuilder, memory_reserve, resident::current_rss};
+use rechunk_worker::{GrpcLink, Scratch, WorkerBuilder, memory_reserve, resident::current_rss};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -35,9 +35,13 @@ struct Arguments {
     #[arg(long, env = "RECHUNK_CPUS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     cpus: Option<u16>,
 
-    /// A directory on local disk that tasks may use.
+    /// A directory on local disk that tasks may use; without one, no plan counts on local disk.
     #[arg(long, env = "RECHUNK_SCRATCH", value_name = "DIR")]
     scratch: Option<PathBuf>,
+
+    /// The most that tasks may use there; nine tenths of what is free if not given.
+    #[arg(long, env = "RECHUNK_SCRATCH_SIZE", value_name = "SIZE", requires = "scratch")]
+    scratch_size: Option<ByteCount>,
 
     /// A TOML file with a [[stores]] table for every prefix that tasks may read or write.
     #[arg(long, env = "RECHUNK_CONFIG", value_name = "FILE")]
@@ -126,7 +130,11 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         .grace(Duration::from_secs(arguments.grace))
         .link(link);
     if let Some(directory) = &arguments.scratch {
-        worker = worker.scratch(free_disk(directory)?);
+        let size = Scratch::available(directory, arguments.scratch_size);
+        let scratch = size.and_then(|size| Scratch::open(directory, size));
+        let scratch = scratch.map_err(|error| Failure::wrong(format!("--scratch: {error}")))?;
+        tracing::info!(directory = %directory.display(), size = %scratch.size(), "tasks may use local disk");
+        worker = worker.scratch(scratch);
     }
     if let Some(name) = arguments.name {
         worker = worker.name(name);
@@ -158,13 +166,6 @@ fn store_config(path: Option<&Path>) -> Result<StoreConfig, Failure> {
     let text =
         std::fs::read_to_string(path).map_err(|error| Failure::wrong(format!("cannot read {shown}: {error}")))?;
     StoreConfig::from_toml(&text).map_err(|error| Failure::wrong(format!("{shown}: {error}")))
-}
-
-/// What is free on the disk of `directory`.
-fn free_disk(directory: &Path) -> Result<ByteCount, Failure> {
-    let disk = rustix::fs::statvfs(directory)
-        .map_err(|error| Failure::wrong(format!("--scratch: cannot use {}: {error}", directory.display())))?;
-    Ok(ByteCount(disk.f_bavail.saturating_mul(disk.f_frsize)))
 }
 
 /// Waits for SIGTERM or Ctrl-C.

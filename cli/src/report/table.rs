@@ -98,6 +98,7 @@ fn shape_name(array: &ArrayPlan) -> String {
         ShapeOfPlan::Empty => "empty",
         ShapeOfPlan::CopyEncoded => "pass-through",
         ShapeOfPlan::DirectSweep => "direct sweep",
+        ShapeOfPlan::GroupLocal => "group by group, over local disk",
         ShapeOfPlan::Exchange => "exchange",
     };
     if array.pipelines > 1 { format!("{name}, {} groups", grouped(array.pipelines)) } else { name.to_owned() }
@@ -117,6 +118,9 @@ fn footer(summary: &PlanSummary) -> String {
             "temporary {} at a time ({} in all) under {temp}",
             summary.temp_bytes, summary.exchange_bytes,
         );
+    }
+    if summary.peak_scratch.0 > 0 {
+        let _ = writeln!(text, "scratch   {} of local disk for the largest task", summary.peak_scratch);
     }
     for (arrays, why) in reasons(summary) {
         let arrays = if summary.arrays.len() > 1 { format!("{}: ", named(&arrays)) } else { String::new() };

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Exchange;
+use super::{CopyThroughScratch, Exchange};
 use crate::{geometry::BoxGrid, layout::ArrayLayout};
 
 /// The name and version by which a worker offers a function and a stage asks for it; both must agree.
@@ -41,6 +41,8 @@ pub enum StageFunction {
     CopyReadToExchange(CopyReadToExchange),
     /// Exchange blocks into target chunks.
     CopyExchangeToWrite(CopyExchangeToWrite),
+    /// Source chunks into target chunks, group by group, by way of the worker's own disk.
+    CopyThroughScratch(CopyThroughScratch),
     /// Deletes exchange objects.
     DeleteExchange(DeleteExchange),
     /// Compares the source's metadata with what was planned for.
@@ -60,6 +62,7 @@ impl StageFunction {
             Self::CopyReadToWrite(_) => FunctionId::new("copy_read_to_write", 1),
             Self::CopyReadToExchange(_) => FunctionId::new("copy_read_to_exchange", 1),
             Self::CopyExchangeToWrite(_) => FunctionId::new("copy_exchange_to_write", 1),
+            Self::CopyThroughScratch(_) => FunctionId::new("copy_through_scratch", 1),
             Self::DeleteExchange(_) => FunctionId::new("delete_exchange", 1),
             Self::CheckSource(_) => FunctionId::new("check_source", 1),
             Self::PublishMetadata(_) => FunctionId::new("publish_metadata", 1),
@@ -75,6 +78,7 @@ impl StageFunction {
             "copy_read_to_write",
             "copy_read_to_exchange",
             "copy_exchange_to_write",
+            "copy_through_scratch",
             "delete_exchange",
             "check_source",
             "publish_metadata",

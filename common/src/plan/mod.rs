@@ -4,6 +4,7 @@ mod exchange;
 mod function;
 mod outline;
 mod pipelines;
+mod scratch;
 mod summary;
 
 pub use exchange::{BLOCK_TRAILER_BYTES, Block, Exchange};
@@ -13,4 +14,5 @@ pub use function::{
 };
 pub use outline::{PhaseOutline, PipelineOutline, PlanOutline, StageOutline};
 pub use pipelines::{MultiStagePipeline, ParallelPipelines, Phase, Plan, RetryPolicy, Stage, StageEffect};
+pub use scratch::CopyThroughScratch;
 pub use summary::{ArrayPlan, Assumed, MemoryModel, PlanSummary, RunnerUp, ShapeOfPlan, StageSummary};

@@ -17,6 +17,8 @@ pub struct PlanSummary {
     pub exchange_bytes: ByteCount,
     /// The most that one task holds.
     pub peak_memory: ByteCount,
+    /// The most local disk that one task needs.
+    pub peak_scratch: ByteCount,
     /// What was assumed of the source's chunks.
     pub assumed: Assumed,
     /// How the memory was shared out.
@@ -75,6 +77,8 @@ pub enum ShapeOfPlan {
     CopyEncoded,
     /// copy_read_to_write.
     DirectSweep,
+    /// copy_through_scratch.
+    GroupLocal,
     /// copy_read_to_exchange, then copy_exchange_to_write.
     Exchange,
 }
@@ -86,6 +90,7 @@ impl ShapeOfPlan {
             Self::Empty => "empty",
             Self::CopyEncoded => "copy_encoded",
             Self::DirectSweep => "direct_sweep",
+            Self::GroupLocal => "group_local",
             Self::Exchange => "exchange",
         }
     }

@@ -14,6 +14,7 @@ use crate::{
     encoded::{self, PassThrough},
     exchange::{self, ExchangeShape},
     fit::Room,
+    group_local::{self, GroupLocal},
     groups::Groups,
     refusal,
 };
@@ -23,6 +24,7 @@ use crate::{
 pub(crate) enum Shape {
     Encoded(PassThrough),
     Direct(DirectSweep),
+    GroupLocal(GroupLocal),
     Exchange(ExchangeShape),
 }
 
@@ -41,6 +43,8 @@ pub(crate) enum Unfit {
     Memory(Option<u64>),
     /// Its smallest group needs this many temporary bytes.
     Temp(u64),
+    /// Its smallest group needs this many bytes of local disk.
+    Scratch(u64),
 }
 
 /// A candidate of one kind, or why there is none.
@@ -51,6 +55,7 @@ impl Shape {
         match self {
             Self::Encoded(encoded) => encoded.cost,
             Self::Direct(direct) => direct.cost,
+            Self::GroupLocal(local) => local.cost,
             Self::Exchange(exchange) => exchange.cost,
         }
     }
@@ -59,6 +64,7 @@ impl Shape {
         match self {
             Self::Encoded(_) => ShapeOfPlan::CopyEncoded,
             Self::Direct(_) => ShapeOfPlan::DirectSweep,
+            Self::GroupLocal(_) => ShapeOfPlan::GroupLocal,
             Self::Exchange(_) => ShapeOfPlan::Exchange,
         }
     }
@@ -77,6 +83,15 @@ impl Shape {
             Self::Direct(sweep) => {
                 format!("it reads {} and needs no temporary objects", times_read(sweep, array))
             }
+            Self::GroupLocal(local) => {
+                let groups = local.groups.count(array).unwrap_or(1);
+                let groups = if groups == 1 { "one group".to_owned() } else { format!("{groups} groups") };
+                format!(
+                    "it reads every source chunk once, in {groups} that are each sorted on {} of local disk instead \
+                     of in the store",
+                    ByteCount(local.scratch)
+                )
+            }
             Self::Exchange(exchange) => {
                 let groups = exchange.groups.count(array).unwrap_or(1);
                 let parts = if groups == 1 { String::new() } else { format!(", in {groups} independent groups") };
@@ -90,6 +105,11 @@ impl Shape {
         match self {
             Self::Encoded(_) => "would pass chunks on without decoding".to_owned(),
             Self::Direct(sweep) => format!("would read {}", times_read(sweep, array)),
+            Self::GroupLocal(local) => {
+                let groups = local.groups.count(array).unwrap_or(1);
+                let tasks = if groups == 1 { "task" } else { "tasks" };
+                format!("would have {groups} {tasks}, each with {} on local disk", ByteCount(local.scratch))
+            }
             Self::Exchange(_) => format!("would write and read {} of temporary objects", ByteCount(array.bytes)),
         }
     }
@@ -112,6 +132,7 @@ impl Unfit {
             Self::Memory(Some(bytes)) => format!("needs {} for its smallest task", ByteCount(bytes)),
             Self::Memory(None) => "needs more than 2^64 bytes for its smallest task".to_owned(),
             Self::Temp(bytes) => format!("needs {} of temporary space", ByteCount(bytes)),
+            Self::Scratch(bytes) => format!("needs {} of local disk for a group", ByteCount(bytes)),
         }
     }
 }
@@ -127,6 +148,9 @@ pub(crate) fn choose(input: &PlanInput, array: &Array, fleet: &Fleet, most_group
     }
     candidates.push((ShapeOfPlan::DirectSweep, direct_candidate(array, fleet)));
     candidates.push((ShapeOfPlan::Exchange, exchange_candidate(input, array, fleet, most_groups)));
+    if fleet.scratch > 0 {
+        candidates.push((ShapeOfPlan::GroupLocal, local_candidate(array, fleet)));
+    }
     decide(array, candidates).map_err(|unfit| refusal::nothing_fits(input, array, &unfit))
 }
 
@@ -155,6 +179,16 @@ fn direct_candidate(array: &Array, fleet: &Fleet) -> Result<Shape, Unfit> {
     with_most_room(|room| direct::search(array, fleet, room))
         .map(Shape::Direct)
         .ok_or_else(|| Unfit::Memory(direct::least_memory(array)))
+}
+
+fn local_candidate(array: &Array, fleet: &Fleet) -> Result<Shape, Unfit> {
+    let least = group_local::least_scratch(array).unwrap_or(u64::MAX);
+    if least > fleet.scratch {
+        return Err(Unfit::Scratch(least));
+    }
+    with_most_room(|room| group_local::search(array, fleet, room))
+        .map(Shape::GroupLocal)
+        .ok_or_else(|| Unfit::Memory(group_local::least_memory(array)))
 }
 
 fn exchange_candidate(input: &PlanInput, array: &Array, fleet: &Fleet, most_groups: u64) -> Result<Shape, Unfit> {

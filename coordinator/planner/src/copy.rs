@@ -19,6 +19,7 @@ use crate::{
     encoded::PassThrough,
     exchange::{self, ExchangeShape},
     fit::Room,
+    group_local::GroupLocal,
     memory::{self, TaskMemory},
     prediction, refusal,
 };
@@ -40,11 +41,12 @@ pub(crate) struct Copier<'a> {
 }
 
 impl Copier<'_> {
-    /// One pipeline for a pass-through or a direct sweep, one for each group of an exchange.
+    /// One pipeline for a pass-through, a direct sweep or groups over local disk, one for each group of an exchange.
     pub(crate) fn pipelines(&self, shape: &Shape) -> Result<Vec<MultiStagePipeline>, Refusal> {
         match shape {
             Shape::Encoded(encoded) => Ok(vec![self.encoded(encoded)?]),
             Shape::Direct(direct) => Ok(vec![self.direct(direct)?]),
+            Shape::GroupLocal(local) => Ok(vec![self.through_scratch(local)?]),
             Shape::Exchange(exchange) => {
                 let groups = BoxGrid::new(Region::whole(self.array.shape), exchange.groups.lengths.clone());
                 let count = groups.len();
@@ -93,6 +95,20 @@ impl Copier<'_> {
         let memory = self.declared(memory, shape.room, tasks)?;
         let function = StageFunction::CopyReadToWrite(function);
         let stage = self.stage("copy_read_to_write", function, tasks, memory, predicted);
+        Ok(MultiStagePipeline { name: spec.name.clone(), stages: vec![stage], temp_bytes: ByteCount(0) })
+    }
+
+    fn through_scratch(&self, shape: &GroupLocal) -> Result<MultiStagePipeline, Refusal> {
+        let spec = self.array.spec;
+        let function = shape.function(self.array);
+        let tasks = self.tasks(&function.groups)?;
+        let predicted = prediction::through_scratch(&function).ok_or_else(refusal::too_large)?;
+        let halves = memory::of_through_scratch(&function, spec.source_encoding, spec.target_encoding);
+        let memory = halves.and_then(|halves| shape.declared(&halves, self.fleet));
+        let memory = memory.map(ByteCount).ok_or_else(refusal::too_large)?;
+        let function = StageFunction::CopyThroughScratch(function);
+        let mut stage = self.stage("copy_through_scratch", function, tasks, memory, predicted);
+        stage.task_scratch = ByteCount(shape.scratch);
         Ok(MultiStagePipeline { name: spec.name.clone(), stages: vec![stage], temp_bytes: ByteCount(0) })
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct Fleet {
     pub(crate) threads: u64,
     /// What tasks of one worker may hold together, in bytes.
     pub(crate) budget: u64,
+    /// Local disk that tasks of one worker may use together, in bytes; 0 where there is none.
+    pub(crate) scratch: u64,
 }
 
 impl Fleet {
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
 
     fn cost(tasks: f64, bytes: f64, workers: u64) -> f64 {
-        let fleet = Fleet { workers, threads: 1, budget: 1 };
+        let fleet = Fleet { workers, threads: 1, budget: 1, scratch: 0 };
         StageWork { tasks, requests: 0.0, bytes, in_turn: false }.cost(&fleet, 1)
     }
 

@@ -24,9 +24,7 @@ pub(crate) struct Groups {
 impl Groups {
     /// As many groups as are worth scheduling, at most `most`, each within `temp_limit` where that is possible.
     pub(crate) fn of(array: &Array, budget: u64, temp_limit: Option<u64>, most: u64) -> Option<Self> {
-        let mut lengths: Vec<u64> = (0..array.rank())
-            .map(|axis| array.axis(axis).map(|(n, _, read, write)| axis::lcm(read, write).min(n)))
-            .collect::<Option<_>>()?;
+        let mut lengths = lengths(array)?;
         let most = most.clamp(1, MOST_GROUPS);
         let worth = budget.saturating_mul(TASKS_WORTH_A_GROUP).min(temp_limit.unwrap_or(u64::MAX));
         loop {
@@ -44,6 +42,11 @@ impl Groups {
             let length = lengths.get_mut(axis)?;
             *length = length.checked_mul(merged)?.min(n);
         }
+    }
+
+    /// The smallest groups there are.
+    pub(crate) fn smallest(array: &Array) -> Option<Self> {
+        Self::with(array, lengths(array)?)
     }
 
     fn with(array: &Array, lengths: Vec<u64>) -> Option<Self> {
@@ -64,4 +67,10 @@ impl Groups {
         let of_full = if full == 0 { 0 } else { figure(length)?.checked_mul(full)? };
         of_full.checked_add(figure(last)?)
     }
+}
+
+/// Where the grids of both sides' objects meet, per axis.
+fn lengths(array: &Array) -> Option<Vec<u64>> {
+    let meeting = |axis| array.axis(axis).map(|(n, _, read, write)| axis::lcm(read, write).min(n));
+    (0..array.rank()).map(meeting).collect()
 }

@@ -17,6 +17,8 @@ pub struct PlanInput {
     pub worker_slots: u64,
     /// Threads of one worker, at least 1: one task keeps all of them busy.
     pub threads_per_worker: u64,
+    /// Local disk that tasks of any one worker may use together; 0 where workers offer none.
+    pub worker_scratch: ByteCount,
     /// Where exchange objects go.
     pub temp: TempSpace,
     /// What is deleted before copying; `None` where the target is free.

@@ -1,6 +1,6 @@
 //! From copy specs to a plan and its exact prediction.
 //!
-//! [`plan`] turns each array into candidates (a pass-through, a direct sweep, an exchange), each the cheapest of its kind that fits the
+//! [`plan`] turns each array into candidates (a pass-through, a direct sweep, groups over local disk, an exchange), each the cheapest of its kind that fits the
 //! memory, chooses between them by cost, and puts the result together as phases of pipelines: prepare, copy, finish.
 //! [`memory`] is the model that says what a task holds; the worker enforces the same. [`prediction`] is the rule by
 //! which requests are counted.
@@ -17,6 +17,7 @@ mod direct;
 mod encoded;
 mod exchange;
 mod fit;
+mod group_local;
 mod groups;
 mod input;
 mod lengths;
@@ -43,7 +44,7 @@ pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
     }
     let threads = input.threads_per_worker.max(1);
     let workers = input.worker_slots.max(1).div_ceil(threads);
-    let fleet = Fleet { workers, threads, budget: input.memory.budget.0 };
+    let fleet = Fleet { workers, threads, budget: input.memory.budget.0, scratch: input.worker_scratch.0 };
     let most_groups = most_groups(input.copies.len());
 
     let mut arrays = Vec::with_capacity(input.copies.len());

@@ -5,6 +5,7 @@
 //! exchange → write  open target chunks + blocks in flight + encoded chunks on their way out
 //! encoded           objects in flight, with the index of a shard twice + indexes of source shards
 //!                   copied by the store: nothing, or one object, should the store refuse, where there is room for it
+//! through scratch   as read → exchange, then as exchange → write: the larger of both
 //! direct            open target chunks + pieces in flight + encoded chunks on their way out + indexes of source shards
 //! ```
 //! - A *piece* is a source read unit in its encoded and its decoded form together; a *block* is held once, with its
@@ -22,8 +23,11 @@
 
 use rechunk_common::{
     ByteCount,
+    ids::TaskIndex,
     layout::{ArrayLayout, ChunkLayout},
-    plan::{BLOCK_TRAILER_BYTES, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite},
+    plan::{
+        BLOCK_TRAILER_BYTES, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CopyThroughScratch,
+    },
 };
 
 use crate::{
@@ -118,6 +122,18 @@ pub fn of_exchange_to_write(function: &CopyExchangeToWrite, target: EncodedBound
     let extents = writers.bounds().shape();
     let sweep = Sweep::new(&extents, readers.lengths(), TargetSide::of(&function.target, target))?;
     exchange_to_write(&sweep, writers.lengths(), &function.order)
+}
+
+/// What a task holds that copies a group over local disk: while it reads, then while it writes, never both at a time;
+/// `None` beyond 2^64.
+pub fn of_through_scratch(
+    function: &CopyThroughScratch,
+    source: EncodedBound,
+    target: EncodedBound,
+) -> Option<[TaskMemory; 2]> {
+    // The first group is the largest.
+    let (read, write) = function.halves(TaskIndex(0), String::new())?;
+    Some([of_read_to_exchange(&read, source)?, of_exchange_to_write(&write, target)?])
 }
 
 /// The source as far as memory is concerned.

@@ -5,7 +5,7 @@ use rechunk_common::{
     Counts,
     geometry::{BoxGrid, Region},
     layout::{ArrayLayout, ChunkLayout},
-    plan::CopyEncoded,
+    plan::{CopyEncoded, CopyThroughScratch},
 };
 
 use crate::axis::{self, over_axes};
@@ -122,5 +122,37 @@ pub(crate) fn exchange_to_write(target: &ArrayLayout, readers: &BoxGrid, writers
 pub(crate) fn blocks(readers: &BoxGrid, writers: &BoxGrid) -> Option<u64> {
     over_axes(readers.lengths().len(), |axis| {
         axis::pairs(readers.bounds().length(axis), *readers.lengths().get(axis)?, *writers.lengths().get(axis)?)
+    })
+}
+
+/// copy_through_scratch: the source as an exchange reads it, the target as an exchange writes it. What lies in between
+/// is on a disk, and no request to a store.
+pub(crate) fn through_scratch(function: &CopyThroughScratch) -> Option<Counts> {
+    let CopyThroughScratch { source, target, groups, readers, .. } = function;
+    // The product over the axes of the sum over the groups along one.
+    let over = |figure: &dyn Fn(u64, usize) -> Option<u64>| {
+        over_axes(readers.len(), |axis| {
+            let (n, length) = (groups.bounds().length(axis), *groups.lengths().get(axis)?);
+            let full = n.checked_sub(1)?.checked_div(length)?;
+            let last = n.checked_sub(full.checked_mul(length)?)?;
+            let of_full = if full == 0 { 0 } else { figure(length, axis)?.checked_mul(full)? };
+            of_full.checked_add(figure(last, axis)?)
+        })
+    };
+    let in_boxes = |of: fn(u64, u64, u64) -> Option<u64>, unit: &[u64]| {
+        over(&|n, axis| of(n, *unit.get(axis)?, *readers.get(axis)?))
+    };
+    let unit = source.chunks.read_unit();
+    let indexes = match &source.chunks {
+        ChunkLayout::Plain { .. } => 0,
+        ChunkLayout::Sharded { shard_shape, .. } => in_boxes(axis::pairs, shard_shape)?,
+    };
+    let written = target.chunks.write_unit();
+    Some(Counts {
+        get_requests: in_boxes(axis::pairs, unit)?.checked_add(indexes)?,
+        put_requests: over(&|n, axis| Some(axis::boxes(n, *written.get(axis)?)))?,
+        bytes_decoded: in_boxes(axis::covered, unit)?.checked_mul(source.element.width)?,
+        bytes_encoded: bytes_of(groups, target.element.width)?,
+        ..Counts::default()
     })
 }

@@ -28,11 +28,11 @@ pub(crate) fn too_large() -> Refusal {
 pub(crate) fn nothing_fits(input: &PlanInput, array: &Array, unfit: &[Unfit]) -> Refusal {
     let memory = unfit.iter().filter_map(|unfit| match unfit {
         Unfit::Memory(bytes) => *bytes,
-        Unfit::Temp(_) => None,
+        Unfit::Temp(_) | Unfit::Scratch(_) => None,
     });
     let temp = unfit.iter().find_map(|unfit| match unfit {
         Unfit::Temp(bytes) => Some(*bytes),
-        Unfit::Memory(_) => None,
+        Unfit::Memory(_) | Unfit::Scratch(_) => None,
     });
     let needed = memory.min().and_then(|bytes| max_mem_for(input, bytes));
     let name = named(array.spec);

@@ -61,6 +61,7 @@ pub(crate) fn summary(input: &PlanInput, arrays: Vec<ArrayPlan>, phases: &[Phase
         arrays,
         totals: all.iter().map(|stage| stage.predicted).sum::<Counts>(),
         exchange_bytes: ByteCount(exchange_bytes),
+        peak_scratch: all.iter().map(|stage| stage.task_scratch).max().unwrap_or_default(),
         peak_memory: all.iter().map(|stage| stage.task_memory).max().unwrap_or_default(),
         assumed: Assumed::Dense,
         memory: input.memory,

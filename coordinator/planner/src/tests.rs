@@ -2,6 +2,7 @@
 
 mod cases;
 mod documents;
+mod group_local;
 mod pass_through;
 mod properties;
 mod worked;
@@ -72,6 +73,7 @@ fn input(copies: Vec<CopySpec>, memory: MemoryModel, slots: u64, threads: u64) -
         memory,
         worker_slots: slots,
         threads_per_worker: threads,
+        worker_scratch: ByteCount(0),
         temp: TempSpace {
             space: "memory://t/tmp/job-1".into(),
             url: "memory://t/tmp/job-1/0".into(),

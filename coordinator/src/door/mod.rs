@@ -41,6 +41,8 @@ pub struct Fleet {
     pub worker_memory_budget: Option<ByteCount>,
     /// What a worker process itself takes, measured at its start.
     pub reserve: ByteCount,
+    /// Local disk that the tasks of each worker may use together: the smallest eligible worker's.
+    pub worker_scratch: ByteCount,
     /// Tasks that may run at once in the whole fleet.
     pub slots: u64,
     /// Threads of one worker.

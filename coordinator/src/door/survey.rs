@@ -91,6 +91,7 @@ impl Survey {
             memory: self.memory,
             worker_slots: self.fleet.slots.max(1),
             threads_per_worker: self.fleet.threads.max(1),
+            worker_scratch: self.fleet.worker_scratch,
             temp: TempSpace {
                 space: space.clone(),
                 url: self.temp.generation.to_string(),

@@ -44,6 +44,7 @@ impl From<StageFunction> for v1::StageFunction {
             StageFunction::CopyReadToWrite(copy) => Function::CopyReadToWrite(copy.into()),
             StageFunction::CopyReadToExchange(copy) => Function::CopyReadToExchange(copy.into()),
             StageFunction::CopyExchangeToWrite(copy) => Function::CopyExchangeToWrite(copy.into()),
+            StageFunction::CopyThroughScratch(copy) => Function::CopyThroughScratch(copy.into()),
             StageFunction::DeleteExchange(delete) => Function::DeleteExchange(delete.into()),
             StageFunction::CheckSource(check) => Function::CheckSource(check.into()),
             StageFunction::PublishMetadata(publish) => Function::PublishMetadata(publish.into()),
@@ -67,6 +68,9 @@ impl TryFrom<v1::StageFunction> for StageFunction {
             }
             Function::CopyExchangeToWrite(copy) => {
                 Self::CopyExchangeToWrite(required(Some(copy), "copy_exchange_to_write")?)
+            }
+            Function::CopyThroughScratch(copy) => {
+                Self::CopyThroughScratch(required(Some(copy), "copy_through_scratch")?)
             }
             Function::DeleteExchange(delete) => Self::DeleteExchange(required(Some(delete), "delete_exchange")?),
             Function::CheckSource(check) => Self::CheckSource(required(Some(check), "check_source")?),
@@ -222,7 +226,7 @@ impl From<GapPolicy> for v1::GapPolicy {
 }
 
 /// Absent is the default: neither.
-fn gaps(gaps: Option<v1::GapPolicy>) -> GapPolicy {
+pub(super) fn gaps(gaps: Option<v1::GapPolicy>) -> GapPolicy {
     gaps.map_or_else(GapPolicy::default, |gaps| GapPolicy {
         strict: gaps.strict,
         write_empty_chunks: gaps.write_empty_chunks,
@@ -230,11 +234,11 @@ fn gaps(gaps: Option<v1::GapPolicy>) -> GapPolicy {
 }
 
 /// Axes are below the limit of the rank, so each fits.
-fn of_order(order: &[usize]) -> Vec<u32> {
+pub(super) fn of_order(order: &[usize]) -> Vec<u32> {
     order.iter().map(|axis| u32::try_from(*axis).unwrap_or(u32::MAX)).collect()
 }
 
-fn order(order: &[u32], rank: usize) -> Result<Vec<usize>, Fault> {
+pub(super) fn order(order: &[u32], rank: usize) -> Result<Vec<usize>, Fault> {
     let refuse = || Fault::at("order", Problem::NotAnOrder { rank });
     let axes: Option<Vec<usize>> = order.iter().map(|axis| usize::try_from(*axis).ok()).collect();
     let axes = axes.filter(|axes| axes.len() == rank).ok_or_else(refuse)?;
@@ -242,7 +246,7 @@ fn order(order: &[u32], rank: usize) -> Result<Vec<usize>, Fault> {
 }
 
 /// Refuses two sides that are not of one array.
-fn same_array(source: &ArrayLayout, target: &ArrayLayout) -> Result<(), Fault> {
+pub(super) fn same_array(source: &ArrayLayout, target: &ArrayLayout) -> Result<(), Fault> {
     if target.shape.len() != source.shape.len() {
         let problem = Problem::RankMismatch { expected: source.shape.len(), found: target.shape.len() };
         return Err(Fault::at("target.shape", problem));
@@ -258,7 +262,7 @@ fn same_width(found: u64, expected: u64, field: &str) -> Result<(), Fault> {
 }
 
 /// Refuses a grid of tasks that is not about elements of the array.
-fn inside(grid: &BoxGrid, array: &ArrayLayout, field: &str) -> Result<(), Fault> {
+pub(super) fn inside(grid: &BoxGrid, array: &ArrayLayout, field: &str) -> Result<(), Fault> {
     let (expected, found) = (array.shape.len(), grid.bounds().rank());
     if found != expected {
         return Err(Fault::at(field, Problem::RankMismatch { expected, found }));

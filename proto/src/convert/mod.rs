@@ -16,6 +16,7 @@ mod pipelines;
 mod publishing;
 mod refusal;
 mod request;
+mod scratch;
 mod session;
 mod summary;
 mod time;

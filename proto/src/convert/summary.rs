@@ -13,7 +13,7 @@ use super::{
 use crate::{fault::Fault, invalid::InvalidPlan, v1};
 
 same_variants! {
-    v1::ShapeOfPlan = ShapeOfPlan { Empty, CopyEncoded, DirectSweep, Exchange }
+    v1::ShapeOfPlan = ShapeOfPlan { Empty, CopyEncoded, DirectSweep, GroupLocal, Exchange }
     v1::Assumed = Assumed { Dense, Listed }
 }
 
@@ -25,6 +25,7 @@ impl From<PlanSummary> for v1::PlanSummary {
             totals,
             exchange_bytes,
             peak_memory,
+            peak_scratch,
             assumed,
             memory: MemoryModel { max_mem, reserve, budget },
             temp,
@@ -46,6 +47,7 @@ impl From<PlanSummary> for v1::PlanSummary {
             temp,
             temp_bytes: temp_bytes.0,
             warnings,
+            peak_scratch_bytes: peak_scratch.0,
         }
     }
 }
@@ -61,6 +63,7 @@ impl TryFrom<v1::PlanSummary> for PlanSummary {
             totals: or_zero(summary.totals),
             exchange_bytes: ByteCount(summary.exchange_bytes),
             peak_memory: ByteCount(summary.peak_memory_bytes),
+            peak_scratch: ByteCount(summary.peak_scratch_bytes),
             assumed: choice::<v1::Assumed, _>(summary.assumed, "assumed")?,
             memory: required(summary.memory, "memory")?,
             temp: summary.temp.map(|temp| url(temp, "temp")).transpose()?,

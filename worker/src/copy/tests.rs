@@ -4,6 +4,7 @@
 mod case;
 mod faults;
 mod oracle;
+mod scratch;
 
 use case::{Case, Shape};
 use proptest::prelude::*;
@@ -57,6 +58,7 @@ pub(super) async fn run(bench: &Bench, case: &Case) -> Result<Counts, TaskFailur
                     .await?;
             }
         }
+        Shape::Scratch { .. } => counts += scratch::run(bench, &case.through_scratch()).await?,
         Shape::Exchange { .. } => {
             let (first, second) = case.exchange();
             let memory = declared(memory::of_read_to_exchange(&first, bound(&case.source)));

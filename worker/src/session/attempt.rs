@@ -1,4 +1,5 @@
-//! One run of one task: admitted by its memory, stopped when its lease ends, isolated from the others' panics.
+//! One run of one task: admitted by its memory and its local disk, stopped when its lease ends, isolated from the others'
+//! panics.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -17,25 +18,56 @@ use crate::{
     context::TaskContext,
     function::Functions,
     memory::{BufferPool, TaskMemory},
+    scratch::{AttemptScratch, Scratch, ScratchPlace},
 };
 
 /// Permits are 32 bits wide, so bytes are counted in KiB: up, so that the sum never passes the budget.
 const BYTES_PER_PERMIT: u64 = 1 << 10;
 
-/// The worker's byte budget. A task's memory is taken from it whole before anything is read.
+/// Bytes that tasks may have together; each takes all of its own at once.
+#[derive(Debug, Clone)]
+struct Budget {
+    size: ByteCount,
+    permits: Arc<Semaphore>,
+}
+
+impl Budget {
+    fn new(size: ByteCount) -> Self {
+        let most = u32::MAX as usize;
+        let permits = usize::try_from(size.0 / BYTES_PER_PERMIT).unwrap_or(most).min(most).min(Semaphore::MAX_PERMITS);
+        Self { size, permits: Arc::new(Semaphore::new(permits)) }
+    }
+
+    /// Waits until `bytes` of it are free and takes them; `what` they are, for messages.
+    async fn take(&self, bytes: ByteCount, what: &str) -> Result<OwnedSemaphorePermit, TaskFailure> {
+        let permits = u32::try_from(bytes.0.div_ceil(BYTES_PER_PERMIT)).ok();
+        let permits = permits.filter(|_| bytes <= self.size).ok_or_else(|| self.too_large(bytes, what))?;
+        // A budget that is no multiple of a KiB must still admit a task that takes all of it.
+        let most = u32::try_from(self.size.0 / BYTES_PER_PERMIT).unwrap_or(u32::MAX);
+        Arc::clone(&self.permits)
+            .acquire_many_owned(permits.min(most))
+            .await
+            .map_err(|_| TaskFailure::new(FailureClass::TryElsewhere, "the worker is stopping"))
+    }
+
+    fn too_large(&self, bytes: ByteCount, what: &str) -> TaskFailure {
+        let message = format!("a task needs {bytes}{what}, and this worker has {} for tasks", self.size);
+        TaskFailure::new(FailureClass::TryElsewhere, message)
+    }
+}
+
+/// The worker's budgets. A task's local disk, then its memory, are taken whole before anything is read.
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
-    budget: ByteCount,
-    permits: Arc<Semaphore>,
+    memory: Budget,
+    scratch: Budget,
     pool: Arc<BufferPool>,
 }
 
 impl Admission {
-    pub(crate) fn new(budget: ByteCount) -> Self {
-        let most = u32::MAX as usize;
-        let permits =
-            usize::try_from(budget.0 / BYTES_PER_PERMIT).unwrap_or(most).min(most).min(Semaphore::MAX_PERMITS);
-        Self { budget, permits: Arc::new(Semaphore::new(permits)), pool: Arc::new(BufferPool::new(budget)) }
+    pub(crate) fn new(memory: ByteCount, scratch: ByteCount) -> Self {
+        let pool = Arc::new(BufferPool::new(memory));
+        Self { memory: Budget::new(memory), scratch: Budget::new(scratch), pool }
     }
 
     /// The buffers that are kept between tasks.
@@ -45,20 +77,13 @@ impl Admission {
 
     /// Waits until `memory` is free and takes it.
     pub(crate) async fn admit(&self, memory: ByteCount) -> Result<Arc<TaskMemory>, TaskFailure> {
-        let permits = u32::try_from(memory.0.div_ceil(BYTES_PER_PERMIT)).ok();
-        let permits = permits.filter(|_| memory <= self.budget).ok_or_else(|| self.too_large(memory))?;
-        // A budget that is no multiple of a KiB must still admit a task that takes all of it.
-        let most = u32::try_from(self.budget.0 / BYTES_PER_PERMIT).unwrap_or(u32::MAX);
-        let permit: OwnedSemaphorePermit = Arc::clone(&self.permits)
-            .acquire_many_owned(permits.min(most))
-            .await
-            .map_err(|_| TaskFailure::new(FailureClass::TryElsewhere, "the worker is stopping"))?;
+        let permit = self.memory.take(memory, "").await?;
         Ok(TaskMemory::new(memory, Arc::clone(&self.pool), Some(permit)))
     }
 
-    fn too_large(&self, memory: ByteCount) -> TaskFailure {
-        let message = format!("a task needs {memory}, and this worker has {} for tasks", self.budget);
-        TaskFailure::new(FailureClass::TryElsewhere, message)
+    /// Waits until so much local disk is free and takes it, until the permit is dropped.
+    async fn admit_scratch(&self, scratch: ByteCount) -> Result<OwnedSemaphorePermit, TaskFailure> {
+        self.scratch.take(scratch, " of local disk").await
     }
 }
 
@@ -69,6 +94,7 @@ pub(crate) struct Attempts {
     pub(crate) functions: Functions,
     pub(crate) compute: ComputePool,
     pub(crate) admission: Admission,
+    pub(crate) scratch: Option<Arc<Scratch>>,
 }
 
 /// An attempt that is over.
@@ -116,14 +142,30 @@ impl Attempts {
         let name = next.stage_name.clone();
         let writes = TaskTracker::new();
         let guard = AttemptGuard { term: Arc::clone(&next.term), writes: writes.clone() };
-        let outcome = tokio::select! {
+        let admitted = tokio::select! {
             biased;
-            () = ended.cancelled() => Outcome::Stopped,
-            outcome = self.outcome(next, Arc::new(guard)) => outcome,
+            () = ended.cancelled() => Ok(None),
+            admitted = self.admission.admit_scratch(next.scratch) => admitted.map(Some),
+        };
+        let needs_disk = next.scratch.0 > 0;
+        let scratch = self.scratch.as_ref().filter(|_| needs_disk).map(|scratch| scratch.attempt());
+        let place = scratch.as_ref().map(AttemptScratch::place);
+        let outcome = match &admitted {
+            Err(failure) => Outcome::Failed(failure.clone(), Counts::default()),
+            Ok(None) => Outcome::Stopped,
+            Ok(Some(_permit)) => tokio::select! {
+                biased;
+                () = ended.cancelled() => Outcome::Stopped,
+                outcome = self.outcome(next, Arc::new(guard), place) => outcome,
+            },
         };
         // Bounded by the timeout of one write: none starts after the lease has ended or the function has returned.
         writes.close();
         writes.wait().await;
+        if let Some(scratch) = scratch {
+            scratch.remove().await;
+        }
+        drop(admitted);
         match &outcome {
             Outcome::Done(_) => tracing::debug!(%lease, %stage, %name, %task, "a task is done"),
             Outcome::Stopped => tracing::debug!(%lease, %stage, %name, %task, "a task was stopped with its lease"),
@@ -134,12 +176,13 @@ impl Attempts {
         Ended { lease, stage, task, outcome }
     }
 
-    async fn outcome(&self, next: NextTask, guard: Arc<dyn WriteGuard>) -> Outcome {
+    async fn outcome(&self, next: NextTask, guard: Arc<dyn WriteGuard>, scratch: Option<Arc<ScratchPlace>>) -> Outcome {
         let memory = match self.admission.admit(next.memory).await {
             Ok(memory) => memory,
             Err(failure) => return Outcome::Failed(failure, Counts::default()),
         };
-        let cx = TaskContext::new(self.stores.clone(), guard, memory, self.compute.clone(), next.ended);
+        let cx = TaskContext::new(self.stores.clone(), guard, memory, self.compute.clone(), next.ended)
+            .with_scratch(scratch);
         let run = self.functions.run(&cx, &next.function, next.task);
         match AssertUnwindSafe(Box::pin(run)).catch_unwind().await {
             Ok(Ok(counts)) => Outcome::Done(counts),

@@ -45,6 +45,7 @@ pub(crate) struct NextTask {
     pub(crate) task: TaskIndex,
     pub(crate) function: Arc<StageFunction>,
     pub(crate) memory: ByteCount,
+    pub(crate) scratch: ByteCount,
     pub(crate) term: Arc<LeaseTerm>,
     pub(crate) ended: CancellationToken,
 }
@@ -164,6 +165,7 @@ impl LeaseTable {
             task,
             function: Arc::clone(&held.function),
             memory: held.task_memory,
+            scratch: held.task_scratch,
             term: Arc::clone(&held.term),
             ended: held.ended.child_token(),
         })

@@ -7,11 +7,13 @@ use std::{sync::atomic::Ordering, time::Duration};
 use rechunk_common::{
     ByteCount, FailureClass,
     ids::{Epoch, SyncSeq},
+    session::Grant,
     task_set::TaskRange,
 };
-use script::{Story, grant, seconds};
+use script::{Story, grant, panicking, seconds};
 
 use super::LinkError;
+use crate::Scratch;
 
 #[tokio::test(start_paused = true)]
 async fn results_are_sent_again_until_they_are_acknowledged() {
@@ -252,4 +254,45 @@ async fn a_task_that_never_fits_is_sent_elsewhere() {
     });
     let call = story.call_with_reports().await;
     assert_eq!(call.request.reports[0].failed[0].failure.class, FailureClass::TryElsewhere);
+}
+
+#[tokio::test(start_paused = true)]
+async fn local_disk_bounds_the_tasks_at_a_time_and_is_empty_after_each_whatever_became_of_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let files = || {
+        let mut files = 0;
+        for worker in std::fs::read_dir(directory.path()).expect("a directory") {
+            let worker = worker.expect("an entry").path();
+            files += if worker.is_dir() { std::fs::read_dir(worker).expect("a directory").count() } else { 0 };
+        }
+        files
+    };
+    let scratch = Scratch::open(directory.path(), ByteCount(10 << 10)).expect("opened");
+    let mut story = Story::of(|worker| worker.scratch(scratch));
+    let needing = |grant: Grant| Grant { task_scratch: ByteCount(6 << 10), ..grant };
+    let first = story.call().await;
+    assert_eq!(first.request.total.scratch, ByteCount(10 << 10));
+    first.answer(|answer| answer.granted.push(needing(grant(1, 0..2))));
+    story.gate.first_guard().await;
+    assert_eq!(files(), 1, "the second waits for its disk");
+    let call = story.call_where(|request| !request.held.is_empty()).await;
+    assert_eq!(call.request.free.scratch, ByteCount(0), "nothing is free for others either");
+    call.answer(|_| {});
+    story.gate.open(2);
+    story.call_where(|request| request.held.is_empty()).await.answer(|answer| {
+        answer.granted.push(needing(grant(2, 0..1)));
+        answer.granted.push(panicking(needing(grant(3, 0..1))));
+    });
+    assert_eq!(story.gate.most_running.load(Ordering::SeqCst), 1);
+    // One task is stopped while it is at work, and the other panics with the disk that this leaves.
+    let call = story.call_where(|request| request.held.len() == 2).await;
+    let id = call.request.held[0].id;
+    call.answer(|answer| answer.revoked.push(id));
+    let call = story.call_with_reports().await;
+    assert_eq!(call.request.reports[0].failed.len(), 1);
+    call.answer(|_| {});
+    assert_eq!(files(), 0);
+    story.shutdown.cancel();
+    story.ended().await;
+    assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0, "not even the worker's own");
 }

@@ -159,6 +159,7 @@ fn name_of(shape: ShapeOfPlan) -> &'static str {
         ShapeOfPlan::Empty => "metadata only",
         ShapeOfPlan::CopyEncoded => "copy as stored",
         ShapeOfPlan::DirectSweep => "direct sweep",
+        ShapeOfPlan::GroupLocal => "group by group",
         ShapeOfPlan::Exchange => "exchange",
     }
 }
@@ -173,6 +174,11 @@ fn explained(shape: ShapeOfPlan) -> &'static str {
         ShapeOfPlan::DirectSweep => {
             "Each task fills a box of target chunks straight from the source, and walks through it so that only a few \
              chunks are in memory at a time."
+        }
+        ShapeOfPlan::GroupLocal => {
+            "The chunks of both sides fall into groups that have nothing to do with one another. Each task copies one \
+             group: it reads the group's source chunks once, sorts their elements on the local disk of its worker, and \
+             writes the group's target chunks. Nothing temporary goes to the store."
         }
         ShapeOfPlan::Exchange => {
             "The data goes through temporary objects. First every source chunk is read once, and its elements are \

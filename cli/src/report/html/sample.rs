@@ -6,7 +6,10 @@ use rechunk_common::{
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
     layout::ArrayLayout,
-    plan::{CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, Exchange, Stage, StageFunction},
+    plan::{
+        CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CopyThroughScratch, Exchange, Stage,
+        StageFunction,
+    },
 };
 
 use super::{
@@ -33,6 +36,7 @@ pub(super) fn first_task(stage: &Stage, names: &[String]) -> Option<Sample> {
         StageFunction::CopyReadToWrite(copy) => direct(copy, names),
         StageFunction::CopyReadToExchange(copy) => to_exchange(copy),
         StageFunction::CopyExchangeToWrite(copy) => from_exchange(copy),
+        StageFunction::CopyThroughScratch(copy) => through_scratch(copy, stage.task_scratch),
         StageFunction::ClearPrefix(_)
         | StageFunction::DeleteExchange(_)
         | StageFunction::CheckSource(_)
@@ -47,6 +51,7 @@ pub(super) fn target_of(stage: &Stage) -> Option<&ArrayLayout> {
         StageFunction::CopyEncoded(copy) => Some(&copy.target),
         StageFunction::CopyReadToWrite(copy) => Some(&copy.target),
         StageFunction::CopyExchangeToWrite(copy) => Some(&copy.target),
+        StageFunction::CopyThroughScratch(copy) => Some(&copy.target),
         StageFunction::CopyReadToExchange(_)
         | StageFunction::ClearPrefix(_)
         | StageFunction::DeleteExchange(_)
@@ -127,6 +132,21 @@ fn from_exchange(copy: &CopyExchangeToWrite) -> Option<Sample> {
     let (mut blocks, note) = around(exchange.writers.bounds(), &copy.target.shape);
     blocks.push(block(Role::Target, &own, Some(exchange.readers.lengths())));
     let sentence = sentence + note;
+    Some(Sample { role: Role::Target, blocks, sentence })
+}
+
+fn through_scratch(copy: &CopyThroughScratch, scratch: ByteCount) -> Option<Sample> {
+    let own = copy.groups.region(0)?;
+    let (read, _) = overlapped(&copy.source.read_grid(), &own);
+    let (written, _) = overlapped(&copy.target.write_grid(), &own);
+    let exchange = copy.exchange(own.clone(), String::new());
+    let sentence = format!(
+        "It reads the {} of its group, sorts their elements on local disk in {} of {scratch} together, and writes {}.",
+        counted(read, "source chunk"),
+        counted(exchange.readers.len(), "file"),
+        counted(written, "target object"),
+    );
+    let blocks = vec![block(Role::Target, &own, Some(copy.target.chunks.write_unit()))];
     Some(Sample { role: Role::Target, blocks, sentence })
 }
 

@@ -1,5 +1,7 @@
 //! Plans for small random arrays, held against brute force, stage by stage and task by task.
 
+mod through_scratch;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -20,6 +22,7 @@ use crate::{
     cost::Fleet,
     direct, encoded, exchange,
     fit::Room,
+    group_local,
     groups::Groups,
     memory::{self, TaskMemory},
     prediction::source_reads,
@@ -41,6 +44,7 @@ struct Small {
     /// The target has the source's chunks, the second: its shards too.
     same: (bool, bool),
     one_store: bool,
+    scratch: u64,
 }
 
 fn small() -> impl Strategy<Value = Small> {
@@ -48,11 +52,12 @@ fn small() -> impl Strategy<Value = Small> {
         let longest = [40_u64, 18, 10, 7][rank - 1];
         prop::collection::vec((1..=longest, 1_u64..7, 1_u64..4, 1_u64..7, 1_u64..4), rank)
     });
-    let rest = (prop_oneof![Just(50_u64), Just(101), Just(150)], 30_u64..6000, 1_u64..9, 1_u64..4, 1_u64..30);
+    let shares = (1_u64..9, 1_u64..4, 1_u64..30, prop_oneof![Just(0_u64), 30_u64..9000]);
+    let rest = (prop_oneof![Just(50_u64), Just(101), Just(150)], 30_u64..6000, shares);
     (axes, any::<(bool, bool)>(), 1_u64..9, rest, any::<((bool, bool), bool)>()).prop_map(
         |(axes, sharded, width, rest, (same, one_store))| {
-            let (hundredths, budget, slots, threads, groups) = rest;
-            Small { axes, sharded, width, hundredths, budget, slots, threads, groups, same, one_store }
+            let (hundredths, budget, (slots, threads, groups, scratch)) = rest;
+            Small { axes, sharded, width, hundredths, budget, slots, threads, groups, same, one_store, scratch }
         },
     )
 }
@@ -76,7 +81,12 @@ fn spec(small: &Small) -> CopySpec {
 fn all_shapes(input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
     let array = Array::new(&input.copies[0]).expect("valid").expect("has elements");
     let threads = input.threads_per_worker;
-    let fleet = Fleet { workers: input.worker_slots.div_ceil(threads), threads, budget: input.memory.budget.0 };
+    let fleet = Fleet {
+        workers: input.worker_slots.div_ceil(threads),
+        threads,
+        budget: input.memory.budget.0,
+        scratch: input.worker_scratch.0,
+    };
     let work = Copier { input, array: &array, fleet: &fleet, index: 0 };
     // No budget in the groups: as many as there may be.
     let groups = Groups::of(&array, 0, None, groups).expect("small");
@@ -86,6 +96,7 @@ fn all_shapes(input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
             shapes.extend(encoded::search(&array, &fleet, room).map(Shape::Encoded));
         }
         shapes.extend(direct::search(&array, &fleet, room).map(Shape::Direct));
+        shapes.extend(group_local::search(&array, &fleet, room).map(Shape::GroupLocal));
         shapes.extend(exchange::search(&array, &groups, &fleet, room).map(Shape::Exchange));
     }
     shapes.iter().map(|shape| work.pipelines(shape).expect("what was found can be put together")).collect()
@@ -288,6 +299,10 @@ fn check(pipelines: &[MultiStagePipeline], small: &Small, target: &ArrayLayout) 
                     assert_eq!(check_read(stage, function, small), pipeline.temp_bytes.0);
                 }
                 StageFunction::CopyExchangeToWrite(function) => check_write(stage, function, small, &mut written),
+                StageFunction::CopyThroughScratch(function) => {
+                    assert_eq!((pipeline.stages.len(), pipeline.temp_bytes), (1, ByteCount(0)));
+                    through_scratch::check(stage, function, small, &mut written);
+                }
                 StageFunction::DeleteExchange(function) => {
                     assert_eq!(stage.effect, StageEffect::Destroys);
                     assert_eq!(stage.predicted.delete_requests, objects);
@@ -310,7 +325,8 @@ proptest! {
     #[test]
     fn every_shape_writes_everything_once_and_counts_as_predicted(small in small()) {
         let memory = MemoryModel { max_mem: ByteCount(small.budget), reserve: ByteCount(0), budget: ByteCount(small.budget) };
-        let input = input(vec![spec(&small)], memory, small.slots, small.threads);
+        let mut input = input(vec![spec(&small)], memory, small.slots, small.threads);
+        input.worker_scratch = ByteCount(small.scratch);
         for pipelines in all_shapes(&input, small.groups) {
             check(&pipelines, &small, &input.copies[0].target);
         }
@@ -323,6 +339,7 @@ proptest! {
     fn what_a_refusal_asks_for_is_enough(small in small()) {
         let memory = MemoryModel { max_mem: ByteCount(small.budget), reserve: ByteCount(7), budget: ByteCount(small.budget - 7) };
         let mut input = input(vec![spec(&small)], memory, small.slots, small.threads);
+        input.worker_scratch = ByteCount(small.scratch);
         if let Err(refusal) = plan(&input) {
             prop_assert_eq!(refusal.reason.as_str(), "MEMORY_TOO_SMALL");
             let asked = refusal.message.split("at least ").nth(1).and_then(|rest| rest.split(',').next()).expect("a size");
@@ -364,6 +381,7 @@ proptest! {
         let memory = MemoryModel { max_mem: ByteCount(budget), reserve: ByteCount(budget / 7), budget: ByteCount(budget) };
         let mut input = input(vec![copy], memory, slots, threads);
         input.temp.limit = limit.map(ByteCount);
+        input.worker_scratch = ByteCount(slots.rotate_left(7));
         match plan(&input) {
             Ok(plan) => prop_assert!(plan.summary.is_some_and(|summary| summary.peak_memory <= memory.budget)),
             Err(refusal) => prop_assert!(!refusal.reason.is_empty() && !refusal.message.is_empty() && refusal.field.is_some()),

@@ -40,6 +40,10 @@ pub(super) fn needing(memory: u64, stage: Stage) -> Stage {
     Stage { task_memory: ByteCount(memory), ..stage }
 }
 
+pub(super) fn on_disk(scratch: u64, stage: Stage) -> Stage {
+    Stage { task_scratch: ByteCount(scratch), ..stage }
+}
+
 pub(super) fn pipeline(stages: Vec<Stage>) -> MultiStagePipeline {
     MultiStagePipeline { name: "pipeline".to_owned(), stages, temp_bytes: ByteCount(100) }
 }

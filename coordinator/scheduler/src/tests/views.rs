@@ -3,7 +3,7 @@
 use rechunk_common::{ByteCount, plan::StageEffect};
 
 use super::{
-    plans::{needing, of_function, phase, phases, pipeline, stage, stages},
+    plans::{needing, of_function, on_disk, phase, phases, pipeline, stage, stages},
     world::{World, puts},
 };
 use crate::{Command, spaces_overlap};
@@ -37,6 +37,28 @@ fn a_job_says_what_it_waits_for() {
     assert_eq!(waits(&world).as_deref(), Some("a worker with 3 MiB of memory"));
     world.add_worker("v", 4).functions = vec![rechunk_common::plan::FunctionId::new("f", 1)];
     world.sync("v");
+    assert_eq!(waits(&world), None);
+}
+
+#[test]
+fn a_job_that_needs_local_disk_waits_for_a_worker_that_has_it() {
+    let mut world = World::new();
+    world.submit("a", stages(vec![on_disk(7 << 20, needing(2 << 20, stage("copy", 2)))]));
+    world.add_worker("w", 2);
+    let waits = |world: &World| world.view("a").waits_for;
+    for (memory, scratch, expected) in [
+        (2, 0, Some("a worker with 7 MiB of local disk")),
+        (2, 6, Some("a worker with 7 MiB of local disk")),
+        (1, 7, Some("a worker with 2 MiB of memory")),
+    ] {
+        world.worker("w").total.memory = ByteCount(memory << 20);
+        world.worker("w").total.scratch = ByteCount(scratch << 20);
+        assert_eq!(world.take("w"), []);
+        assert_eq!(waits(&world).as_deref(), expected);
+    }
+    // Enough disk for one, enough memory and slots for more.
+    world.add_worker("v", 4).total.scratch = ByteCount(13 << 20);
+    assert_eq!(world.take("v").len(), 1);
     assert_eq!(waits(&world), None);
 }
 

@@ -10,7 +10,7 @@ const MIB: u64 = 1 << 20;
 
 fn fleet(worker_memory_budget: Option<u64>) -> Fleet {
     let worker_memory_budget = worker_memory_budget.map(ByteCount);
-    Fleet { worker_memory_budget, reserve: ByteCount(100 * MIB), slots: 2, threads: 2 }
+    Fleet { worker_memory_budget, reserve: ByteCount(100 * MIB), worker_scratch: ByteCount(0), slots: 2, threads: 2 }
 }
 
 #[test]

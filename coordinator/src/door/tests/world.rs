@@ -141,7 +141,13 @@ pub(super) fn job() -> JobId {
 }
 
 pub(super) fn fleet() -> Fleet {
-    Fleet { worker_memory_budget: None, reserve: ByteCount(100 << 20), slots: 2, threads: 2 }
+    Fleet {
+        worker_memory_budget: None,
+        reserve: ByteCount(100 << 20),
+        worker_scratch: ByteCount(0),
+        slots: 2,
+        threads: 2,
+    }
 }
 
 fn join(path: &str, name: &str) -> String {

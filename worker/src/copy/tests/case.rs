@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rechunk_common::{
     geometry::{BoxGrid, Region},
     layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
-    plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, Exchange, GapPolicy},
+    plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CopyThroughScratch, Exchange, GapPolicy},
 };
 
 /// By which functions the copy is made.
@@ -14,6 +14,7 @@ use rechunk_common::{
 pub(in crate::copy) enum Shape {
     Direct,
     Exchange { readers: Vec<u64> },
+    Scratch { readers: Vec<u64>, groups: Vec<u64> },
 }
 
 /// A copy of a whole array.
@@ -48,10 +49,26 @@ impl Case {
         }
     }
 
+    pub(in crate::copy) fn through_scratch(&self) -> CopyThroughScratch {
+        let (readers, groups) = match &self.shape {
+            Shape::Scratch { readers, groups } => (readers.clone(), groups.clone()),
+            Shape::Direct | Shape::Exchange { .. } => panic!("{self:?} has no groups"),
+        };
+        CopyThroughScratch {
+            source: self.source.clone(),
+            target: self.target.clone(),
+            groups: self.grid(&groups),
+            readers,
+            writers: self.writers.clone(),
+            order: self.order.clone(),
+            gaps: self.gaps,
+        }
+    }
+
     pub(in crate::copy) fn exchange(&self) -> (CopyReadToExchange, CopyExchangeToWrite) {
         let readers = match &self.shape {
             Shape::Direct => self.source.chunks.read_unit(),
-            Shape::Exchange { readers } => readers,
+            Shape::Exchange { readers } | Shape::Scratch { readers, .. } => readers,
         };
         let exchange = Exchange {
             url: format!("{}/temp", self.url),
@@ -138,13 +155,18 @@ fn fill_of(first: u8, width: u64) -> Vec<u8> {
     fill
 }
 
+/// The least length that both are multiples to.
+fn meeting(a: u64, b: u64) -> u64 {
+    (1..).map(|times| a * times).find(|length| length.is_multiple_of(b)).expect("at their product at the latest")
+}
+
 /// Any copy.
 pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
     let axes = prop::collection::vec(axis(), 0..4);
     let gaps = prop_oneof![3 => Just(false), 1 => Just(true)];
     let values = (any::<u64>(), 0_u64..6, 0_u64..4);
-    (axes, side(), side(), 0..TYPES.len(), fills(), gaps, any::<bool>(), values).prop_map(
-        |(axes, source, target, data_type, fills, write_empty_chunks, is_direct, (seed, missing, filled))| {
+    (axes, side(), side(), 0..TYPES.len(), fills(), gaps, 0..3, values).prop_map(
+        |(axes, source, target, data_type, fills, write_empty_chunks, way, (seed, missing, filled))| {
             let url = format!("memory://copy-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let (data_type, width) = TYPES[data_type];
             let (fill_in, fill_out, has_fill) = match fills {
@@ -152,10 +174,10 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
                 FillPair::Different(a, b) => (a, b, true),
                 FillPair::None => (0, 0, false),
             };
-            let shape: Vec<u64> = axes.iter().map(|axis| axis.length).collect();
+            let lengths: Vec<u64> = axes.iter().map(|axis| axis.length).collect();
             let layout = |place: &str, axes: Vec<(u64, u64)>, side: (bool, usize, bool, bool), fill: u8| ArrayLayout {
                 url: format!("{url}/{place}"),
-                shape: shape.clone(),
+                shape: lengths.clone(),
                 element: ElementType { data_type: data_type.to_owned(), width },
                 fill: fill_of(fill, width),
                 has_fill,
@@ -175,6 +197,13 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
             let readers = times(source.chunks.read_unit(), |axis| axis.readers);
             let mut order: Vec<usize> = (0..axes.len()).collect();
             order.sort_by_key(|axis| axes[*axis].rank);
+            let objects = source.chunks.write_unit().iter().zip(target.chunks.write_unit());
+            let groups = objects.zip(&axes).map(|((a, b), axis)| meeting(*a, *b) * axis.readers).collect();
+            let shape = match way {
+                0 => Shape::Direct,
+                1 => Shape::Exchange { readers },
+                _ => Shape::Scratch { readers, groups },
+            };
             Case {
                 url: url.clone(),
                 source,
@@ -182,7 +211,7 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
                 writers,
                 order,
                 gaps: GapPolicy { strict: false, write_empty_chunks },
-                shape: if is_direct { Shape::Direct } else { Shape::Exchange { readers } },
+                shape,
                 seed,
                 missing,
                 filled,

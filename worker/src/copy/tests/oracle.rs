@@ -128,12 +128,18 @@ pub(in crate::copy) async fn write_source(bench: &Bench, case: &Case) {
 /// Whether the writing task is told that `element` may be stored: an exchange says it per block, not per element.
 fn is_known_as_stored(case: &Case, element: &[u64]) -> bool {
     let is_stored = |element: &[u64]| unit_of(case, element) != Unit::Missing;
-    let Shape::Exchange { readers } = &case.shape else { return is_stored(element) };
-    let around = |lengths: &[u64]| {
-        let grid = BoxGrid::of_array(&case.source.shape, lengths);
-        grid.region_at(&element.iter().zip(lengths).map(|(at, length)| at / length).collect::<Vec<_>>())
+    let whole = Region::whole(&case.source.shape);
+    let around = |bounds: &Region, lengths: &[u64]| {
+        let within = element.iter().zip(bounds.start()).map(|(at, start)| at - start);
+        let position: Vec<u64> = within.zip(lengths).map(|(at, length)| at / length).collect();
+        BoxGrid::new(bounds.clone(), lengths.to_vec()).region_at(&position)
     };
-    let block = around(readers).intersection(&around(&case.writers)).expect("both hold the element");
+    let (readers, group) = match &case.shape {
+        Shape::Direct => return is_stored(element),
+        Shape::Exchange { readers } => (readers, whole),
+        Shape::Scratch { readers, groups } => (readers, around(&whole, groups)),
+    };
+    let block = around(&group, readers).intersection(&around(&group, &case.writers)).expect("both hold the element");
     BoxGrid::positions(&block).any(|element| is_stored(&element))
 }
 

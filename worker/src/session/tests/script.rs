@@ -17,7 +17,7 @@ use rechunk_common::{
     session::{Grant, Lease, SyncRequest, SyncResponse},
     task_set::TaskRange,
 };
-use rechunk_storage::{StoreConfig, Stores, WriteGuard};
+use rechunk_storage::{Access, StoreConfig, Stores, WriteGuard};
 use tokio::{
     sync::{Notify, Semaphore, mpsc, oneshot},
     task::JoinHandle,
@@ -25,7 +25,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Clock, ComputePool, CoordinatorLink, LinkError, TaskContext, TaskFunction, WorkerBuilder};
+use crate::{
+    Clock, ComputePool, CoordinatorLink, LinkError, TaskContext, TaskFunction, WorkerBuilder, failure::of_storage,
+};
 
 type Reply = oneshot::Sender<Result<SyncResponse, LinkError>>;
 
@@ -144,6 +146,10 @@ impl TaskFunction for Gate {
     }
 
     async fn run(&self, cx: &TaskContext, parameters: &[u8], _task: TaskIndex) -> Result<Counts, TaskFailure> {
+        if let Some(scratch) = cx.scratch() {
+            let place = cx.on(&scratch.stores).open(&scratch.url, Access::ReadWrite)?;
+            place.put("ab/0", "elements", cx.guard()).await.map_err(|error| of_storage(&error))?;
+        }
         assert!(parameters != b"panic", "on purpose");
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         let _running = Running(Arc::clone(&self.running));
@@ -194,6 +200,11 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn new() -> Self {
+        Self::of(|worker| worker)
+    }
+
+    /// A worker that is changed before it starts.
+    pub(super) fn of(change: impl FnOnce(WorkerBuilder) -> WorkerBuilder) -> Self {
         let (sender, calls) = mpsc::unbounded_channel();
         let gate = Gate::new();
         let start = Instant::now();
@@ -205,9 +216,8 @@ impl Story {
             .grace(seconds(20))
             .register(gate.clone())
             .clock(StandingClock { start })
-            .link(ScriptedLink { calls: sender })
-            .build()
-            .expect("a worker");
+            .link(ScriptedLink { calls: sender });
+        let worker = change(worker).build().expect("a worker");
         let shutdown = CancellationToken::new();
         let worker = tokio::spawn(worker.run(shutdown.clone()));
         Self { calls, gate, shutdown, worker, start }

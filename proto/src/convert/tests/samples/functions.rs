@@ -6,8 +6,8 @@ use rechunk_common::{
     layout::ArrayLayout,
     plan::{
         CheckSource, ClearPrefix, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite,
-        CustomFunction, DeleteExchange, Document, Exchange, FunctionId, GapPolicy, PinnedDocument, PrefixPart,
-        PublishMetadata, StageFunction,
+        CopyThroughScratch, CustomFunction, DeleteExchange, Document, Exchange, FunctionId, GapPolicy, PinnedDocument,
+        PrefixPart, PublishMetadata, StageFunction,
     },
 };
 
@@ -65,6 +65,21 @@ pub(crate) fn pass_throughs() -> impl Strategy<Value = StageFunction> {
     })
 }
 
+pub(crate) fn through_scratch() -> impl Strategy<Value = StageFunction> {
+    frames().prop_flat_map(|(shape, bounds, width)| {
+        let layouts = (layouts_of(shape.clone(), width), layouts_of(shape.clone(), width));
+        let grids = [grids_over(bounds.clone()), grids_over(bounds.clone()), grids_over(bounds)];
+        (layouts, grids, orders(shape.len()), gap_policies()).prop_map(
+            |((source, target), [groups, readers, writers], order, gaps)| {
+                let lengths = [readers, writers].map(|grid| grid.lengths().to_vec());
+                let [readers, writers] = lengths;
+                let copy = CopyThroughScratch { source, target, groups, readers, writers, order, gaps };
+                StageFunction::CopyThroughScratch(copy)
+            },
+        )
+    })
+}
+
 pub(crate) fn exchange_stages() -> impl Strategy<Value = StageFunction> {
     frames().prop_flat_map(|(shape, bounds, width)| {
         let array = layouts_of(shape.clone(), width);
@@ -109,6 +124,7 @@ pub(crate) fn functions() -> impl Strategy<Value = StageFunction> {
         sweeps(),
         pass_throughs(),
         exchange_stages(),
+        through_scratch(),
         vec(pinned_documents(), 0..3).prop_map(|documents| StageFunction::CheckSource(CheckSource { documents })),
         vec(documents(), 0..3).prop_map(|documents| StageFunction::PublishMetadata(PublishMetadata { documents })),
         custom_functions(),

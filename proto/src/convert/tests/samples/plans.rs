@@ -20,7 +20,13 @@ use super::{
 use crate::PlannedRechunk;
 
 pub(crate) fn shapes_of_plan() -> impl Strategy<Value = ShapeOfPlan> {
-    select(vec![ShapeOfPlan::Empty, ShapeOfPlan::CopyEncoded, ShapeOfPlan::DirectSweep, ShapeOfPlan::Exchange])
+    select(vec![
+        ShapeOfPlan::Empty,
+        ShapeOfPlan::CopyEncoded,
+        ShapeOfPlan::DirectSweep,
+        ShapeOfPlan::GroupLocal,
+        ShapeOfPlan::Exchange,
+    ])
 }
 
 pub(crate) fn array_plans() -> impl Strategy<Value = ArrayPlan> {
@@ -53,16 +59,18 @@ pub(crate) fn summaries() -> impl Strategy<Value = PlanSummary> {
     let memory =
         (bytes(), bytes(), bytes()).prop_map(|(max_mem, reserve, budget)| MemoryModel { max_mem, reserve, budget });
     let assumed = select(vec![Assumed::Dense, Assumed::Listed]);
-    let sizes = (bytes(), bytes(), bytes());
+    let sizes = (bytes(), (bytes(), bytes()), bytes());
     let lists = (vec(array_plans(), 0..3), vec(stage, 0..3), vec(texts(), 0..3));
     (lists, counts(), sizes, assumed, memory, option::of(urls())).prop_map(
-        |((arrays, stages, warnings), totals, (exchange_bytes, peak_memory, temp_bytes), assumed, memory, temp)| {
+        |((arrays, stages, warnings), totals, sizes, assumed, memory, temp)| {
+            let (exchange_bytes, (peak_memory, peak_scratch), temp_bytes) = sizes;
             PlanSummary {
                 arrays,
                 stages,
                 totals,
                 exchange_bytes,
                 peak_memory,
+                peak_scratch,
                 assumed,
                 memory,
                 temp,

@@ -1,0 +1,53 @@
+//! A group copied by one task: an exchange whose objects never leave the worker. What the reading half sorts lies on the
+//! worker's own disk until the writing half has taken it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CopyExchangeToWrite, CopyReadToExchange, Exchange, GapPolicy};
+use crate::{
+    geometry::{BoxGrid, Region},
+    ids::TaskIndex,
+    layout::ArrayLayout,
+};
+
+/// Each task copies one group by itself: it reads every source chunk of the group once into exchange objects on its
+/// local disk, and fills the target chunks from these. A group is a box of whole source objects and whole write units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyThroughScratch {
+    /// Where the elements come from.
+    pub source: ArrayLayout,
+    /// Where they go.
+    pub target: ArrayLayout,
+    /// Task `i` copies box `i`.
+    pub groups: BoxGrid,
+    /// Length per axis of the boxes, each one exchange object, that the reading half cuts a group into.
+    pub readers: Vec<u64>,
+    /// Length per axis of the boxes that the writing half assembles one after another.
+    pub writers: Vec<u64>,
+    /// Axes in the order in which blocks are visited, slowest first.
+    pub order: Vec<usize>,
+    /// How missing chunks and fill-only chunks are treated.
+    pub gaps: GapPolicy,
+}
+
+impl CopyThroughScratch {
+    /// What task `task` does, half by half: all tasks of the first function, then all of the second, with the exchange
+    /// objects under `url`; `None` past the end.
+    pub fn halves(&self, task: TaskIndex, url: String) -> Option<(CopyReadToExchange, CopyExchangeToWrite)> {
+        let group = self.groups.region(task.0)?;
+        let exchange = self.exchange(group, url);
+        let Self { source, target, order, gaps, .. } = self.clone();
+        let read = CopyReadToExchange { source, exchange: exchange.clone(), strict: gaps.strict };
+        Some((read, CopyExchangeToWrite { exchange, target, order, gaps }))
+    }
+
+    /// The exchange inside `group`.
+    pub fn exchange(&self, group: Region, url: String) -> Exchange {
+        Exchange {
+            url,
+            width: self.source.element.width,
+            readers: BoxGrid::new(group.clone(), self.readers.clone()),
+            writers: BoxGrid::new(group, self.writers.clone()),
+        }
+    }
+}

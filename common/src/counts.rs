@@ -34,6 +34,9 @@ pub struct Counts {
     pub wire_bytes_read: u64,
     /// Encoded bytes sent to the stores.
     pub wire_bytes_written: u64,
+    /// The most memory that one task reserved for itself at a time, in bytes: the largest, never a sum. Measured; a
+    /// prediction says `task_memory`.
+    pub peak_task_memory: u64,
 }
 
 impl AddAssign for Counts {
@@ -51,6 +54,7 @@ impl AddAssign for Counts {
         add(&mut self.upload_parts, other.upload_parts);
         add(&mut self.wire_bytes_read, other.wire_bytes_read);
         add(&mut self.wire_bytes_written, other.wire_bytes_written);
+        self.peak_task_memory = self.peak_task_memory.max(other.peak_task_memory);
     }
 }
 

@@ -95,6 +95,7 @@ pub async fn assert_counted(cluster: &Cluster, place: &Place, source: &MadeArray
     if source.whole.boxes_with_data(grid.lengths()).len() as u64 == grid.len() {
         assert_eq!(measured.bytes_encoded, planned.bytes_encoded, "bytes encoded");
     }
+    assert_within_memory(view);
     assert_eq!((view.retries, measured.repeated_requests), (0, 0), "nothing was done twice");
     assert_eq!(seen.puts, measured.put_requests + in_vain, "PUTs as seen");
     assert_eq!(seen.deletes, measured.delete_requests, "DELETEs as seen");
@@ -104,6 +105,18 @@ pub async fn assert_counted(cluster: &Cluster, place: &Place, source: &MadeArray
         assert!(seen.gets > 0, "something was read");
     } else {
         assert_eq!(seen.gets, measured.get_requests, "GETs as seen");
+    }
+}
+
+/// No task took more memory than its stage was promised, and the peak of those that move chunks is known.
+fn assert_within_memory(view: &JobView) {
+    let plan = view.plan.as_ref().expect("an ended job has its plan");
+    for stage in &view.stages {
+        let planned = plan.stages.iter().find(|planned| planned.array == stage.array && planned.name == stage.name);
+        let promised = planned.expect("every stage was planned").task_memory.0;
+        let peak = stage.measured.peak_task_memory;
+        assert!(peak <= promised, "{} took {peak} of {promised}", stage.name);
+        assert!(peak > 0 || stage.measured.bytes_decoded == 0, "{} decoded without memory", stage.name);
     }
 }
 

@@ -104,11 +104,14 @@ fn array_row(array: &ArrayPlan) -> Value {
 }
 
 fn stage_row(array: &str, name: &str, tasks: u64, memory: Option<u64>, counts: &Counts) -> Value {
+    // What no task has measured, a plan's above all, is null.
+    let measured_peak = (counts.peak_task_memory > 0).then_some(counts.peak_task_memory);
     json!({
         "array": array,
         "name": name,
         "tasks": tasks,
         "task_memory_bytes": memory,
+        "peak_task_memory_bytes": measured_peak,
         "get_requests": counts.get_requests,
         "put_requests": counts.put_requests,
         "delete_requests": counts.delete_requests,

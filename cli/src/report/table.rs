@@ -28,7 +28,8 @@ pub(crate) fn plan(summary: &PlanSummary) -> String {
 /// A job that has ended, measured beside planned; `max_mem` bounds the process whose peak was measured.
 pub(crate) fn result(job: &JobView, wall_seconds: f64, max_mem: ByteCount) -> String {
     let mut text = String::new();
-    let mut table = table_of(&["stage", "tasks", "GET", "planned", "PUT", "planned", "delete", "decoded", "encoded"]);
+    let mut table =
+        table_of(&["stage", "tasks", "per task", "GET", "planned", "PUT", "planned", "delete", "decoded", "encoded"]);
     let mut measured = Counts::default();
     for row in merge_results(job) {
         measured += row.measured;
@@ -220,6 +221,7 @@ fn result_cells(row: &ResultRow) -> Vec<Cell> {
     vec![
         Cell::new(&row.name),
         Cell::new(grouped(row.done)),
+        Cell::new(size_or_dash(ByteCount(row.measured.peak_task_memory))),
         Cell::new(count_or_dash(row.measured.get_requests)),
         Cell::new(count_or_dash(row.predicted.get_requests)),
         Cell::new(count_or_dash(row.measured.put_requests)),

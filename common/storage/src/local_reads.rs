@@ -1,10 +1,12 @@
 //! Reading local files away from the async threads: opened and read by a few blocking threads that take what waits
-//! from one queue, into buffers that the asking thread allocates.
+//! from one queue.
 //!
-//! A blocking task per call would wake a thread for each of many small chunks, which costs more than reading them,
-//! and every thread that ever allocated a buffer keeps some of that memory. Knows nothing of keys, retries or time.
+//! A blocking task per call would wake a thread for each of many small chunks, which costs more than reading them;
+//! for the same reason many requests can be *carried* to a reader together, which then makes their calls itself.
+//! Knows nothing of keys, retries or time.
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
     fs::File,
     io,
@@ -21,7 +23,7 @@ use object_store::{
     local::LocalFileSystem, path::Path as ObjectPath,
 };
 use rustix::{buffer::spare_capacity, io::Errno};
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 /// Readers at a time: enough for disks that like many requests.
 const MOST_READERS: usize = 16;
@@ -30,6 +32,11 @@ const MOST_READERS: usize = 16;
 const CALLS_PER_READER: usize = 4;
 
 type Call = Box<dyn FnOnce() + Send>;
+
+thread_local! {
+    /// Whether this thread is a reader that carries requests: their calls are made at once.
+    static CARRIES: Cell<bool> = const { Cell::new(false) };
+}
 
 /// The readers of local files. Clones share them.
 #[derive(Clone, Default)]
@@ -69,23 +76,54 @@ impl LocalReads {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Runs `requests` on one of the readers, where each call that they make is made at once. They end early once
+    /// nobody waits for them.
+    pub(crate) async fn carry<F>(&self, requests: F) -> Result<F::Output, StoreError>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (mut sender, receiver) = oneshot::channel();
+        let runtime = Handle::current();
+        self.hand_over(move || {
+            let _carrying = Carrying::begin();
+            let answer = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = sender.closed() => None,
+                    answer = requests => Some(answer),
+                }
+            });
+            if let Some(answer) = answer {
+                let _unwanted = sender.send(answer);
+            }
+        });
+        receiver.await.map_err(|_| gone())
+    }
+
     /// Runs `call` on one of the readers. It is not run any more once nobody waits for it.
     async fn run<T, F>(&self, call: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce() -> Result<T, StoreError> + Send + 'static,
     {
+        if CARRIES.get() {
+            return call();
+        }
         let (sender, receiver) = oneshot::channel();
-        let call = move || {
+        self.hand_over(move || {
             if !sender.is_closed() {
                 // Nobody waits any more: the request was given up meanwhile.
                 let _unwanted = sender.send(call());
             }
-        };
+        });
+        receiver.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    fn hand_over(&self, call: impl FnOnce() + Send + 'static) {
         if let Some(reader) = self.ask(Box::new(call)) {
             tokio::task::spawn_blocking(move || reader.work());
         }
-        receiver.await.unwrap_or_else(|_| Err(fault(io::Error::other("the reading thread is gone"))))
     }
 
     /// Lets a call wait for a reader; gives the reader that has to be started for it.
@@ -98,6 +136,22 @@ impl LocalReads {
         }
         queue.readers += 1;
         Some(Reader { reads: self.clone(), is_counted: true })
+    }
+}
+
+/// While it lives, this thread makes the calls of requests itself.
+struct Carrying;
+
+impl Carrying {
+    fn begin() -> Self {
+        CARRIES.set(true);
+        Self
+    }
+}
+
+impl Drop for Carrying {
+    fn drop(&mut self) {
+        CARRIES.set(false);
     }
 }
 
@@ -172,6 +226,10 @@ fn read_at(file: impl AsFd, mut buffer: Vec<u8>, length: usize, start: u64) -> i
     Ok(buffer)
 }
 
+fn gone() -> StoreError {
+    fault(io::Error::other("the reading thread is gone"))
+}
+
 fn fault(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Generic { store: "local files", source: Box::new(error) }
 }
@@ -210,6 +268,40 @@ mod tests {
         held.unwrap();
         assert_eq!(answers.into_iter().map(Result::unwrap).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
         assert!((1..=MOST_READERS).contains(&readers), "{readers}");
+    }
+
+    #[tokio::test]
+    async fn carried_requests_make_their_calls_on_one_reader() {
+        let reads = LocalReads::default();
+        let inner = reads.clone();
+        let threads = reads.carry(async move {
+            let mut threads = vec![std::thread::current().id()];
+            for _ in 0..3 {
+                threads.push(inner.run(|| Ok(std::thread::current().id())).await.unwrap());
+            }
+            threads
+        });
+        let threads = threads.await.unwrap();
+        assert!(threads.iter().all(|thread| *thread == threads[0] && *thread != std::thread::current().id()));
+        let after = reads.run(|| Ok(CARRIES.get())).await.unwrap();
+        assert!(!after, "the reader takes single calls again");
+    }
+
+    #[tokio::test]
+    async fn carried_requests_end_when_nobody_waits_for_them() {
+        let reads = LocalReads::default();
+        let (ended, mut end) = tokio::sync::mpsc::channel::<()>(1);
+        let (begun, begin) = oneshot::channel();
+        let carried = reads.carry(async move {
+            let _ended = ended;
+            begun.send(()).unwrap();
+            std::future::pending::<()>().await;
+        });
+        tokio::select! {
+            _ = carried => panic!("it waits for ever"),
+            began = begin => began.unwrap(),
+        }
+        assert_eq!(end.recv().await, None, "it was dropped");
     }
 
     #[tokio::test]

@@ -8,8 +8,9 @@ mod permutation;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod zstd_contexts;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
 use permutation::Permutation;
@@ -141,6 +142,16 @@ impl ChunkCodec {
             elements = permutation.invert(&elements, self.width);
         }
         Ok(Bytes::from(elements))
+    }
+
+    /// The bytes `part` of what [`Self::decode`] gives, without decoding all of it; `None` where the chain can't.
+    pub fn decode_part(&self, encoded: &[u8], part: Range<usize>) -> Result<Option<Bytes>, CodecError> {
+        match self.stages.as_slice() {
+            [(stage, size)] if self.swapped.is_none() && self.permutations.is_empty() => {
+                stage.decode_part(encoded, *size, part)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The encoded chunk of elements in C order, little-endian. A chain that does nothing gives an owned buffer back

@@ -218,5 +218,7 @@ fn share(counts: Counts, tasks: u64, of: u64) -> Counts {
         upload_parts: part(counts.upload_parts),
         wire_bytes_read: part(counts.wire_bytes_read),
         wire_bytes_written: part(counts.wire_bytes_written),
+        // One of the tasks took it: perhaps one of these.
+        peak_task_memory: counts.peak_task_memory,
     }
 }

@@ -19,6 +19,7 @@ impl From<Counts> for v1::Counts {
             upload_parts,
             wire_bytes_read,
             wire_bytes_written,
+            peak_task_memory,
         } = counts;
         Self {
             get_requests,
@@ -33,6 +34,7 @@ impl From<Counts> for v1::Counts {
             upload_parts,
             wire_read_bytes: wire_bytes_read,
             wire_written_bytes: wire_bytes_written,
+            peak_task_memory_bytes: peak_task_memory,
         }
     }
 }
@@ -52,6 +54,7 @@ impl From<v1::Counts> for Counts {
             upload_parts: counts.upload_parts,
             wire_bytes_read: counts.wire_read_bytes,
             wire_bytes_written: counts.wire_written_bytes,
+            peak_task_memory: counts.peak_task_memory_bytes,
         }
     }
 }

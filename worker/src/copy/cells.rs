@@ -1,6 +1,8 @@
 //! The two grids of a copy, cut down to one task: pieces come in as cells, targets are filled as cells. Per axis and
 //! piece it is worked out once which target cells take which elements; a pair of cells is then a few additions.
 
+use std::ops::Range;
+
 use rechunk_common::{
     TaskFailure,
     geometry::{BoxGrid, Region},
@@ -118,6 +120,19 @@ impl Cells {
     /// Elements of the cell that this task moves.
     pub(crate) fn used_elements(&self, place: &[u64]) -> Option<u64> {
         self.product(place, |cell| cell.used.1.saturating_sub(cell.used.0))
+    }
+
+    /// From the first to past the last element of the cell's buffer that this task moves, in C order.
+    pub(crate) fn used_span(&self, place: &[u64]) -> Option<Range<u64>> {
+        let (mut first, mut last, mut stride) = (0_u64, 0_u64, 1_u64);
+        for (axis, at) in place.iter().enumerate().rev() {
+            let cell = self.cell(axis, *at)?;
+            let from_start = |position: u64| position.checked_sub(cell.start)?.checked_mul(stride);
+            first = first.checked_add(from_start(cell.used.0)?)?;
+            last = last.checked_add(from_start(cell.used.1.checked_sub(1)?)?)?;
+            stride = stride.checked_mul(cell.length)?;
+        }
+        Some(first..last.checked_add(1)?)
     }
 
     fn axis(&self, axis: usize) -> &[Cell] {

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     compute::of_panic,
     context::TaskContext,
-    failure::bug,
+    failure::{bug, of_storage},
     memory::{Opened, Reservation},
 };
 
@@ -28,8 +28,8 @@ use crate::{
 /// an object store.
 const MOST_IN_FLIGHT: usize = 32;
 
-/// Pieces of less than this are copied together, this much at a time; more than one piece per compute thread must
-/// stay, so that all of them have work.
+/// Pieces of less than this are copied together, this much at a time, and from local files read together too; more
+/// than one piece per compute thread must stay, so that all of them have work.
 const SMALL_PIECE_BYTES: u64 = 512 << 10;
 
 /// A copy that is about to run: what does not change while it does.
@@ -59,6 +59,14 @@ struct Brought {
     fetched: Fetched,
     room: Reservation,
     /// What it took before its encoded length was known.
+    bytes: u64,
+}
+
+/// A piece that has its room and is to be fetched.
+#[derive(Debug)]
+struct Starting {
+    place: Vec<u64>,
+    room: Reservation,
     bytes: u64,
 }
 
@@ -93,6 +101,8 @@ impl Copy {
         let copy = Arc::new(self);
         let mut sweep = Sweep {
             running: JoinSet::new(),
+            starting: Vec::new(),
+            starting_bytes: 0,
             fetched: Vec::new(),
             complete: VecDeque::new(),
             is_opened: vec![false; copy.targets.len()],
@@ -113,12 +123,31 @@ impl Copy {
         ))
     }
 
-    /// Fetches a piece of at most `bytes`, and copies it unless it is small.
-    async fn bring(self: Arc<Self>, place: Vec<u64>, mut room: Reservation, bytes: u64) -> Result<Step, TaskFailure> {
+    /// Fetches a piece, and copies it unless it is small.
+    async fn bring(self: Arc<Self>, piece: Starting) -> Result<Step, TaskFailure> {
+        let piece = self.fetch(piece).await?;
+        if piece.bytes < SMALL_PIECE_BYTES { Ok(Step::Fetched(piece)) } else { self.copy(vec![piece]).await }
+    }
+
+    /// Fetches pieces of local files, one after the other, and copies them.
+    async fn bring_together(self: Arc<Self>, pieces: Vec<Starting>) -> Result<Step, TaskFailure> {
+        let copy = Arc::clone(&self);
+        let pieces = self.source.prefix().carry(async move {
+            let mut brought = Vec::with_capacity(pieces.len());
+            for piece in pieces {
+                brought.push(copy.fetch(piece).await?);
+            }
+            Ok(brought)
+        });
+        let pieces = pieces.await.map_err(|error| of_storage(&error))??;
+        self.copy(pieces).await
+    }
+
+    async fn fetch(&self, piece: Starting) -> Result<Brought, TaskFailure> {
+        let Starting { place, mut room, bytes } = piece;
         let fetched = self.source.fetch(&self.cx, &place).await?;
         room.settle(self.source.settled_room(&fetched));
-        let piece = Brought { place, fetched, room, bytes };
-        if bytes < SMALL_PIECE_BYTES { Ok(Step::Fetched(piece)) } else { self.copy(vec![piece]).await }
+        Ok(Brought { place, fetched, room, bytes })
     }
 
     /// Copies pieces that are there.
@@ -156,6 +185,9 @@ impl Copy {
 struct Sweep {
     copy: Arc<Copy>,
     running: JoinSet<Result<Step, TaskFailure>>,
+    /// Pieces of local files that are fetched together.
+    starting: Vec<Starting>,
+    starting_bytes: u64,
     /// Small pieces that wait to be copied.
     fetched: Vec<Brought>,
     /// Targets that wait to be written.
@@ -180,6 +212,7 @@ impl Sweep {
                     }
                 }
             }
+            self.start_together();
             if self.running.is_empty() {
                 return self.at_rest(next);
             }
@@ -292,7 +325,25 @@ impl Sweep {
                 *is_opened = true;
             }
         }
-        self.running.spawn(Arc::clone(&self.copy).bring(piece.place, room, piece.room));
+        let starting = Starting { place: piece.place, room, bytes: piece.room };
+        if self.copy.source.is_local() {
+            self.starting_bytes = self.starting_bytes.saturating_add(starting.bytes);
+            self.starting.push(starting);
+            if self.starting_bytes >= SMALL_PIECE_BYTES {
+                self.start_together();
+            }
+        } else {
+            self.running.spawn(Arc::clone(&self.copy).bring(starting));
+        }
         Ok(None)
+    }
+
+    /// Fetches the pieces that were put together.
+    fn start_together(&mut self) {
+        if !self.starting.is_empty() {
+            self.starting_bytes = 0;
+            let pieces = std::mem::take(&mut self.starting);
+            self.running.spawn(Arc::clone(&self.copy).bring_together(pieces));
+        }
     }
 }

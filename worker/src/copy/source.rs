@@ -8,6 +8,7 @@ pub(crate) use array::ArraySource;
 pub(crate) use blocks::BlockSource;
 use bytes::Bytes;
 use rechunk_common::TaskFailure;
+use rechunk_storage::{Prefix, Scheme};
 
 use super::cells::Cells;
 use crate::context::TaskContext;
@@ -42,8 +43,10 @@ pub(crate) enum Piece {
     Missing,
     /// Elements in C order.
     Elements {
-        /// The whole buffer of the piece.
+        /// The buffer of the piece, or the part of it that the task moves.
         bytes: Bytes,
+        /// Where in the whole buffer they begin.
+        start: usize,
         /// Whether any of them is stored in the source; a block may hold fill values only.
         is_stored: bool,
     },
@@ -56,6 +59,19 @@ impl PieceSource {
             Self::Array(array) => array.cells(),
             Self::Blocks(blocks) => blocks.cells(),
         }
+    }
+
+    /// Where they are read.
+    pub(crate) fn prefix(&self) -> &Prefix {
+        match self {
+            Self::Array(array) => array.prefix(),
+            Self::Blocks(blocks) => blocks.prefix(),
+        }
+    }
+
+    /// Whether they are read from local files.
+    pub(crate) fn is_local(&self) -> bool {
+        self.prefix().url().scheme() == Scheme::File
     }
 
     /// What the piece at `place` needs at the most, encoded and decoded.

@@ -133,10 +133,11 @@ impl Targets {
         let mut slot = self.slot(share.target)?;
         match piece {
             Piece::Missing => self.take_in_gap(&mut slot, share)?,
-            Piece::Elements { bytes, is_stored } => {
+            Piece::Elements { bytes, start, is_stored } => {
                 slot.is_stored |= is_stored;
                 let to = self.prepared(&mut slot)?;
-                copy_box(bytes, share.from_start, to, share.to_start, &mut share.axes, self.width)
+                let from_start = share.from_start.checked_sub(*start).ok_or_else(|| bug("a piece misses elements"))?;
+                copy_box(bytes, from_start, to, share.to_start, &mut share.axes, self.width)
                     .map_err(|error| bug(error.to_string()))?;
             }
         }

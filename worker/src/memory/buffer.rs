@@ -80,4 +80,10 @@ impl Reservation {
         self.settle(held);
         Bytes::from_owner(Accounted { bytes, _room: self })
     }
+
+    /// Ties `bytes`, which were allocated at their length, to as much of this room; the rest is given back.
+    pub(crate) fn attach_trimmed(mut self, bytes: Bytes) -> Bytes {
+        self.settle(bytes.len() as u64);
+        Bytes::from_owner(Accounted { bytes, _room: self })
+    }
 }

@@ -26,11 +26,13 @@ struct State {
     reserved: u64,
     kept: Kept,
     peak: u64,
+    peak_reserved: u64,
 }
 
 impl State {
     fn note_peak(&mut self) {
         self.peak = self.peak.max(self.reserved.saturating_add(self.kept.bytes()));
+        self.peak_reserved = self.peak_reserved.max(self.reserved);
     }
 }
 
@@ -47,7 +49,7 @@ impl TaskMemory {
     /// A task's memory of `limit` bytes; buffers come from `pool` and go back to it.
     pub fn new(limit: ByteCount, pool: Arc<BufferPool>, grant: Option<OwnedSemaphorePermit>) -> Arc<Self> {
         let kept = pool.lend(limit.0);
-        let state = State { peak: kept.bytes(), kept, reserved: 0 };
+        let state = State { peak: kept.bytes(), kept, ..State::default() };
         Arc::new(Self { limit: limit.0, state: Mutex::new(state), freed: Notify::new(), pool, _grant: grant })
     }
 
@@ -59,6 +61,11 @@ impl TaskMemory {
     /// The most that the task has held so far, kept buffers included.
     pub fn peak(&self) -> ByteCount {
         ByteCount(self.state().peak)
+    }
+
+    /// The most that the task has reserved so far: what it needed itself, without the buffers kept for what comes.
+    pub fn peak_reserved(&self) -> ByteCount {
+        ByteCount(self.state().peak_reserved)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

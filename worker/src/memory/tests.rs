@@ -20,6 +20,7 @@ fn room_is_refused_when_it_would_pass_the_limit_and_comes_back_when_dropped() {
     assert_eq!(memory.reserved(), 20);
     drop(last);
     assert_eq!((memory.reserved(), memory.peak()), (0, ByteCount(100)));
+    assert_eq!(memory.peak_reserved(), ByteCount(100));
 }
 
 #[test]
@@ -53,6 +54,9 @@ fn buffers_pass_from_task_to_task_within_the_workers_budget() {
     drop(second);
     let small = TaskMemory::new(ByteCount(50), Arc::clone(&pool), None);
     assert_eq!(small.peak(), ByteCount(0), "a buffer that does not fit is not lent");
+    let roomy = TaskMemory::new(ByteCount(50), Arc::clone(&pool), None);
+    assert_eq!(roomy.peak_reserved(), ByteCount(0), "what is only kept was not needed");
+    drop(roomy);
     let mut opened = small.try_open(0, 0, &[50]).expect("fits");
     assert_eq!(opened.targets[0].allocate()[0], 0);
 }
@@ -66,6 +70,10 @@ fn shared_bytes_hold_their_room_until_the_last_clone_is_gone() {
     drop(bytes);
     assert_eq!(memory.reserved(), 50);
     drop(clone);
+    assert_eq!(memory.reserved(), 0);
+    let trimmed = memory.try_reserve(50).expect("fits").attach_trimmed(bytes::Bytes::from_static(b"0123456789"));
+    assert_eq!(memory.reserved(), 10, "what was not needed is free at once");
+    drop(trimmed);
     assert_eq!(memory.reserved(), 0);
 }
 

@@ -185,7 +185,10 @@ impl Attempts {
             .with_scratch(scratch);
         let run = self.functions.run(&cx, &next.function, next.task);
         match AssertUnwindSafe(Box::pin(run)).catch_unwind().await {
-            Ok(Ok(counts)) => Outcome::Done(counts),
+            Ok(Ok(counts)) => {
+                let peak_task_memory = cx.memory().peak_reserved().0;
+                Outcome::Done(Counts { peak_task_memory, ..counts })
+            }
             Ok(Err(failure)) => Outcome::Failed(failure, cx.tally().total()),
             Err(panic) => Outcome::Failed(of_panic(panic.as_ref()), cx.tally().total()),
         }

@@ -291,3 +291,71 @@ proptest! {
         prop_assert_eq!(codec.decode(encoded).expect("decoded"), decoded);
     }
 }
+
+proptest! {
+    #[test]
+    fn a_part_of_a_blosc_chunk_is_what_stands_there_in_the_whole(
+        cname in prop::sample::select(vec!["blosclz", "lz4", "lz4hc", "zlib", "zstd"]),
+        shuffle in prop::sample::select(vec!["noshuffle", "shuffle", "bitshuffle"]),
+        typesize in prop::sample::select(vec![1_u64, 2, 3, 4, 8, 16]),
+        level in 0_u64..=9,
+        blocksize in prop::sample::select(vec![0_u64, 256, 4096]),
+        length in 1_u64..6000,
+        from in 0_usize..6000,
+        to in 0_usize..6000,
+    ) {
+        let list = format!(
+            r#"["bytes",{{"name":"blosc","configuration":{{"cname":"{cname}","clevel":{level},"shuffle":"{shuffle}","typesize":{typesize},"blocksize":{blocksize}}}}}]"#
+        );
+        let codec = codec(&list, &element("uint8", 1), &[length]).expect("a codec");
+        let whole = content(length);
+        let encoded = codec.encode(Cow::Borrowed(&whole)).expect("encoded");
+        let (from, to) = (from % whole.len(), to % whole.len());
+        let part = from.min(to)..from.max(to) + 1;
+        let found = codec.decode_part(&encoded, part.clone()).expect("decoded");
+        if length.is_multiple_of(typesize) {
+            prop_assert_eq!(found.expect("a part"), &whole[part]);
+        } else if let Some(found) = found {
+            // Blosc may have taken another width.
+            prop_assert_eq!(found, &whole[part]);
+        }
+    }
+
+    #[test]
+    fn a_damaged_blosc_chunk_is_an_error_or_wrong_but_nothing_worse(at in 0_usize..200, flip in 1_u8.., cut in 0_usize..200) {
+        let codec = codec(
+            r#"["bytes",{"name":"blosc","configuration":{"cname":"lz4","clevel":5,"shuffle":"shuffle","typesize":4,"blocksize":256}}]"#,
+            &element("uint8", 1),
+            &[4096],
+        )
+        .expect("a codec");
+        let mut encoded = codec.encode(Cow::Owned(content(4096))).expect("encoded").to_vec();
+        let (at, cut) = (at % encoded.len(), cut % encoded.len());
+        encoded[at] ^= flip;
+        if let Ok(Some(part)) = codec.decode_part(&encoded, 1000..2000) {
+            prop_assert_eq!(part.len(), 1000);
+        }
+        prop_assert!(codec.decode_part(&encoded[..cut], 1000..2000).is_err());
+    }
+}
+
+#[test]
+fn a_part_is_only_decoded_where_nothing_else_has_to_be_undone() {
+    let blosc =
+        r#"{"name":"blosc","configuration":{"cname":"lz4","clevel":5,"shuffle":"shuffle","typesize":4,"blocksize":0}}"#;
+    let uint32 = element("uint32", 4);
+    for (list, is_taken) in [
+        (format!("[{LITTLE},{blosc}]"), true),
+        (format!("[{BIG},{blosc}]"), false),
+        (format!(r#"[{LITTLE},{blosc},{{"name":"crc32c"}}]"#), false),
+        (format!(r#"[{{"name":"transpose","configuration":{{"order":[1,0]}}}},{LITTLE},{blosc}]"#), false),
+        (format!("[{LITTLE}]"), false),
+        (format!(r#"[{LITTLE},{{"name":"zstd"}}]"#), false),
+    ] {
+        let codec = codec(&list, &uint32, &[8, 16]).expect("a codec");
+        let encoded = codec.encode(Cow::Owned(content(512))).expect("encoded");
+        let part = codec.decode_part(&encoded, 64..128).expect("decoded");
+        assert_eq!(part.is_some(), is_taken, "{list}");
+        assert!(part.is_none_or(|part| part == content(512)[64..128]), "{list}");
+    }
+}

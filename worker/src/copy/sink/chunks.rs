@@ -100,8 +100,27 @@ pub(super) fn encode(codec: &ChunkCodec, buffer: Buffer, room: Reservation, url:
         drop(room);
         return Ok(buffer.into_bytes());
     }
+    Ok(room.attach(encoded(codec, buffer, url)?))
+}
+
+/// Encodes a chunk that is kept until others are there too: it takes no more room than its own length.
+pub(super) fn encode_trimmed(
+    codec: &ChunkCodec,
+    buffer: Buffer,
+    room: Reservation,
+    url: &str,
+) -> Result<Bytes, TaskFailure> {
+    if codec.is_identity() {
+        drop(room);
+        return Ok(buffer.into_bytes());
+    }
+    // Encoders allocate for their worst case, and allocators round that up.
+    let trimmed = Bytes::copy_from_slice(&encoded(codec, buffer, url)?);
+    Ok(room.attach_trimmed(trimmed))
+}
+
+/// The buffer is free again afterwards.
+fn encoded(codec: &ChunkCodec, buffer: Buffer, url: &str) -> Result<Bytes, TaskFailure> {
     let refuse = |error: CodecError| bug(format!("cannot encode {url}: {error}"));
-    let encoded = codec.encode(Cow::Borrowed(buffer.as_slice())).map_err(refuse)?;
-    drop(buffer);
-    Ok(room.attach(encoded))
+    codec.encode(Cow::Borrowed(buffer.as_slice())).map_err(refuse)
 }

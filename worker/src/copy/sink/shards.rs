@@ -13,7 +13,7 @@ use rechunk_common::{
 use rechunk_storage::{Access, Prefix, PutPayload};
 use rechunk_zarr::{ShardCodec, ShardEntry, ShardIndex};
 
-use super::{LeaveOut, TargetRoom, chunks::encode, put};
+use super::{LeaveOut, TargetRoom, chunks::encode_trimmed, put};
 use crate::{
     context::TaskContext,
     copy::{cells::Cells, targets::Complete},
@@ -137,7 +137,7 @@ impl ShardSink {
             .compute()
             .run(move || {
                 let Some(buffer) = leave_out.kept(target) else { return Ok(None) };
-                encode(codec.inner(), buffer, room, &url).map(Some)
+                encode_trimmed(codec.inner(), buffer, room, &url).map(Some)
             })
             .await?;
         let Some(full) = self.add(filling, number, encoded, valid)? else { return Ok(()) };

@@ -1,5 +1,7 @@
 //! Read units of an array as pieces.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use rechunk_common::{
     TaskFailure,
@@ -7,7 +9,7 @@ use rechunk_common::{
     layout::{ArrayLayout, ChunkKeys, ChunkLayout},
 };
 use rechunk_storage::{Access, Prefix};
-use rechunk_zarr::{ChunkCodec, ShardCodec, ShardEntry};
+use rechunk_zarr::{ChunkCodec, CodecError, ShardCodec, ShardEntry};
 
 use super::{Fetched, Piece, shard_index::ShardIndexes};
 use crate::{
@@ -60,6 +62,10 @@ impl ArraySource {
 
     pub(super) fn cells(&self) -> &Cells {
         &self.cells
+    }
+
+    pub(super) fn prefix(&self) -> &Prefix {
+        &self.prefix
     }
 
     fn codec(&self) -> &ChunkCodec {
@@ -165,16 +171,39 @@ impl ArraySource {
         bytes: Bytes,
         url: &str,
     ) -> Result<Piece, TaskFailure> {
+        let (bytes, start) = self.decode_used(place, bytes, url)?;
+        // A read unit counts whole, also where blocks of it that nobody needs were passed over.
+        let valid = self.cells.valid_elements(place).and_then(|elements| elements.checked_mul(self.width));
+        let valid = valid.ok_or_else(|| too_large("a source chunk"))?;
+        cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(valid));
+        Ok(Piece::Elements { bytes, start, is_stored: true })
+    }
+
+    /// The elements of a read unit, or where that is less work the part of them that the task moves; and where they
+    /// begin.
+    fn decode_used(&self, place: &[u64], bytes: Bytes, url: &str) -> Result<(Bytes, usize), TaskFailure> {
         let codec = self.codec();
-        let bytes = codec.decode(bytes).map_err(|error| corrupt_source(url, error))?;
+        let corrupt = |error: CodecError| corrupt_source(url, error);
+        if let Some(part) = self.small_part(place)
+            && let Some(part_bytes) = codec.decode_part(&bytes, part.clone()).map_err(corrupt)?
+        {
+            return Ok((part_bytes, part.start));
+        }
+        let bytes = codec.decode(bytes).map_err(corrupt)?;
         if bytes.len() as u64 != codec.decoded_bytes() {
             let reason = format!("it decodes to {} bytes instead of {}", bytes.len(), codec.decoded_bytes());
             return Err(corrupt_source(url, reason));
         }
-        let valid = self.cells.valid_elements(place).and_then(|elements| elements.checked_mul(self.width));
-        let valid = valid.ok_or_else(|| too_large("a source chunk"))?;
-        cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(valid));
-        Ok(Piece::Elements { bytes, is_stored: true })
+        Ok((bytes, 0))
+    }
+
+    /// The bytes of a read unit that the task moves, if they are a part that is worth decoding alone.
+    fn small_part(&self, place: &[u64]) -> Option<Range<usize>> {
+        let span = self.cells.used_span(place)?;
+        let byte = |element: u64| usize::try_from(element.checked_mul(self.width)?).ok();
+        let part = byte(span.start)?..byte(span.end)?;
+        let most = self.codec().decoded_bytes() / 4 * 3;
+        (part.len() as u64 <= most).then_some(part)
     }
 }
 

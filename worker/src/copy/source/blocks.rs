@@ -48,6 +48,10 @@ impl BlockSource {
         &self.cells
     }
 
+    pub(super) fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
     fn block(&self, place: &[u64]) -> Result<(TaskIndex, Block), TaskFailure> {
         let position = self.cells.position(place);
         let found = self.exchange.readers.index(&position).and_then(|reader| {
@@ -87,7 +91,7 @@ impl BlockSource {
             return Err(lost(reader, url, &reason));
         };
         cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(block.bytes));
-        Ok(Piece::Elements { bytes: elements, is_stored: presence == Presence::Stored })
+        Ok(Piece::Elements { bytes: elements, start: 0, is_stored: presence == Presence::Stored })
     }
 }
 

@@ -84,11 +84,13 @@ impl Case {
     }
 }
 
-const CODECS: [&str; 4] = [
+const CODECS: [&str; 5] = [
     r#"[{"name":"bytes","configuration":{"endian":"little"}}]"#,
     r#"[{"name":"bytes","configuration":{"endian":"big"}}]"#,
     r#"[{"name":"bytes","configuration":{"endian":"little"}},{"name":"zstd","configuration":{"level":1,"checksum":false}}]"#,
     r#"[{"name":"bytes","configuration":{"endian":"little"}},{"name":"crc32c"}]"#,
+    // Its chunks can be decoded in part.
+    r#"[{"name":"bytes","configuration":{"endian":"little"}},{"name":"blosc","configuration":{"cname":"lz4","clevel":5,"shuffle":"shuffle","typesize":4,"blocksize":0}}]"#,
 ];
 
 const TYPES: [(&str, u64); 4] = [("uint8", 1), ("uint16", 2), ("r40", 5), ("uint64", 8)];

@@ -2,12 +2,12 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the enums of others grow; what is new to us is `Other`")]
 
-use std::{error::Error as StdError, io};
+use std::{error::Error as StdError, io, time::Duration};
 
 use object_store::client::{HttpError, HttpErrorKind};
 
 use crate::{
-    error::{ErrorClass, Fault},
+    error::{ErrorClass, Fault, Hint},
     http::{NoCredentials, StatusError},
 };
 
@@ -32,6 +32,12 @@ impl From<Cause> for Fault {
 
 fn fault(class: ErrorClass, message: impl Into<String>) -> Cause {
     Cause::Fault(Fault::new(class, message))
+}
+
+/// The store asks for fewer requests.
+fn throttled(answer: impl std::fmt::Display, retry_after: Option<Duration>) -> Cause {
+    let fault = Fault::new(ErrorClass::TryAgain, format!("the store answered with {answer}"));
+    Cause::Fault(fault.with_hint(Hint::Throttled { retry_after }))
 }
 
 /// What an error of `object_store` means.
@@ -95,6 +101,13 @@ fn bulk_delete_code(text: &str) -> Option<&str> {
 }
 
 fn of_status(error: &StatusError) -> Cause {
+    if matches!(error.status, 429 | 503) {
+        // The code alone, as people know it, where there is one.
+        return match &error.code {
+            Some(code) => throttled(code, error.retry_after),
+            None => throttled(error, error.retry_after),
+        };
+    }
     if let Some(cause) = error.code.as_deref().and_then(of_code) {
         return cause;
     }
@@ -107,7 +120,7 @@ fn of_status(error: &StatusError) -> Cause {
         401 | 403 => fault(ErrorClass::Denied, "access denied"),
         300..=399 => fault(ErrorClass::Invalid, elsewhere()),
         400 if error.bucket_region.is_some() => fault(ErrorClass::Invalid, elsewhere()),
-        408 | 409 | 425 | 429 | 500 | 502..=504 | 520..=599 => {
+        408 | 409 | 425 | 500 | 502 | 504 | 520..=599 => {
             fault(ErrorClass::TryAgain, format!("the store answered with {error}"))
         }
         416 => fault(ErrorClass::Corrupt, "the object is shorter than the range asked for"),
@@ -129,7 +142,9 @@ fn of_code(code: &str) -> Option<Cause> {
         }
         "ExpiredToken" | "ExpiredTokenException" => fault(ErrorClass::Denied, "the credentials have expired"),
         "RequestTimeTooSkewed" => fault(ErrorClass::Denied, "the clock of this machine differs from the store's"),
-        "RequestTimeout" | "SlowDown" | "InternalError" | "ServiceUnavailable" | "OperationAborted" => {
+        // Within an answer that succeeded as a whole.
+        "SlowDown" | "ServiceUnavailable" => throttled(code, None),
+        "RequestTimeout" | "InternalError" | "OperationAborted" => {
             fault(ErrorClass::TryAgain, format!("the store answered with {code}"))
         }
         "QuotaExceeded" | "XMinioStorageFull" | "InsufficientStorage" | "ServerQuotaExceeded" => {

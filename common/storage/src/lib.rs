@@ -11,6 +11,7 @@ pub mod config;
 pub mod config_file;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod deadline;
 pub mod error;
 pub mod faults;
 pub mod guard;
@@ -26,6 +27,7 @@ pub mod ranges;
 pub mod read;
 pub mod retry;
 pub mod stores;
+mod traffic;
 pub mod url;
 pub mod write;
 
@@ -35,6 +37,8 @@ mod local_tests;
 mod prefix_tests;
 #[cfg(test)]
 mod s3_tests;
+#[cfg(test)]
+mod traffic_tests;
 
 pub use config::StoreConfig;
 pub use config_file::ConfigError;
@@ -49,4 +53,5 @@ pub use profile::{Access, Credentials, S3Settings, StoreProfile};
 pub use read::SizedObject;
 pub use retry::RetryPolicy;
 pub use stores::Stores;
+pub use traffic::{MOST_REQUESTS, START_REQUESTS};
 pub use url::{Scheme, StoreUrl, UrlError};

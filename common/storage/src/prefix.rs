@@ -9,14 +9,16 @@ use tokio::time::Instant;
 
 use crate::{
     config::StoreConfig,
-    error::{ErrorClass, Fault, Operation, StorageError},
+    deadline,
+    error::{ErrorClass, Fault, Hint, Operation, StorageError},
     faults::Verdict,
     guard::WriteGuard,
     local_reads::LocalReads,
     observer::{Observer, RequestKind},
     profile::Access,
     retry::{self, RetryPolicy},
-    stores::Watch,
+    stores::{Client, Watch},
+    traffic::Traffic,
     url::{Scheme, StoreUrl, checked_segment},
 };
 
@@ -31,6 +33,8 @@ pub(crate) struct Place {
     pub(crate) url: StoreUrl,
     pub(crate) root: ObjectPath,
     pub(crate) client: Arc<dyn ObjectStore>,
+    /// `None`: without limits.
+    pub(crate) traffic: Option<Arc<Traffic>>,
     /// Reads local files.
     pub(crate) local_reads: LocalReads,
     access: Access,
@@ -63,7 +67,7 @@ impl Prefix {
         url: StoreUrl,
         access: Access,
         root: ObjectPath,
-        client: Arc<dyn ObjectStore>,
+        client: Client,
         local_reads: LocalReads,
         config: &StoreConfig,
         watch: Watch,
@@ -71,7 +75,8 @@ impl Prefix {
         let place = Place {
             url,
             root,
-            client,
+            client: client.store,
+            traffic: client.traffic,
             local_reads,
             access,
             retry: config.retry,
@@ -166,13 +171,22 @@ impl Prefix {
     {
         let started = Instant::now();
         let mut attempt = request.first_attempt;
+        if let Some(traffic) = &self.place.traffic {
+            traffic.note_request();
+        }
         loop {
             let fault = match self.attempt(request, attempt, attempt_once()).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.give_back_retry(attempt > request.first_attempt);
+                    return Ok(answer);
+                }
                 Err(fault) => fault,
             };
             let delay = match fault.class {
-                ErrorClass::TryAgain => self.place.retry.delay_after(attempt, started.elapsed(), retry::random()),
+                ErrorClass::TryAgain => {
+                    let delay = self.place.retry.delay_after(attempt, started.elapsed(), retry::random());
+                    delay.and_then(|delay| self.place.retry.with_pause(delay, asked_pause(&fault), started.elapsed()))
+                }
                 ErrorClass::Denied
                 | ErrorClass::Missing
                 | ErrorClass::Full
@@ -188,11 +202,45 @@ impl Prefix {
             };
             tracing::debug!(%url, attempt, ?delay, message = %fault.message, "a request is sent again");
             tokio::time::sleep(delay).await;
+            if !self.may_retry(started).await {
+                return Err(fault.of(request.operation, url));
+            }
             attempt += 1;
         }
     }
 
+    /// Takes a retry from the store's budget, as long as the request's own budget lasts.
+    async fn may_retry(&self, started: Instant) -> bool {
+        match &self.place.traffic {
+            Some(traffic) => traffic.take_retry(self.place.retry.max_elapsed.saturating_sub(started.elapsed())).await,
+            None => true,
+        }
+    }
+
+    fn give_back_retry(&self, was_retry: bool) {
+        if let Some(traffic) = self.place.traffic.as_ref().filter(|_| was_retry) {
+            traffic.give_back_retry();
+        }
+    }
+
     async fn attempt<T>(
+        &self,
+        request: &Request<'_>,
+        attempt: u32,
+        answer: impl Future<Output = Result<T, Fault>> + Send,
+    ) -> Result<T, Fault> {
+        let ticket = match &self.place.traffic {
+            Some(traffic) => Some(traffic.admit(request.kind).await),
+            None => None,
+        };
+        let answer = self.attempt_now(request, attempt, answer).await;
+        if let Some(ticket) = ticket {
+            ticket.note(request.kind, request.bytes, &answer);
+        }
+        answer
+    }
+
+    async fn attempt_now<T>(
         &self,
         request: &Request<'_>,
         attempt: u32,
@@ -209,9 +257,9 @@ impl Prefix {
             self.watch.observers.iter().for_each(|to| to.request(request.kind, url, request.bytes, attempt));
         }
         let limit = match request.kind {
-            RequestKind::Put => self.place.put_timeout,
-            RequestKind::Get | RequestKind::Head | RequestKind::Delete | RequestKind::List => {
-                self.place.request_timeout
+            RequestKind::Put | RequestKind::Delete => self.place.put_timeout,
+            RequestKind::Get | RequestKind::Head | RequestKind::List => {
+                deadline::of_read(self.place.request_timeout, request.bytes)
             }
         };
         let lost = match verdict {
@@ -223,6 +271,14 @@ impl Prefix {
             .await
             .unwrap_or_else(|_| Err(Fault::new(ErrorClass::TryAgain, format!("no answer within {limit:?}"))));
         if lost { Err(Fault::new(ErrorClass::TryAgain, "the answer was lost, a fault of the test")) } else { answer }
+    }
+}
+
+/// How long the store asks to wait.
+fn asked_pause(fault: &Fault) -> Duration {
+    match fault.hint {
+        Hint::Throttled { retry_after } => retry_after.unwrap_or_default(),
+        Hint::None => Duration::ZERO,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -17,6 +18,7 @@ use crate::{
     observer::Observer,
     prefix::Prefix,
     profile::Access,
+    traffic::{MOST_REQUESTS, Traffic},
     url::{Scheme, StoreUrl},
 };
 
@@ -29,8 +31,16 @@ pub struct Stores {
 
 struct Shared {
     config: StoreConfig,
-    clients: Mutex<BTreeMap<ClientKey, Arc<dyn ObjectStore>>>,
+    clients: Mutex<BTreeMap<ClientKey, Client>>,
     local_reads: LocalReads,
+}
+
+/// A client and the traffic through it.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// `None`: the store is as near as the memory or the disk, and is asked without limits.
+    pub(crate) traffic: Option<Arc<Traffic>>,
 }
 
 /// One client per bucket and profile.
@@ -95,12 +105,22 @@ impl Stores {
 }
 
 impl Shared {
-    fn client(&self, url: &StoreUrl, granted: &Granted) -> Result<Arc<dyn ObjectStore>, StorageError> {
-        match url.scheme() {
+    fn client(&self, url: &StoreUrl, granted: &Granted) -> Result<Client, StorageError> {
+        self.kept(url, granted, || match url.scheme() {
             Scheme::Memory => Ok(memory_store(url.container())),
-            Scheme::File => Ok(self.kept(url, granted, || Ok(Arc::new(LocalFileSystem::new())))?),
-            Scheme::S3 => self.kept(url, granted, || client::s3(url, &granted.s3, &self.config)),
-        }
+            Scheme::File => Ok(Arc::new(LocalFileSystem::new())),
+            Scheme::S3 => client::s3(url, &granted.s3, &self.config),
+        })
+    }
+
+    /// The traffic to a store that is opened for the first time.
+    fn traffic(&self, scheme: Scheme, granted: &Granted) -> Option<Arc<Traffic>> {
+        let is_far = match scheme {
+            Scheme::S3 => true,
+            Scheme::Memory | Scheme::File => self.config.is_traffic_everywhere,
+        };
+        let most = granted.limits.concurrent.map_or(MOST_REQUESTS, NonZeroU32::get);
+        is_far.then(|| Arc::new(Traffic::new(most)))
     }
 
     /// The client of a bucket and profile, built once.
@@ -109,14 +129,14 @@ impl Shared {
         url: &StoreUrl,
         granted: &Granted,
         build: impl FnOnce() -> Result<Arc<dyn ObjectStore>, StorageError>,
-    ) -> Result<Arc<dyn ObjectStore>, StorageError> {
+    ) -> Result<Client, StorageError> {
         let key = ClientKey { scheme: url.scheme(), container: url.container().to_owned(), profile: granted.profile };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
-            return Ok(Arc::clone(client));
+            return Ok(client.clone());
         }
-        let client = build()?;
-        clients.insert(key, Arc::clone(&client));
+        let client = Client { store: build()?, traffic: self.traffic(url.scheme(), granted) };
+        clients.insert(key, client.clone());
         Ok(client)
     }
 }

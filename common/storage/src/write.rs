@@ -131,7 +131,7 @@ impl Prefix {
         self.send(&request, || async {
             // `object_store` panics where the answer names a key that was not asked for.
             let (prefix, paths) = (self.clone(), paths.clone());
-            self.to_its_end(guard, self.place.request_timeout, async move {
+            self.to_its_end(guard, self.place.put_timeout, async move {
                 let answer = AssertUnwindSafe(prefix.delete_paths(paths)).catch_unwind().await;
                 answer.unwrap_or_else(|_| Err(Fault::new(ErrorClass::Other, "the store answered about other keys")))
             })

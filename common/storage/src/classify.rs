@@ -40,6 +40,11 @@ fn throttled(answer: impl std::fmt::Display, retry_after: Option<Duration>) -> C
     Cause::Fault(fault.with_hint(Hint::Throttled { retry_after }))
 }
 
+fn upload_gone() -> Cause {
+    let fault = Fault::new(ErrorClass::Other, "the upload in parts is not there any more");
+    Cause::Fault(fault.with_hint(Hint::UploadGone))
+}
+
 /// What an error of `object_store` means.
 pub(crate) fn classify(error: &object_store::Error) -> Cause {
     // The deepest cause says most: a status, an errno.
@@ -74,6 +79,9 @@ fn of_store(error: &object_store::Error) -> Cause {
         Error::UnknownConfigurationKey { .. } => fault(ErrorClass::Invalid, one_line(error)),
         other => {
             let text = one_line(deepest(other));
+            if text.starts_with("MultipartUpload not found") {
+                return upload_gone();
+            }
             match bulk_delete_code(&text) {
                 Some(code) => of_code(code).unwrap_or_else(|| fault(ErrorClass::Other, code)),
                 None => fault(class_of_text(&text), text),
@@ -135,6 +143,7 @@ fn of_status(error: &StatusError) -> Cause {
 fn of_code(code: &str) -> Option<Cause> {
     Some(match code {
         "NoSuchKey" => Cause::Absent,
+        "NoSuchUpload" => upload_gone(),
         "NoSuchBucket" => fault(ErrorClass::Missing, "there is no such bucket"),
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => fault(ErrorClass::Denied, "access denied"),
         "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "TokenRefreshRequired" => {

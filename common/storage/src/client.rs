@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use object_store::{
-    ClientOptions, ObjectStore, RetryConfig,
-    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    ClientOptions, RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
 };
 use url::Url;
 
@@ -25,11 +25,11 @@ pub(crate) fn s3(
     url: &StoreUrl,
     settings: &S3Settings,
     config: &StoreConfig,
-) -> Result<Arc<dyn ObjectStore>, StorageError> {
+) -> Result<Arc<AmazonS3>, StorageError> {
     build(url.container(), settings, config).map_err(|fault| fault.of(Operation::Open, url))
 }
 
-fn build(bucket: &str, settings: &S3Settings, config: &StoreConfig) -> Result<Arc<dyn ObjectStore>, Fault> {
+fn build(bucket: &str, settings: &S3Settings, config: &StoreConfig) -> Result<Arc<AmazonS3>, Fault> {
     let read = |name: &str| (config.variables)(name).filter(|value| !value.is_empty());
     let environment = AwsEnvironment::read(&read)?;
     let region = settings.region.clone().or_else(|| environment.region.clone());

@@ -10,6 +10,7 @@ use crate::{
     error::{ErrorClass, Operation, StorageError},
     profile::{Access, RequestLimits, S3Settings, StoreProfile},
     retry::RetryPolicy,
+    upload::UploadSizes,
     url::StoreUrl,
 };
 
@@ -31,6 +32,7 @@ pub struct StoreConfig {
     pub(crate) retry: RetryPolicy,
     pub(crate) request_timeout: Duration,
     pub(crate) put_timeout: Duration,
+    pub(crate) upload_sizes: UploadSizes,
     /// Memory and local files are treated as a store far away is.
     pub(crate) is_traffic_everywhere: bool,
     pub(crate) variables: Variables,
@@ -75,6 +77,7 @@ impl StoreConfig {
             retry: RetryPolicy::default(),
             request_timeout: REQUEST_TIMEOUT,
             put_timeout: limits::PUT_TIMEOUT,
+            upload_sizes: UploadSizes::default(),
             is_traffic_everywhere: false,
             variables: Arc::new(|name| std::env::var(name).ok()),
         }
@@ -124,6 +127,13 @@ impl StoreConfig {
     #[must_use]
     pub fn with_put_timeout(mut self, timeout: Duration) -> Self {
         self.put_timeout = timeout;
+        self
+    }
+
+    /// From which size on objects are written in parts, and of which size those are.
+    #[must_use]
+    pub fn with_upload_sizes(mut self, sizes: UploadSizes) -> Self {
+        self.upload_sizes = sizes;
         self
     }
 

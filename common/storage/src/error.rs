@@ -124,6 +124,8 @@ pub(crate) enum Hint {
         /// How long.
         retry_after: Option<Duration>,
     },
+    /// The store does not know the upload in parts.
+    UploadGone,
 }
 
 impl Fault {

@@ -28,6 +28,7 @@ pub mod read;
 pub mod retry;
 pub mod stores;
 mod traffic;
+pub mod upload;
 pub mod url;
 pub mod write;
 
@@ -54,4 +55,5 @@ pub use read::SizedObject;
 pub use retry::RetryPolicy;
 pub use stores::Stores;
 pub use traffic::{MOST_REQUESTS, START_REQUESTS};
+pub use upload::UploadSizes;
 pub use url::{Scheme, StoreUrl, UrlError};

@@ -4,7 +4,7 @@
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use object_store::{ObjectStore, path::Path as ObjectPath};
+use object_store::{ObjectStore, multipart::MultipartStore, path::Path as ObjectPath};
 use tokio::time::Instant;
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     retry::{self, RetryPolicy},
     stores::{Client, Watch},
     traffic::Traffic,
+    upload::UploadSizes,
     url::{Scheme, StoreUrl, checked_segment},
 };
 
@@ -33,6 +34,9 @@ pub(crate) struct Place {
     pub(crate) url: StoreUrl,
     pub(crate) root: ObjectPath,
     pub(crate) client: Arc<dyn ObjectStore>,
+    /// `None`: every object is written at once.
+    pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
+    pub(crate) upload_sizes: UploadSizes,
     /// `None`: without limits.
     pub(crate) traffic: Option<Arc<Traffic>>,
     /// Reads local files.
@@ -76,6 +80,8 @@ impl Prefix {
             url,
             root,
             client: client.store,
+            uploads: client.uploads,
+            upload_sizes: config.upload_sizes,
             traffic: client.traffic,
             local_reads,
             access,
@@ -89,6 +95,11 @@ impl Prefix {
     /// Where it is.
     pub fn url(&self) -> &StoreUrl {
         &self.place.url
+    }
+
+    /// From which size on objects are written here in parts.
+    pub fn upload_sizes(&self) -> UploadSizes {
+        self.place.upload_sizes
     }
 
     /// What it was opened for.
@@ -257,7 +268,9 @@ impl Prefix {
             self.watch.observers.iter().for_each(|to| to.request(request.kind, url, request.bytes, attempt));
         }
         let limit = match request.kind {
-            RequestKind::Put | RequestKind::Delete => self.place.put_timeout,
+            RequestKind::Put | RequestKind::Part | RequestKind::Upload | RequestKind::Delete => {
+                self.place.put_timeout
+            }
             RequestKind::Get | RequestKind::Head | RequestKind::List => {
                 deadline::of_read(self.place.request_timeout, request.bytes)
             }
@@ -278,7 +291,7 @@ impl Prefix {
 fn asked_pause(fault: &Fault) -> Duration {
     match fault.hint {
         Hint::Throttled { retry_after } => retry_after.unwrap_or_default(),
-        Hint::None => Duration::ZERO,
+        Hint::None | Hint::UploadGone => Duration::ZERO,
     }
 }
 

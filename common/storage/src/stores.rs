@@ -7,7 +7,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory, path::Path as ObjectPath};
+use object_store::{
+    ObjectStore, local::LocalFileSystem, memory::InMemory, multipart::MultipartStore, path::Path as ObjectPath,
+};
 
 use crate::{
     client,
@@ -39,8 +41,17 @@ struct Shared {
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) store: Arc<dyn ObjectStore>,
+    /// The same store, for objects in parts; `None`: it takes an object of any size at once.
+    pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
     /// `None`: the store is as near as the memory or the disk, and is asked without limits.
     pub(crate) traffic: Option<Arc<Traffic>>,
+}
+
+impl Client {
+    /// A client of a store that takes objects in parts.
+    fn in_parts<S: ObjectStore + MultipartStore>(store: Arc<S>, traffic: Option<Arc<Traffic>>) -> Self {
+        Self { store: Arc::clone(&store) as _, uploads: Some(store), traffic }
+    }
 }
 
 /// One client per bucket and profile.
@@ -105,12 +116,21 @@ impl Stores {
 }
 
 impl Shared {
+    /// The client of a bucket and profile, built once.
     fn client(&self, url: &StoreUrl, granted: &Granted) -> Result<Client, StorageError> {
-        self.kept(url, granted, || match url.scheme() {
-            Scheme::Memory => Ok(memory_store(url.container())),
-            Scheme::File => Ok(Arc::new(LocalFileSystem::new())),
-            Scheme::S3 => client::s3(url, &granted.s3, &self.config),
-        })
+        let key = ClientKey { scheme: url.scheme(), container: url.container().to_owned(), profile: granted.profile };
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let traffic = self.traffic(url.scheme(), granted);
+        let client = match url.scheme() {
+            Scheme::Memory => Client::in_parts(memory_store(url.container()), traffic),
+            Scheme::File => Client { store: Arc::new(LocalFileSystem::new()), uploads: None, traffic },
+            Scheme::S3 => Client::in_parts(client::s3(url, &granted.s3, &self.config)?, traffic),
+        };
+        clients.insert(key, client.clone());
+        Ok(client)
     }
 
     /// The traffic to a store that is opened for the first time.
@@ -121,23 +141,6 @@ impl Shared {
         };
         let most = granted.limits.concurrent.map_or(MOST_REQUESTS, NonZeroU32::get);
         is_far.then(|| Arc::new(Traffic::new(most)))
-    }
-
-    /// The client of a bucket and profile, built once.
-    fn kept(
-        &self,
-        url: &StoreUrl,
-        granted: &Granted,
-        build: impl FnOnce() -> Result<Arc<dyn ObjectStore>, StorageError>,
-    ) -> Result<Client, StorageError> {
-        let key = ClientKey { scheme: url.scheme(), container: url.container().to_owned(), profile: granted.profile };
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&key) {
-            return Ok(client.clone());
-        }
-        let client = Client { store: build()?, traffic: self.traffic(url.scheme(), granted) };
-        clients.insert(key, client.clone());
-        Ok(client)
     }
 }
 

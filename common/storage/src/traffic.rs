@@ -68,7 +68,7 @@ impl Traffic {
     fn lane(&self, kind: RequestKind) -> &Arc<Lane> {
         match kind {
             RequestKind::Get | RequestKind::Head | RequestKind::List => &self.reads,
-            RequestKind::Put | RequestKind::Delete => &self.writes,
+            RequestKind::Put | RequestKind::Part | RequestKind::Upload | RequestKind::Delete => &self.writes,
         }
     }
 
@@ -150,7 +150,7 @@ impl Ticket {
             Ok(_) => Signal::Answered { is_slow: load.latencies.note(SizeClass::new(kind, bytes), latency) },
             Err(fault) => match fault.hint {
                 Hint::Throttled { .. } => Signal::Throttled,
-                Hint::None => Signal::Failed,
+                Hint::None | Hint::UploadGone => Signal::Failed,
             },
         };
         let before = load.limit.limit();

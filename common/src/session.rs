@@ -11,6 +11,7 @@ use crate::{
     ByteCount, Counts, TaskFailure,
     ids::{Epoch, Incarnation, LeaseId, StageAddress, SyncSeq, TaskIndex, WorkerId},
     plan::{FunctionId, StageFunction},
+    request_rate::RequestBudget,
     task_set::TaskRange,
 };
 
@@ -136,4 +137,6 @@ pub struct SyncResponse {
     pub reports_accepted_through: u64,
     /// The latest time for the next call, from this answer.
     pub next_sync_after: Duration,
+    /// What this worker may ask of the stores, from now on.
+    pub request_budgets: Vec<RequestBudget>,
 }

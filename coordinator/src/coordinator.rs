@@ -93,7 +93,8 @@ impl Coordinator {
 
     /// Starts a coordinator of these parts. Call it on a tokio runtime.
     pub fn start_with(parts: CoordinatorParts) -> (Self, CoordinatorTask) {
-        let CoordinatorParts { settings, stores, journal, surroundings } = parts;
+        let CoordinatorParts { mut settings, stores, journal, surroundings } = parts;
+        settings.request_limits.extend(stores.config().request_limits());
         Self::start_preparing(settings, Arc::new(Door::new(stores)), journal, surroundings)
     }
 

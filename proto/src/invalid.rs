@@ -52,4 +52,5 @@ invalid! {
     InvalidReport: "lease report";
     InvalidSyncRequest: "sync request";
     InvalidSyncResponse: "sync response";
+    InvalidRequestBudget: "request budget";
 }

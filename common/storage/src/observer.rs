@@ -23,6 +23,16 @@ pub enum RequestKind {
     List,
 }
 
+impl RequestKind {
+    /// Whether it reads, asks or lists, as stores count for their limits; the others change what is there.
+    pub fn is_read(self) -> bool {
+        match self {
+            Self::Get | Self::Head | Self::List => true,
+            Self::Put | Self::Part | Self::Upload | Self::Delete => false,
+        }
+    }
+}
+
 /// Is told of every request. Called on the async threads: it must not block.
 pub trait Observer: Send + Sync {
     /// Attempt number `attempt` (from 1) of a request for `url` begins. `bytes` is the length of what a PUT or a part

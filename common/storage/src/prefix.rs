@@ -17,8 +17,8 @@ use crate::{
     observer::{Observer, RequestKind},
     profile::Access,
     retry::{self, RetryPolicy},
-    stores::{Client, Watch},
-    traffic::Traffic,
+    stores::{Reach, Watch},
+    traffic::{RequestBudgets, Traffic},
     upload::UploadSizes,
     url::{Scheme, StoreUrl, checked_segment},
 };
@@ -39,6 +39,8 @@ pub(crate) struct Place {
     pub(crate) upload_sizes: UploadSizes,
     /// `None`: without limits.
     pub(crate) traffic: Option<Arc<Traffic>>,
+    /// The coordinator's.
+    budgets: Arc<RequestBudgets>,
     /// Reads local files.
     pub(crate) local_reads: LocalReads,
     access: Access,
@@ -71,8 +73,7 @@ impl Prefix {
         url: StoreUrl,
         access: Access,
         root: ObjectPath,
-        client: Client,
-        local_reads: LocalReads,
+        Reach { client, local_reads, budgets }: Reach,
         config: &StoreConfig,
         watch: Watch,
     ) -> Self {
@@ -83,6 +84,7 @@ impl Prefix {
             uploads: client.uploads,
             upload_sizes: config.upload_sizes,
             traffic: client.traffic,
+            budgets,
             local_reads,
             access,
             retry: config.retry,
@@ -186,7 +188,7 @@ impl Prefix {
             traffic.note_request();
         }
         loop {
-            let fault = match self.attempt(request, attempt, attempt_once()).await {
+            let fault = match self.attempt(request, attempt, &attempt_once).await {
                 Ok(answer) => {
                     self.give_back_retry(attempt > request.first_attempt);
                     return Ok(answer);
@@ -234,21 +236,63 @@ impl Prefix {
         }
     }
 
-    async fn attempt<T>(
+    /// Sends a request when its turn has come.
+    async fn attempt<T, F, A>(&self, request: &Request<'_>, attempt: u32, attempt_once: &F) -> Result<T, Fault>
+    where
+        F: Fn() -> A + Send + Sync,
+        A: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        self.place.budgets.wait(request.kind, &self.place.url).await;
+        let Some(traffic) = &self.place.traffic else {
+            return self.attempt_now(request, attempt, attempt_once()).await;
+        };
+        let ticket = traffic.admit(request.kind).await;
+        let first = self.attempt_now(request, attempt, attempt_once());
+        let answer = match traffic.hedge_after(request.kind, request.bytes) {
+            Some(patience) => self.hedged(request, attempt, (first, patience), attempt_once).await,
+            None => first.await,
+        };
+        ticket.note(request.kind, request.bytes, &answer);
+        answer
+    }
+
+    /// Waits for the answer to a read with `patience`, then sends it once more: the first answer counts.
+    async fn hedged<T, F, A>(
         &self,
         request: &Request<'_>,
         attempt: u32,
-        answer: impl Future<Output = Result<T, Fault>> + Send,
-    ) -> Result<T, Fault> {
-        let ticket = match &self.place.traffic {
-            Some(traffic) => Some(traffic.admit(request.kind).await),
-            None => None,
-        };
-        let answer = self.attempt_now(request, attempt, answer).await;
-        if let Some(ticket) = ticket {
-            ticket.note(request.kind, request.bytes, &answer);
+        (first, patience): (impl Future<Output = Result<T, Fault>> + Send, Duration),
+        attempt_once: &F,
+    ) -> Result<T, Fault>
+    where
+        F: Fn() -> A + Send + Sync,
+        A: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        let mut first = std::pin::pin!(first);
+        tokio::select! {
+            biased;
+            answer = &mut first => return answer,
+            () = tokio::time::sleep(patience) => {}
         }
-        answer
+        let traffic = self.place.traffic.as_ref().filter(|_| self.place.budgets.try_take(request.kind, &self.place.url));
+        let Some(_ticket) = traffic.and_then(|traffic| traffic.try_hedge(request.kind)) else {
+            return first.await;
+        };
+        tracing::debug!(url = request.urls.first(), ?patience, "a read takes long and is sent a second time");
+        let mut second = std::pin::pin!(self.attempt_now(request, attempt.saturating_add(1), attempt_once()));
+        tokio::select! {
+            biased;
+            answer = &mut first => match answer {
+                Ok(answer) => Ok(answer),
+                Err(fault) => second.await.map_err(|_also| fault),
+            },
+            answer = &mut second => match answer {
+                Ok(answer) => Ok(answer),
+                Err(_fault) => first.await,
+            },
+        }
     }
 
     async fn attempt_now<T>(

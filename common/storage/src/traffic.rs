@@ -5,7 +5,10 @@
 
 mod concurrency;
 mod gate;
+mod hedge;
 mod latency;
+mod rate;
+mod request_budgets;
 mod retry_budget;
 
 use std::{
@@ -18,6 +21,7 @@ use tokio::time::Instant;
 use self::{
     concurrency::{ConcurrencyLimit, Observation, Signal},
     gate::{Gate, Permit},
+    hedge::{HedgeBudget, MAX_HEDGED_BYTES, patience},
     latency::{Latencies, SizeClass},
     retry_budget::RetryBudget,
 };
@@ -27,6 +31,7 @@ use crate::{
 };
 
 pub use self::concurrency::{MOST_REQUESTS, START_REQUESTS};
+pub(crate) use self::request_budgets::RequestBudgets;
 
 /// The longest sleep of a retry that waits for the budget: what others give back meanwhile is seen by then.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
@@ -38,6 +43,7 @@ pub(crate) struct Traffic {
     reads: Arc<Lane>,
     writes: Arc<Lane>,
     retries: Mutex<RetryBudget>,
+    hedges: Mutex<HedgeBudget>,
 }
 
 /// Requests that are limited together.
@@ -62,21 +68,44 @@ impl Traffic {
             reads: Arc::new(Lane::new("reads", most)),
             writes: Arc::new(Lane::new("writes", most)),
             retries: Mutex::new(RetryBudget::new()),
+            hedges: Mutex::default(),
         }
     }
 
     fn lane(&self, kind: RequestKind) -> &Arc<Lane> {
-        match kind {
-            RequestKind::Get | RequestKind::Head | RequestKind::List => &self.reads,
-            RequestKind::Put | RequestKind::Part | RequestKind::Upload | RequestKind::Delete => &self.writes,
-        }
+        if kind.is_read() { &self.reads } else { &self.writes }
     }
 
     /// Waits until one more request of `kind` may be sent. In the order of asking; whoever stops waiting takes nothing.
     pub(crate) async fn admit(&self, kind: RequestKind) -> Ticket {
-        let lane = Arc::clone(self.lane(kind));
-        let permit = lane.gate.enter().await;
-        Ticket { lane, _permit: permit, started: self.started, sent_at: Instant::now() }
+        let permit = self.lane(kind).gate.enter().await;
+        self.ticket(kind, permit)
+    }
+
+    fn ticket(&self, kind: RequestKind, permit: Permit) -> Ticket {
+        Ticket { lane: Arc::clone(self.lane(kind)), _permit: permit, started: self.started, sent_at: Instant::now() }
+    }
+
+    /// How long to wait for the answer to a request before a second one is sent; `None`: for ever, because it is not a
+    /// read, or a large one, or too little is known.
+    pub(crate) fn hedge_after(&self, kind: RequestKind, bytes: u64) -> Option<Duration> {
+        if kind != RequestKind::Get || bytes > MAX_HEDGED_BYTES {
+            return None;
+        }
+        self.hedge_budget().note_read();
+        let usual = self.lane(kind).load().latencies.usual(SizeClass::new(kind, bytes))?;
+        Some(patience(usual))
+    }
+
+    /// Lets a second request through, if few enough were sent and it need not wait.
+    pub(crate) fn try_hedge(&self, kind: RequestKind) -> Option<Ticket> {
+        let permit = self.lane(kind).gate.try_enter()?;
+        let ticket = self.ticket(kind, permit);
+        self.hedge_budget().take().then_some(ticket)
+    }
+
+    fn hedge_budget(&self) -> MutexGuard<'_, HedgeBudget> {
+        self.hedges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts the body of an answer that has begun. It does not wait: an answer is finished before new requests begin,

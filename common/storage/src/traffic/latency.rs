@@ -1,8 +1,12 @@
-//! How long requests of one kind and size take: the quickest lately, against which an answer counts as slow.
+//! How long requests of one kind and size take: the quickest lately, against which an answer counts as slow, and how
+//! long most take.
 //!
 //! Pure. Requests are compared with their like only: a large object takes longer than a small one on any store.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use crate::observer::RequestKind;
 
@@ -14,6 +18,12 @@ const NEVER_SLOW: Duration = Duration::from_millis(5);
 
 /// The quickest answer is forgotten slowly, a thousandth per answer, so that what has changed for good is accepted.
 const FORGETTING: u32 = 1000;
+
+/// Answers that are remembered of each class.
+const REMEMBERED: usize = 100;
+
+/// So many answers say what is usual.
+const ENOUGH: usize = 40;
 
 /// Requests that may be compared: of one kind, their bytes within a factor of four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,16 +38,38 @@ impl SizeClass {
 /// What is known of a lane's latencies: 33 sizes at the most of each kind.
 #[derive(Debug, Default)]
 pub(crate) struct Latencies {
-    quickest: BTreeMap<SizeClass, Duration>,
+    classes: BTreeMap<SizeClass, Recent>,
+}
+
+/// The answers of one class.
+#[derive(Debug)]
+struct Recent {
+    quickest: Duration,
+    /// The latest last.
+    latencies: VecDeque<Duration>,
 }
 
 impl Latencies {
     /// Takes one answer in; says whether it was slow.
     pub(crate) fn note(&mut self, class: SizeClass, latency: Duration) -> bool {
-        let quickest = self.quickest.entry(class).or_insert(latency);
-        let risen = quickest.saturating_add(*quickest / FORGETTING);
-        *quickest = latency.min(risen);
-        latency > NEVER_SLOW && latency > quickest.saturating_mul(SLOW_FACTOR)
+        let new = || Recent { quickest: latency, latencies: VecDeque::with_capacity(REMEMBERED) };
+        let recent = self.classes.entry(class).or_insert_with(new);
+        let risen = recent.quickest.saturating_add(recent.quickest / FORGETTING);
+        recent.quickest = latency.min(risen);
+        if recent.latencies.len() >= REMEMBERED {
+            recent.latencies.pop_front();
+        }
+        recent.latencies.push_back(latency);
+        latency > NEVER_SLOW && latency > recent.quickest.saturating_mul(SLOW_FACTOR)
+    }
+
+    /// What 95 of 100 answers of the class took at the most; `None` while too few are known.
+    pub(crate) fn usual(&self, class: SizeClass) -> Option<Duration> {
+        let recent = self.classes.get(&class).filter(|recent| recent.latencies.len() >= ENOUGH)?;
+        let mut latencies: Vec<Duration> = recent.latencies.iter().copied().collect();
+        let rank = latencies.len() * 95 / 100;
+        let (_, usual, _) = latencies.select_nth_unstable(rank.min(latencies.len() - 1));
+        Some(*usual)
     }
 }
 
@@ -71,6 +103,23 @@ mod tests {
         let slow = (0..5000).filter(|_| latencies.note(class, ms(100))).count();
         assert!((500..2000).contains(&slow), "{slow} answers were slow");
         assert!(!latencies.note(class, ms(100)));
+    }
+
+    #[test]
+    fn what_is_usual_is_known_after_some_answers_and_leaves_out_the_slowest() {
+        let mut latencies = Latencies::default();
+        let class = SizeClass::new(GET, 0);
+        for millis in 1..40 {
+            latencies.note(class, ms(millis));
+            assert_eq!(latencies.usual(class), None);
+        }
+        latencies.note(class, ms(40));
+        assert_eq!(latencies.usual(class), Some(ms(39)));
+        for _ in 0..96 {
+            latencies.note(class, ms(7));
+        }
+        assert_eq!(latencies.usual(class), Some(ms(7)), "the latest hundred count");
+        assert_eq!(latencies.usual(SizeClass::new(GET, 5000)), None);
     }
 
     #[test]

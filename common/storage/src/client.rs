@@ -21,11 +21,7 @@ use crate::{
 };
 
 /// A client for the bucket of `url`.
-pub(crate) fn s3(
-    url: &StoreUrl,
-    settings: &S3Settings,
-    config: &StoreConfig,
-) -> Result<Arc<AmazonS3>, StorageError> {
+pub(crate) fn s3(url: &StoreUrl, settings: &S3Settings, config: &StoreConfig) -> Result<Arc<AmazonS3>, StorageError> {
     build(url.container(), settings, config).map_err(|fault| fault.of(Operation::Open, url))
 }
 

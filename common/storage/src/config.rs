@@ -190,9 +190,7 @@ impl StoreConfig {
             (Some((index, profile)), _) => {
                 Ok(Granted { profile: Some(index), s3: profile.s3.clone(), limits: profile.limits })
             }
-            (None, Some(open)) => {
-                Ok(Granted { profile: None, s3: open.clone(), limits: RequestLimits::default() })
-            }
+            (None, Some(open)) => Ok(Granted { profile: None, s3: open.clone(), limits: RequestLimits::default() }),
             (None, None) => denied("no store profile covers it; add a [[stores]] table with this prefix".to_owned()),
         }
     }

@@ -276,11 +276,12 @@ impl Prefix {
             answer = &mut first => return answer,
             () = tokio::time::sleep(patience) => {}
         }
-        let traffic = self.place.traffic.as_ref().filter(|_| self.place.budgets.try_take(request.kind, &self.place.url));
+        let traffic =
+            self.place.traffic.as_ref().filter(|_| self.place.budgets.try_take(request.kind, &self.place.url));
         let Some(_ticket) = traffic.and_then(|traffic| traffic.try_hedge(request.kind)) else {
             return first.await;
         };
-        tracing::debug!(url = request.urls.first(), ?patience, "a read takes long and is sent a second time");
+        tracing::debug!(url = ?request.urls.first(), ?patience, "a read takes long and is sent a second time");
         let mut second = std::pin::pin!(self.attempt_now(request, attempt.saturating_add(1), attempt_once()));
         tokio::select! {
             biased;
@@ -312,9 +313,7 @@ impl Prefix {
             self.watch.observers.iter().for_each(|to| to.request(request.kind, url, request.bytes, attempt));
         }
         let limit = match request.kind {
-            RequestKind::Put | RequestKind::Part | RequestKind::Upload | RequestKind::Delete => {
-                self.place.put_timeout
-            }
+            RequestKind::Put | RequestKind::Part | RequestKind::Upload | RequestKind::Delete => self.place.put_timeout,
             RequestKind::Get | RequestKind::Head | RequestKind::List => {
                 deadline::of_read(self.place.request_timeout, request.bytes)
             }

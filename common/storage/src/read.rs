@@ -17,6 +17,7 @@ use crate::{
     observer::RequestKind,
     prefix::{Prefix, Request},
     ranges,
+    traffic::Traffic,
     url::Scheme,
 };
 
@@ -195,7 +196,7 @@ impl SizedObject {
     /// for again; a length other than the first one is an error then. `None`: it was deleted in between.
     pub async fn bytes(self) -> Result<Option<Bytes>, StorageError> {
         let Self { prefix, path, url, length, answer } = self;
-        let under_way = prefix.place.traffic.as_ref().map(|traffic| traffic.admit_body());
+        let under_way = prefix.place.traffic.as_deref().map(Traffic::admit_body);
         match prefix.body(&url, answer).await {
             Ok(bytes) => return Ok(Some(bytes)),
             Err(fault) if fault.class == ErrorClass::TryAgain => {}

@@ -10,7 +10,6 @@ use std::{
 use object_store::{
     ObjectStore, local::LocalFileSystem, memory::InMemory, multipart::MultipartStore, path::Path as ObjectPath,
 };
-
 use rechunk_common::request_rate::RequestBudget;
 
 use crate::{
@@ -91,12 +90,8 @@ impl fmt::Debug for Stores {
 impl Stores {
     /// The stores that `config` allows; nothing is opened yet.
     pub fn new(config: StoreConfig) -> Self {
-        let shared = Shared {
-            config,
-            clients: Mutex::default(),
-            local_reads: LocalReads::default(),
-            budgets: Arc::default(),
-        };
+        let shared =
+            Shared { config, clients: Mutex::default(), local_reads: LocalReads::default(), budgets: Arc::default() };
         Self { shared: Arc::new(shared), watch: Watch::default() }
     }
 

@@ -3,18 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::join_all};
+use rechunk_common::request_rate::{RequestBudget, RequestRate};
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     Access, CountingObserver, Effect, ErrorClass, FaultRule, Faults, LeaseLost, Prefix, RequestKind, RetryPolicy,
-    START_REQUESTS, StorageError, StoreConfig, StoreProfile, StoreUrl, Stores, Unguarded, WriteGuard,
-    traffic::Traffic,
+    START_REQUESTS, StorageError, StoreConfig, StoreProfile, StoreUrl, Stores, Unguarded, WriteGuard, traffic::Traffic,
 };
 
 const GET: RequestKind = RequestKind::Get;
 const PUT: RequestKind = RequestKind::Put;
 
 struct Far {
+    stores: Stores,
     prefix: Prefix,
     seen: Arc<CountingObserver>,
     faults: Arc<Faults>,
@@ -30,7 +31,8 @@ impl Far {
         let config = config.with_traffic_everywhere();
         let stores = Stores::new(config).with_observer(seen.clone()).with_faults(faults.clone());
         let url = StoreUrl::parse(&format!("memory://traffic-tests-{name}/root")).unwrap();
-        Self { prefix: stores.open(&url, Access::ReadWrite).unwrap(), seen, faults }
+        let prefix = stores.open(&url, Access::ReadWrite).unwrap();
+        Self { stores, prefix, seen, faults }
     }
 
     fn traffic(&self) -> &Traffic {
@@ -132,4 +134,110 @@ async fn a_write_whose_lease_ends_while_it_waits_for_its_turn_is_not_sent() {
     first.unwrap();
     assert_eq!(second.unwrap_err().class, ErrorClass::LeaseLost);
     assert_eq!(store.seen.count(PUT), 1);
+}
+
+/// A store that has answered often enough to know what is usual: five milliseconds.
+async fn familiar(name: &str, reads: usize) -> Far {
+    let store = Far::new(name);
+    store.prefix.put("k", "v", &Unguarded).await.unwrap();
+    store.faults.add(FaultRule::every(GET, Effect::Delay(Duration::from_millis(5))));
+    assert_eq!(store.read(reads).await, []);
+    store.faults.clear();
+    store.seen.clear();
+    store
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_takes_unusually_long_is_sent_again_and_the_first_answer_wins() {
+    let store = familiar("hedge", 100).await;
+    store.faults.add(FaultRule::nth(GET, 1, Effect::Delay(Duration::from_secs(20))));
+    let started = Instant::now();
+    let read = store.prefix.get_range("k", 0..1).await.unwrap();
+    assert_eq!(read.as_deref(), Some(&b"v"[..]));
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    let attempts: Vec<_> = store.seen.of_kind(GET).iter().map(|get| get.attempt).collect();
+    assert_eq!(attempts, [2], "the slow one was given up before it was sent");
+    assert_eq!(store.seen.bytes_received(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_request_that_fails_leaves_the_first_its_time() {
+    let store = familiar("hedge-fails", 100).await;
+    store.faults.add(FaultRule::nth(GET, 1, Effect::Delay(Duration::from_secs(20))));
+    store.faults.add(FaultRule::nth(GET, 2, Effect::Fail(ErrorClass::Denied)));
+    let read = store.prefix.get_range("k", 0..1).await.unwrap();
+    assert_eq!(read.as_deref(), Some(&b"v"[..]));
+    let attempts: Vec<_> = store.seen.of_kind(GET).iter().map(|get| get.attempt).collect();
+    assert_eq!(attempts, [2, 1], "both were sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_every_read_is_slow_few_are_sent_twice() {
+    let store = familiar("hedge-share", 200).await;
+    store.faults.add(FaultRule::every(GET, Effect::Delay(Duration::from_secs(2))));
+    for _ in 0..200 {
+        assert_eq!(store.read(5).await, []);
+    }
+    let repeated = store.seen.repeated();
+    assert!((1..=36).contains(&repeated), "{repeated} of 1200");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_twice_while_too_little_is_known_nor_a_large_read_nor_a_write() {
+    let store = Far::new("no-hedge");
+    let large = vec![0_u8; (4 << 20) + 1];
+    let length = large.len() as u64;
+    store.prefix.put("k", large, &Unguarded).await.unwrap();
+    for _ in 0..100 {
+        store.prefix.get_range("k", 0..length).await.unwrap();
+        store.prefix.put("w", "v", &Unguarded).await.unwrap();
+    }
+    for kind in [GET, PUT] {
+        store.faults.add(FaultRule::every(kind, Effect::Delay(Duration::from_secs(2))));
+    }
+    assert_eq!(store.read(20).await, [], "no read of this size was seen before");
+    store.prefix.get_range("k", 0..length).await.unwrap();
+    store.prefix.put("w", "v", &Unguarded).await.unwrap();
+    assert_eq!(store.seen.repeated(), 0);
+}
+
+fn budget(prefix: &str, gets: u32) -> RequestBudget {
+    RequestBudget { prefix: prefix.to_owned(), gets: RequestRate::per_second(gets), puts: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_keep_to_the_rate_that_was_given_out() {
+    let store = Far::new("rate");
+    store.prefix.put("k", "v", &Unguarded).await.unwrap();
+    let set = |budgets: &[RequestBudget]| store.stores.set_request_budgets(budgets);
+    set(&[budget("memory://traffic-tests-rate", 1000), budget("memory://traffic-tests-rate/root", 10)]);
+    let started = Instant::now();
+    assert_eq!(store.read(51).await, []);
+    let elapsed = started.elapsed();
+    assert!((4990..5100).contains(&elapsed.as_millis()), "the longest prefix holds: {elapsed:?}");
+    let started = Instant::now();
+    for _ in 0..50 {
+        store.prefix.put("k", "v", &Unguarded).await.unwrap();
+    }
+    assert_eq!(started.elapsed(), Duration::ZERO, "writes have no limit here");
+    set(&[]);
+    assert_eq!(store.read(50).await, []);
+    assert_eq!(started.elapsed(), Duration::ZERO, "nor has anything any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_wait_at_a_slow_rate_go_on_when_it_rises() {
+    let store = Far::new("rate-rises");
+    store.prefix.put("k", "v", &Unguarded).await.unwrap();
+    let prefix = "memory://traffic-tests-rate-rises";
+    let slow = RequestBudget { gets: RequestRate::per_1000_seconds(1), ..budget(prefix, 1) };
+    store.stores.set_request_budgets(&[slow]);
+    let started = Instant::now();
+    let raise = async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        store.stores.set_request_budgets(&[budget(prefix, 100)]);
+    };
+    let (errors, ()) = tokio::join!(store.read(20), raise);
+    assert_eq!(errors, []);
+    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
 }

@@ -119,7 +119,8 @@ impl Object {
                 let under_way = guard.begin_write();
                 self.prefix
                     .to_its_end(guard, async move {
-                        match object.uploads.create_multipart(&object.path).await {
+                        let begun = object.uploads.create_multipart(&object.path).await;
+                        match begun {
                             // Whoever drops it, also where nobody waits any more, aborts it.
                             Ok(id) => Ok(Upload::new(object, id, under_way)),
                             Err(error) => Err(object.prefix.write_fault(&error)),
@@ -160,11 +161,9 @@ impl Upload {
     }
 
     async fn write(&mut self, parts: &[PutPayload], guard: &dyn WriteGuard) -> Result<(), StorageError> {
-        let sent = stream::iter(parts.iter().enumerate())
-            .map(|(number, part)| self.put_part(number, part, guard).boxed())
-            .buffered(PARTS_AT_A_TIME)
-            .try_collect::<Vec<PartId>>()
-            .await?;
+        let send = |(number, part)| self.put_part(number, part, guard).boxed();
+        let sends: Vec<_> = parts.iter().enumerate().map(send).collect();
+        let sent: Vec<PartId> = stream::iter(sends).buffered(PARTS_AT_A_TIME).try_collect().await?;
         self.complete(sent, guard).await?;
         self.is_complete = true;
         Ok(())

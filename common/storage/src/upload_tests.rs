@@ -25,7 +25,8 @@ impl Bench {
     fn new(name: &str) -> Self {
         let (seen, faults) = (Arc::new(CountingObserver::new()), Arc::new(Faults::new()));
         let retry = RetryPolicy { base_delay: Duration::ZERO, ..RetryPolicy::default() };
-        let config = StoreConfig::environment().with_retry(retry).with_upload_sizes(UploadSizes { threshold: 10, part: 5 });
+        let config =
+            StoreConfig::environment().with_retry(retry).with_upload_sizes(UploadSizes { threshold: 10, part: 5 });
         let stores = Stores::new(config).with_observer(seen.clone()).with_faults(faults.clone());
         let url = StoreUrl::parse(&format!("memory://upload-tests-{name}/root")).unwrap();
         Self { prefix: stores.open(&url, Access::ReadWrite).unwrap(), seen, faults }
@@ -75,7 +76,10 @@ impl WriteGuard for Lease {
 fn a_payload_is_cut_into_equal_parts_across_its_pieces() {
     let cut = |pieces: &[&'static str], part| -> Vec<String> {
         let payload: PutPayload = pieces.iter().map(|piece| Bytes::from_static(piece.as_bytes())).collect();
-        split(&payload, part).iter().map(|part| String::from_utf8(part.iter().flatten().copied().collect()).unwrap()).collect()
+        split(&payload, part)
+            .iter()
+            .map(|part| String::from_utf8(part.iter().flatten().copied().collect()).unwrap())
+            .collect()
     };
     assert_eq!(cut(&["ab", "", "cdefgh", "i"], 4), ["abcd", "efgh", "i"]);
     assert_eq!(cut(&["abcdefgh"], 4), ["abcd", "efgh"]);

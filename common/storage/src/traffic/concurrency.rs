@@ -75,14 +75,14 @@ impl ConcurrencyLimit {
         match observation.signal {
             Signal::Failed => {}
             // Of the requests that were under way together each may be refused: that is one refusal.
-            Signal::Throttled if self.decreased_at.is_some_and(|at| observation.sent_at < at) => {}
+            Signal::Throttled if self.decreased_at.is_some_and(|at| observation.sent_at <= at) => {}
             Signal::Throttled => self.decrease(AFTER_THROTTLING, 1.0, observation.now),
             Signal::Answered { is_slow } => self.note_answer(is_slow, observation),
         }
     }
 
     fn note_answer(&mut self, is_slow: bool, observation: Observation) {
-        if self.decreased_at.is_some_and(|at| observation.sent_at < at) {
+        if self.decreased_at.is_some_and(|at| observation.sent_at <= at) {
             return;
         }
         self.answers += 1;

@@ -15,7 +15,6 @@ pub mod memory_share;
 pub mod plan;
 pub mod refusal;
 pub mod request;
-pub mod request_rate;
 pub mod session;
 pub mod task_set;
 

@@ -67,9 +67,6 @@ pub const MAX_BLOSC_BUFFER: ByteCount = ByteCount((1 << 31) - 1 - 16);
 /// One decoded chunk, whatever the codec.
 pub const MAX_CHUNK_BYTES: ByteCount = ByteCount(1 << 40);
 
-/// `[[stores]]` tables of one configuration: their request rates travel in every `Sync`.
-pub const MAX_STORE_TABLES: usize = 1_000;
-
 /// The longest that one `Sync` waits for work.
 pub const MAX_SYNC_WAIT: Duration = Duration::from_secs(20);
 

@@ -11,7 +11,6 @@ use crate::{
     ByteCount, Counts, TaskFailure,
     ids::{Epoch, Incarnation, LeaseId, StageAddress, SyncSeq, TaskIndex, WorkerId},
     plan::{FunctionId, StageFunction},
-    request_rate::RequestBudget,
     task_set::TaskRange,
 };
 
@@ -137,6 +136,4 @@ pub struct SyncResponse {
     pub reports_accepted_through: u64,
     /// The latest time for the next call, from this answer.
     pub next_sync_after: Duration,
-    /// What this worker may ask of the stores, from now on.
-    pub request_budgets: Vec<RequestBudget>,
 }

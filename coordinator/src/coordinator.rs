@@ -93,8 +93,7 @@ impl Coordinator {
 
     /// Starts a coordinator of these parts. Call it on a tokio runtime.
     pub fn start_with(parts: CoordinatorParts) -> (Self, CoordinatorTask) {
-        let CoordinatorParts { mut settings, stores, journal, surroundings } = parts;
-        settings.request_limits.extend(stores.config().request_limits());
+        let CoordinatorParts { settings, stores, journal, surroundings } = parts;
         Self::start_preparing(settings, Arc::new(Door::new(stores)), journal, surroundings)
     }
 

@@ -1,6 +1,6 @@
 //! What a coordinator is started with.
 
-use rechunk_common::{ByteCount, job::WorkerView, plan::StageFunction, request_rate::RequestBudget};
+use rechunk_common::{ByteCount, job::WorkerView, plan::StageFunction};
 
 use crate::door::Fleet;
 
@@ -11,8 +11,6 @@ pub struct CoordinatorSettings {
     pub scheduler: rechunk_scheduler::Settings,
     /// What plans are made for.
     pub fleet: FleetSettings,
-    /// What all workers together may ask of the stores, beside what the stores' configuration says.
-    pub request_limits: Vec<RequestBudget>,
 }
 
 /// What is taken for granted of workers when a plan is made.

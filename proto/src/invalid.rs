@@ -52,5 +52,4 @@ invalid! {
     InvalidReport: "lease report";
     InvalidSyncRequest: "sync request";
     InvalidSyncResponse: "sync response";
-    InvalidRequestBudget: "request budget";
 }

@@ -4,7 +4,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use rechunk_common::{limits, request_rate::RequestBudget};
+use rechunk_common::limits;
 
 use crate::{
     error::{ErrorClass, Operation, StorageError},
@@ -154,17 +154,6 @@ impl StoreConfig {
     /// The profiles.
     pub fn profiles(&self) -> &[StoreProfile] {
         &self.profiles
-    }
-
-    /// The request rates of the tables that have some, for the whole fleet.
-    pub fn request_limits(&self) -> Vec<RequestBudget> {
-        let limited = self.profiles.iter().filter(|profile| profile.limits.gets.or(profile.limits.puts).is_some());
-        let budget = |profile: &StoreProfile| RequestBudget {
-            prefix: profile.prefix.to_string(),
-            gets: profile.limits.gets,
-            puts: profile.limits.puts,
-        };
-        limited.map(budget).collect()
     }
 
     /// The settings that hold for `url`, or why it may not be used so.

@@ -5,7 +5,6 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32, path::PathBuf};
 
-use rechunk_common::{limits::MAX_STORE_TABLES, request_rate::RequestRate};
 use serde::Deserialize;
 
 use crate::{
@@ -24,12 +23,6 @@ pub enum ConfigError {
         line: usize,
         /// What is wrong.
         message: String,
-    },
-    /// More tables than the limit.
-    #[error("the configuration has {tables} [[stores]] tables, and at most {MAX_STORE_TABLES} are allowed")]
-    TooMany {
-        /// How many there are.
-        tables: usize,
     },
     /// The prefix of a table is not a place.
     #[error("[[stores]] table {table}: {error}")]
@@ -89,8 +82,6 @@ struct Table {
     requester_pays: Option<bool>,
     credentials: Option<CredentialsEntry>,
     max_concurrent_requests: Option<NonZeroU32>,
-    max_gets_per_second: Option<NonZeroU32>,
-    max_puts_per_second: Option<NonZeroU32>,
 }
 
 #[derive(Deserialize)]
@@ -134,9 +125,6 @@ impl StoreConfig {
             line: error.span().map_or(1, |span| line_of(text, span.start)),
             message: error.message().replace('\n', " "),
         })?;
-        if document.stores.len() > MAX_STORE_TABLES {
-            return Err(ConfigError::TooMany { tables: document.stores.len() });
-        }
         let mut seen = BTreeSet::new();
         let mut profiles = Vec::new();
         for (index, table) in document.stores.into_iter().enumerate() {
@@ -169,12 +157,7 @@ impl Table {
             requester_pays: self.requester_pays.unwrap_or(false),
             credentials: self.credentials.map_or(Credentials::Environment, CredentialsEntry::into_credentials),
         };
-        let rate = |limit: Option<NonZeroU32>| limit.and_then(|limit| RequestRate::per_second(limit.get()));
-        let limits = RequestLimits {
-            concurrent: self.max_concurrent_requests,
-            gets: rate(self.max_gets_per_second),
-            puts: rate(self.max_puts_per_second),
-        };
+        let limits = RequestLimits { concurrent: self.max_concurrent_requests };
         Ok(StoreProfile { prefix, access, s3, limits })
     }
 

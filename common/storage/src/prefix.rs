@@ -17,8 +17,8 @@ use crate::{
     observer::{Observer, RequestKind},
     profile::Access,
     retry::{self, RetryPolicy},
-    stores::{Reach, Watch},
-    traffic::{RequestBudgets, Traffic},
+    stores::{Client, Watch},
+    traffic::Traffic,
     upload::UploadSizes,
     url::{Scheme, StoreUrl, checked_segment},
 };
@@ -39,8 +39,6 @@ pub(crate) struct Place {
     pub(crate) upload_sizes: UploadSizes,
     /// `None`: without limits.
     pub(crate) traffic: Option<Arc<Traffic>>,
-    /// The coordinator's.
-    budgets: Arc<RequestBudgets>,
     /// Reads local files.
     pub(crate) local_reads: LocalReads,
     access: Access,
@@ -73,7 +71,8 @@ impl Prefix {
         url: StoreUrl,
         access: Access,
         root: ObjectPath,
-        Reach { client, local_reads, budgets }: Reach,
+        client: Client,
+        local_reads: LocalReads,
         config: &StoreConfig,
         watch: Watch,
     ) -> Self {
@@ -84,7 +83,6 @@ impl Prefix {
             uploads: client.uploads,
             upload_sizes: config.upload_sizes,
             traffic: client.traffic,
-            budgets,
             local_reads,
             access,
             retry: config.retry,
@@ -243,7 +241,6 @@ impl Prefix {
         A: Future<Output = Result<T, Fault>> + Send,
         T: Send,
     {
-        self.place.budgets.wait(request.kind, &self.place.url).await;
         let Some(traffic) = &self.place.traffic else {
             return self.attempt_now(request, attempt, attempt_once()).await;
         };
@@ -276,8 +273,7 @@ impl Prefix {
             answer = &mut first => return answer,
             () = tokio::time::sleep(patience) => {}
         }
-        let traffic =
-            self.place.traffic.as_ref().filter(|_| self.place.budgets.try_take(request.kind, &self.place.url));
+        let traffic = self.place.traffic.as_ref();
         let Some(_ticket) = traffic.and_then(|traffic| traffic.try_hedge(request.kind)) else {
             return first.await;
         };

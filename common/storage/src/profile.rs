@@ -4,8 +4,6 @@
 
 use std::{num::NonZeroU32, path::PathBuf};
 
-use rechunk_common::request_rate::RequestRate;
-
 use crate::url::StoreUrl;
 
 /// What a prefix is opened for, and what a profile allows.
@@ -61,10 +59,6 @@ pub struct StoreProfile {
 pub struct RequestLimits {
     /// Requests of one process at a time, reads and writes each; `None`: [`crate::MOST_REQUESTS`].
     pub concurrent: Option<NonZeroU32>,
-    /// Requests a second of the whole fleet that read, ask or list; `None`: any number.
-    pub gets: Option<RequestRate>,
-    /// Requests a second of the whole fleet that write or delete; `None`: any number.
-    pub puts: Option<RequestRate>,
 }
 
 impl StoreProfile {

@@ -10,7 +10,6 @@ use std::{
 use object_store::{
     ObjectStore, local::LocalFileSystem, memory::InMemory, multipart::MultipartStore, path::Path as ObjectPath,
 };
-use rechunk_common::request_rate::RequestBudget;
 
 use crate::{
     client,
@@ -21,7 +20,7 @@ use crate::{
     observer::Observer,
     prefix::Prefix,
     profile::Access,
-    traffic::{MOST_REQUESTS, RequestBudgets, Traffic},
+    traffic::{MOST_REQUESTS, Traffic},
     url::{Scheme, StoreUrl},
 };
 
@@ -36,7 +35,6 @@ struct Shared {
     config: StoreConfig,
     clients: Mutex<BTreeMap<ClientKey, Client>>,
     local_reads: LocalReads,
-    budgets: Arc<RequestBudgets>,
 }
 
 /// A client and the traffic through it.
@@ -47,13 +45,6 @@ pub(crate) struct Client {
     pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
     /// `None`: the store is as near as the memory or the disk, and is asked without limits.
     pub(crate) traffic: Option<Arc<Traffic>>,
-}
-
-/// What requests to a place go through.
-pub(crate) struct Reach {
-    pub(crate) client: Client,
-    pub(crate) local_reads: LocalReads,
-    pub(crate) budgets: Arc<RequestBudgets>,
 }
 
 impl Client {
@@ -90,8 +81,7 @@ impl fmt::Debug for Stores {
 impl Stores {
     /// The stores that `config` allows; nothing is opened yet.
     pub fn new(config: StoreConfig) -> Self {
-        let shared =
-            Shared { config, clients: Mutex::default(), local_reads: LocalReads::default(), budgets: Arc::default() };
+        let shared = Shared { config, clients: Mutex::default(), local_reads: LocalReads::default() };
         Self { shared: Arc::new(shared), watch: Watch::default() }
     }
 
@@ -114,20 +104,14 @@ impl Stores {
         &self.shared.config
     }
 
-    /// Requests keep to these rates from now on, those of prefixes that are open too; what no budget covers is free.
-    pub fn set_request_budgets(&self, budgets: &[RequestBudget]) {
-        self.shared.budgets.set(budgets);
-    }
-
     /// Opens the place `url` for `access`. Sends nothing: that the place exists shows at the first request.
     pub fn open(&self, url: &StoreUrl, access: Access) -> Result<Prefix, StorageError> {
         let granted = self.shared.config.grant(url, access)?;
         let root = ObjectPath::parse(url.key())
             .map_err(|error| StorageError::new(ErrorClass::Invalid, Operation::Open, url, error.to_string()))?;
         let client = self.shared.client(url, &granted)?;
-        let (local_reads, budgets) = (self.shared.local_reads.clone(), Arc::clone(&self.shared.budgets));
-        let reach = Reach { client, local_reads, budgets };
-        Ok(Prefix::new(url.clone(), access, root, reach, &self.shared.config, self.watch.clone()))
+        let local_reads = self.shared.local_reads.clone();
+        Ok(Prefix::new(url.clone(), access, root, client, local_reads, &self.shared.config, self.watch.clone()))
     }
 }
 

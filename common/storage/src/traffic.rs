@@ -7,8 +7,6 @@ mod concurrency;
 mod gate;
 mod hedge;
 mod latency;
-mod rate;
-mod request_budgets;
 mod retry_budget;
 
 use std::{
@@ -31,7 +29,6 @@ use crate::{
 };
 
 pub use self::concurrency::{MOST_REQUESTS, START_REQUESTS};
-pub(crate) use self::request_budgets::RequestBudgets;
 
 /// The longest sleep of a retry that waits for the budget: what others give back meanwhile is seen by then.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);

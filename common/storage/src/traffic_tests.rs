@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::join_all};
-use rechunk_common::request_rate::{RequestBudget, RequestRate};
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
@@ -15,7 +14,6 @@ const GET: RequestKind = RequestKind::Get;
 const PUT: RequestKind = RequestKind::Put;
 
 struct Far {
-    stores: Stores,
     prefix: Prefix,
     seen: Arc<CountingObserver>,
     faults: Arc<Faults>,
@@ -32,7 +30,7 @@ impl Far {
         let stores = Stores::new(config).with_observer(seen.clone()).with_faults(faults.clone());
         let url = StoreUrl::parse(&format!("memory://traffic-tests-{name}/root")).unwrap();
         let prefix = stores.open(&url, Access::ReadWrite).unwrap();
-        Self { stores, prefix, seen, faults }
+        Self { prefix, seen, faults }
     }
 
     fn traffic(&self) -> &Traffic {
@@ -199,45 +197,4 @@ async fn nothing_is_sent_twice_while_too_little_is_known_nor_a_large_read_nor_a_
     store.prefix.get_range("k", 0..length).await.unwrap();
     store.prefix.put("w", "v", &Unguarded).await.unwrap();
     assert_eq!(store.seen.repeated(), 0);
-}
-
-fn budget(prefix: &str, gets: u32) -> RequestBudget {
-    RequestBudget { prefix: prefix.to_owned(), gets: RequestRate::per_second(gets), puts: None }
-}
-
-#[tokio::test(start_paused = true)]
-async fn requests_keep_to_the_rate_that_was_given_out() {
-    let store = Far::new("rate");
-    store.prefix.put("k", "v", &Unguarded).await.unwrap();
-    let set = |budgets: &[RequestBudget]| store.stores.set_request_budgets(budgets);
-    set(&[budget("memory://traffic-tests-rate", 1000), budget("memory://traffic-tests-rate/root", 10)]);
-    let started = Instant::now();
-    assert_eq!(store.read(51).await, []);
-    let elapsed = started.elapsed();
-    assert!((4990..5100).contains(&elapsed.as_millis()), "the longest prefix holds: {elapsed:?}");
-    let started = Instant::now();
-    for _ in 0..50 {
-        store.prefix.put("k", "v", &Unguarded).await.unwrap();
-    }
-    assert_eq!(started.elapsed(), Duration::ZERO, "writes have no limit here");
-    set(&[]);
-    assert_eq!(store.read(50).await, []);
-    assert_eq!(started.elapsed(), Duration::ZERO, "nor has anything any more");
-}
-
-#[tokio::test(start_paused = true)]
-async fn requests_that_wait_at_a_slow_rate_go_on_when_it_rises() {
-    let store = Far::new("rate-rises");
-    store.prefix.put("k", "v", &Unguarded).await.unwrap();
-    let prefix = "memory://traffic-tests-rate-rises";
-    let slow = RequestBudget { gets: RequestRate::per_1000_seconds(1), ..budget(prefix, 1) };
-    store.stores.set_request_budgets(&[slow]);
-    let started = Instant::now();
-    let raise = async {
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        store.stores.set_request_budgets(&[budget(prefix, 100)]);
-    };
-    let (errors, ()) = tokio::join!(store.read(20), raise);
-    assert_eq!(errors, []);
-    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
 }

@@ -7,7 +7,7 @@
 //! slices of the payload: nothing is copied.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -145,8 +145,8 @@ struct Upload {
 
 /// What is held while an upload is open.
 struct Open {
-    /// The guard waits for the upload's end, its abortion included.
-    under_way: WriteUnderWay,
+    /// The guard waits for the upload's end, its abortion included. Locked by nobody: parts share the upload.
+    under_way: Mutex<WriteUnderWay>,
     /// Cloned into each part that is being sent.
     sending: mpsc::Sender<()>,
     /// Ends when no part is being sent any more.
@@ -156,14 +156,14 @@ struct Open {
 impl Upload {
     fn new(object: Arc<Object>, id: MultipartId, under_way: WriteUnderWay) -> Self {
         let (sending, sent) = mpsc::channel(1);
-        let open = Some(Open { under_way, sending, sent });
+        let open = Some(Open { under_way: Mutex::new(under_way), sending, sent });
         Self { object, id, is_gone: Arc::default(), is_complete: false, open }
     }
 
     async fn write(&mut self, parts: &[PutPayload], guard: &dyn WriteGuard) -> Result<(), StorageError> {
-        let send = |(number, part)| self.put_part(number, part, guard).boxed();
-        let sends: Vec<_> = parts.iter().enumerate().map(send).collect();
-        let sent: Vec<PartId> = stream::iter(sends).buffered(PARTS_AT_A_TIME).try_collect().await?;
+        let put = |(number, part)| self.put_part(number, part, guard).boxed();
+        let puts: Vec<_> = parts.iter().enumerate().map(put).collect();
+        let sent: Vec<PartId> = stream::iter(puts).buffered(PARTS_AT_A_TIME).try_collect().await?;
         self.complete(sent, guard).await?;
         self.is_complete = true;
         Ok(())

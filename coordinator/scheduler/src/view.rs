@@ -53,16 +53,6 @@ impl Scheduler {
         self.jobs.iter().filter(|(_, job)| job.accepted_at.is_some())
     }
 
-    /// How many workers are known.
-    pub fn worker_count(&self) -> usize {
-        self.fleet.len()
-    }
-
-    /// Whether a worker is known.
-    pub fn has_worker(&self, worker: &WorkerId) -> bool {
-        self.fleet.get(worker).is_some()
-    }
-
     /// All workers in the order of their names. `last_heard_at_ms` is a `Timestamp`: the driver translates it.
     pub fn workers(&self) -> Vec<WorkerView> {
         let view = |(id, worker): (&WorkerId, &crate::worker::Worker)| WorkerView {

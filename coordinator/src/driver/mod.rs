@@ -8,7 +8,6 @@ mod conflict;
 mod jobs;
 mod perform;
 mod planning;
-mod request_shares;
 mod requests;
 mod submissions;
 mod views;
@@ -30,10 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 pub(crate) use self::planning::{Planner, Prepare};
-use self::{
-    calls::Calls, jobs::JobTable, planning::Planning, request_shares::RequestShares, submissions::Submissions,
-    watchers::Watchers,
-};
+use self::{calls::Calls, jobs::JobTable, planning::Planning, submissions::Submissions, watchers::Watchers};
 use crate::{
     journal::{Journal, JournalError, JournalLane},
     message::{Answer, Message},
@@ -64,7 +60,6 @@ pub(crate) struct Driver {
     // Jobs whose end or deletion waits for its record.
     ending: VecDeque<(JournalPosition, perform::Ending)>,
     watchers: Watchers,
-    shares: RequestShares,
     last_tick: Option<Instant>,
 }
 
@@ -95,7 +90,6 @@ pub(crate) async fn drive(parts: DriverParts, stop: CancellationToken) -> Result
         confirmations: BTreeMap::new(),
         ending: VecDeque::new(),
         watchers: Watchers::default(),
-        shares: RequestShares::new(parts.settings.request_limits),
         last_tick: None,
     };
     driver.run(stop).await

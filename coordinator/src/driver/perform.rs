@@ -3,7 +3,6 @@
 use rechunk_common::{
     Refusal,
     ids::{JobId, JournalPosition, WorkerId},
-    request_rate::RequestBudget,
     session::SyncResponse,
 };
 use rechunk_scheduler::{Command, Record, RecordFact};
@@ -73,8 +72,7 @@ impl Driver {
         }
     }
 
-    fn answer_worker(&mut self, worker: &WorkerId, mut response: SyncResponse) {
-        response.request_budgets = self.request_budgets(worker);
+    fn answer_worker(&mut self, worker: &WorkerId, response: SyncResponse) {
         for grant in &response.granted {
             let stage = &grant.lease.stage;
             debug!(job = %stage.job, %stage, %worker, lease = %grant.lease.id, "lease granted");
@@ -83,18 +81,6 @@ impl Driver {
             info!(%worker, %lease, "lease revoked");
         }
         self.calls.answer(worker, response);
-    }
-
-    /// The worker's share of the fleet's request rates.
-    fn request_budgets(&mut self, worker: &WorkerId) -> Vec<RequestBudget> {
-        if self.shares.is_empty() {
-            return Vec::new();
-        }
-        let budgets = self.shares.tell(worker, self.scheduler.worker_count());
-        if self.shares.workers() > self.scheduler.worker_count() {
-            self.shares.keep(|worker| self.scheduler.has_worker(worker));
-        }
-        budgets
     }
 
     fn accepted(&mut self, submitted: &JobId, job: JobId) {

@@ -3,18 +3,16 @@
 use rechunk_common::{
     ByteCount,
     ids::{Epoch, Incarnation, SyncSeq, WorkerId},
-    limits::{MAX_LEASES_PER_WORKER, MAX_STORE_TABLES, MAX_SYNC_WAIT},
-    request_rate::{RequestBudget, RequestRate},
+    limits::{MAX_LEASES_PER_WORKER, MAX_SYNC_WAIT},
     session::{SyncRequest, SyncResponse},
 };
 
 use super::{
-    field::{each, length_within, name, positive, required, text, url},
+    field::{each, length_within, name, required, text},
     time::{duration, of_duration},
 };
 use crate::{
-    fault::Fault,
-    invalid::{InvalidRequestBudget, InvalidSyncRequest, InvalidSyncResponse},
+    invalid::{InvalidSyncRequest, InvalidSyncResponse},
     worker::v1,
 };
 
@@ -85,7 +83,6 @@ impl From<SyncResponse> for v1::SyncResponse {
             renewed,
             reports_accepted_through,
             next_sync_after,
-            request_budgets,
         } = response;
         Self {
             epoch,
@@ -95,7 +92,6 @@ impl From<SyncResponse> for v1::SyncResponse {
             renewed: renewed.into_iter().map(Into::into).collect(),
             reports_accepted_through,
             next_sync_after: Some(of_duration(next_sync_after)),
-            request_budgets: request_budgets.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -106,7 +102,6 @@ impl TryFrom<v1::SyncResponse> for SyncResponse {
     fn try_from(response: v1::SyncResponse) -> Result<Self, InvalidSyncResponse> {
         let most = usize::try_from(MAX_LEASES_PER_WORKER).unwrap_or(usize::MAX);
         length_within(response.granted.len(), most, "MAX_LEASES_PER_WORKER", "granted")?;
-        length_within(response.request_budgets.len(), MAX_STORE_TABLES, "MAX_STORE_TABLES", "request_budgets")?;
         Ok(Self {
             epoch: Epoch(response.epoch),
             seq: SyncSeq(response.seq),
@@ -115,34 +110,6 @@ impl TryFrom<v1::SyncResponse> for SyncResponse {
             renewed: response.renewed.into_iter().map(Into::into).collect(),
             reports_accepted_through: response.reports_accepted_through,
             next_sync_after: duration(response.next_sync_after, "next_sync_after")?,
-            request_budgets: each(response.request_budgets, "request_budgets")?,
-        })
-    }
-}
-
-impl From<RequestBudget> for v1::RequestBudget {
-    fn from(budget: RequestBudget) -> Self {
-        let RequestBudget { prefix, gets, puts } = budget;
-        Self {
-            prefix,
-            gets_per_1000_seconds: gets.map(RequestRate::in_1000_seconds),
-            puts_per_1000_seconds: puts.map(RequestRate::in_1000_seconds),
-        }
-    }
-}
-
-impl TryFrom<v1::RequestBudget> for RequestBudget {
-    type Error = InvalidRequestBudget;
-
-    fn try_from(budget: v1::RequestBudget) -> Result<Self, InvalidRequestBudget> {
-        let rate = |value: Option<u64>, field| match value {
-            Some(value) => Ok(RequestRate::per_1000_seconds(positive(value, field)?)),
-            None => Ok::<_, Fault>(None),
-        };
-        Ok(Self {
-            prefix: url(budget.prefix, "prefix")?,
-            gets: rate(budget.gets_per_1000_seconds, "gets_per_1000_seconds")?,
-            puts: rate(budget.puts_per_1000_seconds, "puts_per_1000_seconds")?,
         })
     }
 }

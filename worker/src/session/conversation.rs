@@ -330,7 +330,6 @@ impl Conversation {
         }
         // What another call was answered with may count from another moment.
         if response.seq == call.seq {
-            self.attempts.stores.set_request_budgets(&response.request_budgets);
             for lease in response.renewed {
                 self.leases.renew(lease, call.asked_at);
             }

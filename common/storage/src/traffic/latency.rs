@@ -67,8 +67,9 @@ impl Latencies {
     pub(crate) fn usual(&self, class: SizeClass) -> Option<Duration> {
         let recent = self.classes.get(&class).filter(|recent| recent.latencies.len() >= ENOUGH)?;
         let mut latencies: Vec<Duration> = recent.latencies.iter().copied().collect();
+        // Below the length: there are enough of them.
         let rank = latencies.len() * 95 / 100;
-        let (_, usual, _) = latencies.select_nth_unstable(rank.min(latencies.len() - 1));
+        let (_, usual, _) = latencies.select_nth_unstable(rank);
         Some(*usual)
     }
 }

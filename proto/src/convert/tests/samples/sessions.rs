@@ -9,7 +9,6 @@ use rechunk_common::{
         Epoch, Incarnation, JobId, LeaseId, PhaseIndex, PipelineIndex, RunNumber, StageAddress, StageIndex, SyncSeq,
         TaskIndex, WorkerId,
     },
-    request_rate::{RequestBudget, RequestRate},
     session::{DoneTasks, FailedTask, Grant, Lease, LeaseReport, SyncRequest, SyncResponse},
     task_set::TaskRange,
 };
@@ -108,24 +107,15 @@ pub(crate) fn sync_requests() -> impl Strategy<Value = SyncRequest> {
 }
 
 pub(crate) fn sync_responses() -> impl Strategy<Value = SyncResponse> {
-    let leases = (vec(grants(), 0..3), vec(lease_ids(), 0..3), vec(lease_ids(), 0..3));
-    (any::<[u64; 3]>(), leases, durations(), vec(request_budgets(), 0..3)).prop_map(
-        |([epoch, seq, reports_accepted_through], (granted, revoked, renewed), next_sync_after, request_budgets)| {
-            SyncResponse {
-                epoch: Epoch(epoch),
-                seq: SyncSeq(seq),
-                granted,
-                revoked,
-                renewed,
-                reports_accepted_through,
-                next_sync_after,
-                request_budgets,
-            }
+    (any::<[u64; 3]>(), vec(grants(), 0..3), vec(lease_ids(), 0..3), vec(lease_ids(), 0..3), durations()).prop_map(
+        |([epoch, seq, reports_accepted_through], granted, revoked, renewed, next_sync_after)| SyncResponse {
+            epoch: Epoch(epoch),
+            seq: SyncSeq(seq),
+            granted,
+            revoked,
+            renewed,
+            reports_accepted_through,
+            next_sync_after,
         },
     )
-}
-
-fn request_budgets() -> impl Strategy<Value = RequestBudget> {
-    let rates = || (0_u64..1_000_000_000).prop_map(RequestRate::per_1000_seconds);
-    (names(), rates(), rates()).prop_map(|(prefix, gets, puts)| RequestBudget { prefix, gets, puts })
 }

@@ -61,7 +61,7 @@ impl Traffic {
                 RequestKind::Put => traffic.puts += 1,
                 RequestKind::Delete => traffic.deletes += 1,
                 RequestKind::Head => traffic.heads += 1,
-                RequestKind::List => {}
+                RequestKind::List | RequestKind::Part | RequestKind::Upload => {}
             }
         }
         traffic

@@ -39,8 +39,11 @@ impl Observer for Tally {
         if attempt > 1 {
             counts.repeated_requests = counts.repeated_requests.saturating_add(1);
         }
-        if kind == RequestKind::Put {
+        if matches!(kind, RequestKind::Put | RequestKind::Part) {
             counts.wire_bytes_written = counts.wire_bytes_written.saturating_add(bytes);
+        }
+        if kind == RequestKind::Part && attempt == 1 {
+            counts.upload_parts = counts.upload_parts.saturating_add(1);
         }
     }
 

@@ -2,12 +2,12 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the enums of others grow; what is new to us is `Other`")]
 
-use std::{error::Error as StdError, io};
+use std::{error::Error as StdError, io, time::Duration};
 
 use object_store::client::{HttpError, HttpErrorKind};
 
 use crate::{
-    error::{ErrorClass, Fault},
+    error::{ErrorClass, Fault, Hint},
     http::{NoCredentials, StatusError},
 };
 
@@ -32,6 +32,17 @@ impl From<Cause> for Fault {
 
 fn fault(class: ErrorClass, message: impl Into<String>) -> Cause {
     Cause::Fault(Fault::new(class, message))
+}
+
+/// The store asks for fewer requests.
+fn throttled(answer: impl std::fmt::Display, retry_after: Option<Duration>) -> Cause {
+    let fault = Fault::new(ErrorClass::TryAgain, format!("the store answered with {answer}"));
+    Cause::Fault(fault.with_hint(Hint::Throttled { retry_after }))
+}
+
+fn upload_gone() -> Cause {
+    let fault = Fault::new(ErrorClass::Other, "the upload in parts is not there any more");
+    Cause::Fault(fault.with_hint(Hint::UploadGone))
 }
 
 /// What an error of `object_store` means.
@@ -68,6 +79,9 @@ fn of_store(error: &object_store::Error) -> Cause {
         Error::UnknownConfigurationKey { .. } => fault(ErrorClass::Invalid, one_line(error)),
         other => {
             let text = one_line(deepest(other));
+            if text.starts_with("MultipartUpload not found") {
+                return upload_gone();
+            }
             match bulk_delete_code(&text) {
                 Some(code) => of_code(code).unwrap_or_else(|| fault(ErrorClass::Other, code)),
                 None => fault(class_of_text(&text), text),
@@ -98,6 +112,13 @@ fn bulk_delete_code(text: &str) -> Option<&str> {
 }
 
 fn of_status(error: &StatusError) -> Cause {
+    if matches!(error.status, 429 | 503) {
+        // The code alone, as people know it, where there is one.
+        return match &error.code {
+            Some(code) => throttled(code, error.retry_after),
+            None => throttled(error, error.retry_after),
+        };
+    }
     if let Some(cause) = error.code.as_deref().and_then(of_code) {
         return cause;
     }
@@ -110,7 +131,7 @@ fn of_status(error: &StatusError) -> Cause {
         401 | 403 => fault(ErrorClass::Denied, "access denied"),
         300..=399 => fault(ErrorClass::Invalid, elsewhere()),
         400 if error.bucket_region.is_some() => fault(ErrorClass::Invalid, elsewhere()),
-        408 | 409 | 425 | 429 | 500 | 502..=504 | 520..=599 => {
+        408 | 409 | 425 | 500 | 502 | 504 | 520..=599 => {
             fault(ErrorClass::TryAgain, format!("the store answered with {error}"))
         }
         416 => fault(ErrorClass::Corrupt, "the object is shorter than the range asked for"),
@@ -125,6 +146,7 @@ fn of_status(error: &StatusError) -> Cause {
 fn of_code(code: &str) -> Option<Cause> {
     Some(match code {
         "NoSuchKey" => Cause::Absent,
+        "NoSuchUpload" => upload_gone(),
         "NoSuchBucket" => fault(ErrorClass::Missing, "there is no such bucket"),
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => fault(ErrorClass::Denied, "access denied"),
         "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "TokenRefreshRequired" => {
@@ -132,7 +154,9 @@ fn of_code(code: &str) -> Option<Cause> {
         }
         "ExpiredToken" | "ExpiredTokenException" => fault(ErrorClass::Denied, "the credentials have expired"),
         "RequestTimeTooSkewed" => fault(ErrorClass::Denied, "the clock of this machine differs from the store's"),
-        "RequestTimeout" | "SlowDown" | "InternalError" | "ServiceUnavailable" | "OperationAborted" => {
+        // Within an answer that succeeded as a whole.
+        "SlowDown" | "ServiceUnavailable" => throttled(code, None),
+        "RequestTimeout" | "InternalError" | "OperationAborted" => {
             fault(ErrorClass::TryAgain, format!("the store answered with {code}"))
         }
         "QuotaExceeded" | "XMinioStorageFull" | "InsufficientStorage" | "ServerQuotaExceeded" => {

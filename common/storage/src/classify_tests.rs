@@ -4,7 +4,8 @@ use super::*;
 
 /// As `object_store` hands over what our connector reports: deep inside of its own errors.
 fn answered(status: u16, code: Option<&str>) -> StoreError {
-    let status = StatusError { status, code: code.map(str::to_owned), bucket_region: None };
+    let code = code.map(str::to_owned);
+    let status = StatusError { status, code, bucket_region: None, retry_after: Some(Duration::from_secs(7)) };
     let http = HttpError::new(HttpErrorKind::Unknown, status);
     StoreError::Generic { store: "S3", source: Box::new(http) }
 }
@@ -50,6 +51,22 @@ fn a_status_has_its_class_and_the_code_knows_better() {
     ] {
         assert_eq!(class(&answered(status, code)), expected, "{status} {code:?}");
     }
+}
+
+#[test]
+fn only_throttling_asks_for_fewer_requests() {
+    let hint = |error: &StoreError| Fault::from(classify(error)).hint;
+    let retry_after = Some(Duration::from_secs(7));
+    for (status, code) in [(503, Some("SlowDown")), (503, None), (429, None), (503, Some("ServiceUnavailable"))] {
+        assert_eq!(hint(&answered(status, code)), Hint::Throttled { retry_after }, "{status} {code:?}");
+    }
+    for (status, code) in [(500, None), (502, None), (504, None), (409, None), (404, None), (403, Some("AccessDenied"))]
+    {
+        assert_eq!(hint(&answered(status, code)), Hint::None, "{status} {code:?}");
+    }
+    let text = "DeleteObjects request failed for key a/b: Slow Down (code: SlowDown)";
+    let error = StoreError::Generic { store: "S3", source: text.into() };
+    assert_eq!(hint(&error), Hint::Throttled { retry_after: None });
 }
 
 #[test]

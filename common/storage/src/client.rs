@@ -2,11 +2,11 @@
 //!
 //! Sends nothing. `object_store`'s own retries are off: ours ask the guard before each attempt.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use object_store::{
-    ClientOptions, ObjectStore, RetryConfig,
-    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    ClientOptions, RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
 };
 use url::Url;
 
@@ -21,15 +21,11 @@ use crate::{
 };
 
 /// A client for the bucket of `url`.
-pub(crate) fn s3(
-    url: &StoreUrl,
-    settings: &S3Settings,
-    config: &StoreConfig,
-) -> Result<Arc<dyn ObjectStore>, StorageError> {
+pub(crate) fn s3(url: &StoreUrl, settings: &S3Settings, config: &StoreConfig) -> Result<Arc<AmazonS3>, StorageError> {
     build(url.container(), settings, config).map_err(|fault| fault.of(Operation::Open, url))
 }
 
-fn build(bucket: &str, settings: &S3Settings, config: &StoreConfig) -> Result<Arc<dyn ObjectStore>, Fault> {
+fn build(bucket: &str, settings: &S3Settings, config: &StoreConfig) -> Result<Arc<AmazonS3>, Fault> {
     let read = |name: &str| (config.variables)(name).filter(|value| !value.is_empty());
     let environment = AwsEnvironment::read(&read)?;
     let region = settings.region.clone().or_else(|| environment.region.clone());
@@ -38,12 +34,11 @@ fn build(bucket: &str, settings: &S3Settings, config: &StoreConfig) -> Result<Ar
     let path_style = settings.path_style.unwrap_or(endpoint.is_some() || bucket.contains('.'));
 
     let allow_http = endpoint.as_ref().is_some_and(|endpoint| endpoint.scheme() == "http");
-    let timeout = config.request_timeout.max(config.put_timeout);
     let options = ClientOptions::new()
         .with_allow_http(allow_http)
         .with_connect_timeout(CONNECT_TIMEOUT)
-        // Above ours, so that it is ours that ends a request and says so.
-        .with_timeout(timeout.saturating_add(Duration::from_secs(1)));
+        // Every request has a time limit of ours, which grows with the object.
+        .with_timeout_disabled();
     let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)

@@ -8,13 +8,14 @@ use rechunk_common::limits;
 
 use crate::{
     error::{ErrorClass, Operation, StorageError},
-    profile::{Access, S3Settings, StoreProfile},
+    profile::{Access, RequestLimits, S3Settings, StoreProfile},
     retry::RetryPolicy,
+    upload::UploadSizes,
     url::StoreUrl,
 };
 
-/// One request in all, its body included: 100 MB at a slow 1 MB/s.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
+/// One attempt of a request other than a write, beside the time for the body that it reads: a second per megabyte.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Making a connection: a host that does not answer by then will not.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,6 +32,9 @@ pub struct StoreConfig {
     pub(crate) retry: RetryPolicy,
     pub(crate) request_timeout: Duration,
     pub(crate) put_timeout: Duration,
+    pub(crate) upload_sizes: UploadSizes,
+    /// Memory and local files are treated as a store far away is.
+    pub(crate) is_traffic_everywhere: bool,
     pub(crate) variables: Variables,
 }
 
@@ -52,6 +56,7 @@ pub(crate) struct Granted {
     /// Which profile, by its place; `None`: the environment.
     pub(crate) profile: Option<usize>,
     pub(crate) s3: S3Settings,
+    pub(crate) limits: RequestLimits,
 }
 
 impl StoreConfig {
@@ -72,6 +77,8 @@ impl StoreConfig {
             retry: RetryPolicy::default(),
             request_timeout: REQUEST_TIMEOUT,
             put_timeout: limits::PUT_TIMEOUT,
+            upload_sizes: UploadSizes::default(),
+            is_traffic_everywhere: false,
             variables: Arc::new(|name| std::env::var(name).ok()),
         }
     }
@@ -109,17 +116,31 @@ impl StoreConfig {
         self
     }
 
-    /// The time for one attempt of a request other than a PUT.
+    /// The time for one attempt of a request other than a write, beside the time for the body that it reads.
     #[must_use]
     pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
     }
 
-    /// The time for one attempt of a PUT.
+    /// The time for one attempt of a write.
     #[must_use]
     pub fn with_put_timeout(mut self, timeout: Duration) -> Self {
         self.put_timeout = timeout;
+        self
+    }
+
+    /// From which size on objects are written in parts, and of which size those are.
+    #[must_use]
+    pub fn with_upload_sizes(mut self, sizes: UploadSizes) -> Self {
+        self.upload_sizes = sizes;
+        self
+    }
+
+    /// Requests to memory and local files are limited, hedged and budgeted as those to S3 are; for tests.
+    #[must_use]
+    pub fn with_traffic_everywhere(mut self) -> Self {
+        self.is_traffic_everywhere = true;
         self
     }
 
@@ -155,8 +176,10 @@ impl StoreConfig {
             (Some((_, profile)), _) if profile.access < access => {
                 denied(format!("the store profile of {} allows reading only", profile.prefix))
             }
-            (Some((index, profile)), _) => Ok(Granted { profile: Some(index), s3: profile.s3.clone() }),
-            (None, Some(open)) => Ok(Granted { profile: None, s3: open.clone() }),
+            (Some((index, profile)), _) => {
+                Ok(Granted { profile: Some(index), s3: profile.s3.clone(), limits: profile.limits })
+            }
+            (None, Some(open)) => Ok(Granted { profile: None, s3: open.clone(), limits: RequestLimits::default() }),
             (None, None) => denied("no store profile covers it; add a [[stores]] table with this prefix".to_owned()),
         }
     }

@@ -3,13 +3,13 @@
 //! Ignores every other table: they belong to the program. Within a store's table an unknown key is refused, so that a
 //! misspelt restriction is not lost.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, num::NonZeroU32, path::PathBuf};
 
 use serde::Deserialize;
 
 use crate::{
     config::StoreConfig,
-    profile::{Access, Credentials, S3Settings, StoreProfile},
+    profile::{Access, Credentials, RequestLimits, S3Settings, StoreProfile},
     url::{Scheme, StoreUrl, UrlError},
 };
 
@@ -81,6 +81,7 @@ struct Table {
     anonymous: Option<bool>,
     requester_pays: Option<bool>,
     credentials: Option<CredentialsEntry>,
+    max_concurrent_requests: Option<NonZeroU32>,
 }
 
 #[derive(Deserialize)]
@@ -156,7 +157,8 @@ impl Table {
             requester_pays: self.requester_pays.unwrap_or(false),
             credentials: self.credentials.map_or(Credentials::Environment, CredentialsEntry::into_credentials),
         };
-        Ok(StoreProfile { prefix, access, s3 })
+        let limits = RequestLimits { concurrent: self.max_concurrent_requests };
+        Ok(StoreProfile { prefix, access, s3, limits })
     }
 
     fn check_settings(&self, table: usize, scheme: Scheme) -> Result<(), ConfigError> {
@@ -167,6 +169,7 @@ impl Table {
             ("anonymous", self.anonymous.is_some()),
             ("requester_pays", self.requester_pays.is_some()),
             ("credentials", self.credentials.is_some()),
+            ("max_concurrent_requests", self.max_concurrent_requests.is_some()),
         ];
         match given.iter().find(|(_, is_given)| *is_given && scheme != Scheme::S3) {
             Some((key, _)) => Err(ConfigError::OnlyForS3 { table, key }),

@@ -17,6 +17,7 @@ const SERVER: &str = r#"
     endpoint = "http://127.0.0.1:8333"
     path_style = true
     requester_pays = true
+    max_concurrent_requests = 40
     credentials = { access_key_id_env = "A", secret_access_key_env = "B" }
 
     [[stores]]
@@ -49,6 +50,7 @@ fn the_tables_of_a_server_are_read_whole() {
     );
     assert_eq!(other.s3.credentials, Credentials::File { path: "/etc/rechunk/credentials".into(), profile: None });
     assert_eq!(local.prefix, url("/no-such-dir/zarr"));
+    assert_eq!((data.limits.concurrent, scratch.limits.concurrent), (None, std::num::NonZeroU32::new(40)));
 }
 
 #[test]
@@ -98,6 +100,7 @@ fn a_misspelt_or_contradictory_table_is_refused_and_named() {
     assert!(error.to_string().contains("anonymus"), "{error}");
     assert!(matches!(refused("[[stores]]\nprefix = 's3://b'"), ConfigError::Syntax { .. }), "access is needed");
     assert!(matches!(refused("[[stores]]\nprefix='s3://b'\naccess='write'"), ConfigError::Syntax { line: 3, .. }));
+    assert!(matches!(refused(&table("max_concurrent_requests = 0")), ConfigError::Syntax { line: 4, .. }));
     assert!(matches!(refused("[[stores"), ConfigError::Syntax { line: 1, .. }));
     assert!(matches!(refused(&table("credentials = { key = 'k' }")), ConfigError::Syntax { .. }));
 

@@ -29,6 +29,7 @@ pub async fn every_operation(prefix: &Prefix) -> Result<(), StorageError> {
     whole_objects(prefix).await?;
     parts(prefix).await?;
     copies(prefix).await?;
+    large_objects(prefix).await?;
     odd_keys(prefix).await?;
     prefix.remove_empty_directories().await?;
     listings(prefix).await?;
@@ -117,6 +118,27 @@ async fn odd_keys(prefix: &Prefix) -> Result<(), StorageError> {
     prefix.delete_many(expected.to_vec(), &Unguarded).await?;
     assert!(prefix.is_empty().await?, "bulk deletion takes odd keys too");
     Ok(())
+}
+
+/// Larger than what is written at once, where the store takes objects in parts.
+async fn large_objects(prefix: &Prefix) -> Result<(), StorageError> {
+    let part = usize::try_from(prefix.upload_sizes().part).unwrap_or(usize::MAX).min(5 << 20);
+    let threshold = usize::try_from(prefix.upload_sizes().threshold).unwrap_or(usize::MAX);
+    // Pieces that end nowhere near the ends of parts.
+    let piece = Bytes::from((0..=250_u8).cycle().take(part / 2 + 3).collect::<Vec<u8>>());
+    let pieces = threshold / piece.len() + 2;
+    let large: PutPayload = std::iter::repeat_n(piece.clone(), pieces).collect();
+    let length = (piece.len() * pieces) as u64;
+    prefix.put("large", "what was there before", &Unguarded).await?;
+    prefix.put("large", large, &Unguarded).await?;
+    assert_eq!(prefix.head("large").await?.map(|info| info.size), Some(length));
+    let piece_length = piece.len() as u64;
+    for index in 0..pieces as u64 {
+        let start = index * piece_length;
+        let found = prefix.get_range("large", start..start + piece_length).await?;
+        assert!(found.as_ref() == Some(&piece), "piece {index} of a large object");
+    }
+    prefix.delete("large", &Unguarded).await
 }
 
 /// All below `tree/`: some servers show the directories of deleted objects for a while.

@@ -53,7 +53,7 @@ impl Prefix {
         };
         self.send(&request, || async {
             let (prefix, from, to) = (self.clone(), from.clone(), to.clone());
-            self.to_its_end(guard, self.place.put_timeout, async move { prefix.copy_once(&from, &to).await }).await
+            self.to_its_end(guard, async move { prefix.copy_once(&from, &to).await }).await
         })
         .await
     }

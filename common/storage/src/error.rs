@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of `object_store`: `classify` makes these errors from its.
 
+use std::time::Duration;
+
 use rechunk_common::FailureClass;
 
 /// What follows from a failed operation.
@@ -108,11 +110,31 @@ impl StorageError {
 pub(crate) struct Fault {
     pub(crate) class: ErrorClass,
     pub(crate) message: String,
+    pub(crate) hint: Hint,
+}
+
+/// What a fault says beyond its class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Hint {
+    /// Nothing.
+    #[default]
+    None,
+    /// The store asks for fewer requests, and perhaps for a pause.
+    Throttled {
+        /// How long.
+        retry_after: Option<Duration>,
+    },
+    /// The store does not know the upload in parts.
+    UploadGone,
 }
 
 impl Fault {
     pub(crate) fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self { class, message: message.into(), hint: Hint::None }
+    }
+
+    pub(crate) fn with_hint(self, hint: Hint) -> Self {
+        Self { hint, ..self }
     }
 
     pub(crate) fn of(self, operation: Operation, url: impl std::fmt::Display) -> StorageError {

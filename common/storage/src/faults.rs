@@ -2,12 +2,15 @@
 //!
 //! Sits between the retry loop and the store, so that faults are retried as real ones are.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::Semaphore;
 
 use crate::{
-    error::{ErrorClass, Fault},
+    error::{ErrorClass, Fault, Hint},
     observer::RequestKind,
 };
 
@@ -16,6 +19,10 @@ use crate::{
 pub enum Effect {
     /// It fails with this class and never reaches the store.
     Fail(ErrorClass),
+    /// The store answers that it is asked too much, and perhaps for how long to leave it alone.
+    Throttle(Option<Duration>),
+    /// It is sent so much later, as if the store were slow.
+    Delay(Duration),
     /// It reaches the store and takes effect, but its answer is lost: it fails with `TryAgain`.
     LoseAnswer,
     /// It waits for a permit of this semaphore before it is sent.
@@ -106,6 +113,14 @@ impl Faults {
         match self.on_request(kind, url) {
             None => Verdict::Send,
             Some(Effect::Fail(class)) => Verdict::Fail(Fault::new(class, "a fault of the test")),
+            Some(Effect::Throttle(retry_after)) => {
+                let fault = Fault::new(ErrorClass::TryAgain, "a fault of the test: slow down");
+                Verdict::Fail(fault.with_hint(Hint::Throttled { retry_after }))
+            }
+            Some(Effect::Delay(time)) => {
+                tokio::time::sleep(time).await;
+                Verdict::Send
+            }
             Some(Effect::LoseAnswer) => Verdict::LoseAnswer,
             Some(Effect::Hold(gate)) => {
                 if let Ok(permit) = gate.acquire().await {

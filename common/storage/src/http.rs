@@ -1,6 +1,8 @@
 //! The HTTP client of object stores: `object_store`'s own, except that an answer other than success becomes a
 //! [`StatusError`], because the status and the store's error code are lost in `object_store`'s errors otherwise.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use object_store::{
     ClientOptions,
@@ -25,6 +27,8 @@ pub(crate) struct StatusError {
     pub(crate) code: Option<String>,
     /// Where the bucket is, if the store says so.
     pub(crate) bucket_region: Option<String>,
+    /// How long the store asks to wait, if it says so.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// No credentials were found, not even on the machine.
@@ -68,9 +72,16 @@ impl HttpService for StatusService {
 
 async fn status_error(response: HttpResponse) -> StatusError {
     let (parts, body) = response.into_parts();
-    let bucket_region =
-        parts.headers.get("x-amz-bucket-region").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    StatusError { status: parts.status.as_u16(), code: error_code(&beginning(body).await), bucket_region }
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let bucket_region = header("x-amz-bucket-region").map(str::to_owned);
+    let retry_after = header("retry-after").and_then(seconds);
+    let status = parts.status.as_u16();
+    StatusError { status, code: error_code(&beginning(body).await), bucket_region, retry_after }
+}
+
+/// The form of `Retry-After` that stores use; its other one, a date, would need the time of day.
+fn seconds(text: &str) -> Option<Duration> {
+    text.trim().parse().ok().map(Duration::from_secs)
 }
 
 async fn beginning(body: HttpResponseBody) -> Vec<u8> {
@@ -98,6 +109,14 @@ fn error_code(body: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pause_is_asked_for_in_whole_seconds() {
+        assert_eq!(seconds(" 7 "), Some(Duration::from_secs(7)));
+        for other in ["", "-1", "soon", "Wed, 21 Oct 2015 07:28:00 GMT"] {
+            assert_eq!(seconds(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn the_code_of_an_error_document_is_found_and_anything_else_is_not_taken_for_one() {

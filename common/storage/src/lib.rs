@@ -12,6 +12,7 @@ pub mod config_file;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod copy;
+mod deadline;
 pub mod error;
 pub mod faults;
 pub mod guard;
@@ -28,6 +29,8 @@ pub mod ranges;
 pub mod read;
 pub mod retry;
 pub mod stores;
+mod traffic;
+pub mod upload;
 pub mod url;
 pub mod write;
 
@@ -39,6 +42,8 @@ mod local_tests;
 mod prefix_tests;
 #[cfg(test)]
 mod s3_tests;
+#[cfg(test)]
+mod traffic_tests;
 
 pub use config::StoreConfig;
 pub use config_file::ConfigError;
@@ -53,4 +58,6 @@ pub use profile::{Access, Credentials, S3Settings, StoreProfile};
 pub use read::SizedObject;
 pub use retry::RetryPolicy;
 pub use stores::Stores;
+pub use traffic::{MOST_REQUESTS, START_REQUESTS};
+pub use upload::UploadSizes;
 pub use url::{Scheme, StoreUrl, UrlError};

@@ -117,7 +117,7 @@ impl Listing {
             };
             let answer = match first {
                 Some(first) => Some(first),
-                None => objects.next().await,
+                None => self.prefix.next_page(&mut objects).await,
             };
             match answer {
                 None => return Ok(None),
@@ -143,6 +143,12 @@ impl Listing {
 }
 
 impl Prefix {
+    /// The next object, which may begin the next page.
+    async fn next_page(&self, objects: &mut Objects) -> Option<object_store::Result<ObjectMeta>> {
+        let late = |_| Some(Err(object_store::Error::Generic { store: "listing", source: Box::new(late_page()) }));
+        tokio::time::timeout(self.place.request_timeout, objects.next()).await.unwrap_or_else(late)
+    }
+
     /// Asks for the first page of a listing, or the one after the key `last`, until it comes.
     async fn open_listing(
         &self,
@@ -165,6 +171,10 @@ impl Prefix {
         })
         .await
     }
+}
+
+fn late_page() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "the next page of the listing did not come in time")
 }
 
 fn list_request(urls: &[String], first_attempt: u32) -> Request<'_> {

@@ -11,18 +11,32 @@ pub enum RequestKind {
     Get,
     /// Asks for an object's size.
     Head,
-    /// Writes an object.
+    /// Writes an object, or makes it of the parts that were sent: then `bytes` is 0.
     Put,
+    /// Sends a part of an object.
+    Part,
+    /// Begins or aborts an upload in parts.
+    Upload,
     /// Deletes an object; one per key, though a store that can takes up to 1000 keys in one message.
     Delete,
     /// Lists keys; one per listing, though a store answers in pages of 1000 keys.
     List,
 }
 
+impl RequestKind {
+    /// Whether it reads, asks or lists, as stores count for their limits; the others change what is there.
+    pub fn is_read(self) -> bool {
+        match self {
+            Self::Get | Self::Head | Self::List => true,
+            Self::Put | Self::Part | Self::Upload | Self::Delete => false,
+        }
+    }
+}
+
 /// Is told of every request. Called on the async threads: it must not block.
 pub trait Observer: Send + Sync {
-    /// Attempt number `attempt` (from 1) of a request for `url` begins. `bytes` is the length of what a PUT sends or
-    /// a ranged GET asks for, else 0.
+    /// Attempt number `attempt` (from 1) of a request for `url` begins. `bytes` is the length of what a PUT or a part
+    /// sends or a ranged GET asks for, else 0.
     fn request(&self, kind: RequestKind, url: &str, bytes: u64, attempt: u32);
 
     /// A GET has brought `bytes` bytes of body.
@@ -91,9 +105,10 @@ impl CountingObserver {
         count(self.seen().requests.iter().filter(|request| request.attempt > 1))
     }
 
-    /// Bytes of the bodies of all PUTs.
+    /// Bytes of the bodies of all PUTs and parts.
     pub fn bytes_sent(&self) -> u64 {
-        self.seen().requests.iter().filter(|request| request.kind == RequestKind::Put).map(|put| put.bytes).sum()
+        let is_sending = |request: &&ObservedRequest| matches!(request.kind, RequestKind::Put | RequestKind::Part);
+        self.seen().requests.iter().filter(is_sending).map(|request| request.bytes).sum()
     }
 
     /// Bytes of the bodies that GETs brought.

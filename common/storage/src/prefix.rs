@@ -4,19 +4,22 @@
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use object_store::{ObjectStore, path::Path as ObjectPath};
+use object_store::{ObjectStore, multipart::MultipartStore, path::Path as ObjectPath};
 use tokio::time::Instant;
 
 use crate::{
     config::StoreConfig,
-    error::{ErrorClass, Fault, Operation, StorageError},
+    deadline,
+    error::{ErrorClass, Fault, Hint, Operation, StorageError},
     faults::Verdict,
     guard::WriteGuard,
     local_reads::LocalReads,
     observer::{Observer, RequestKind},
     profile::Access,
     retry::{self, RetryPolicy},
-    stores::Watch,
+    stores::{Client, Watch},
+    traffic::Traffic,
+    upload::UploadSizes,
     url::{Scheme, StoreUrl, checked_segment},
 };
 
@@ -31,6 +34,11 @@ pub(crate) struct Place {
     pub(crate) url: StoreUrl,
     pub(crate) root: ObjectPath,
     pub(crate) client: Arc<dyn ObjectStore>,
+    /// `None`: every object is written at once.
+    pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
+    pub(crate) upload_sizes: UploadSizes,
+    /// `None`: without limits.
+    pub(crate) traffic: Option<Arc<Traffic>>,
     /// Reads local files.
     pub(crate) local_reads: LocalReads,
     access: Access,
@@ -63,7 +71,7 @@ impl Prefix {
         url: StoreUrl,
         access: Access,
         root: ObjectPath,
-        client: Arc<dyn ObjectStore>,
+        client: Client,
         local_reads: LocalReads,
         config: &StoreConfig,
         watch: Watch,
@@ -71,7 +79,10 @@ impl Prefix {
         let place = Place {
             url,
             root,
-            client,
+            client: client.store,
+            uploads: client.uploads,
+            upload_sizes: config.upload_sizes,
+            traffic: client.traffic,
             local_reads,
             access,
             retry: config.retry,
@@ -84,6 +95,11 @@ impl Prefix {
     /// Where it is.
     pub fn url(&self) -> &StoreUrl {
         &self.place.url
+    }
+
+    /// From which size on objects are written here in parts.
+    pub fn upload_sizes(&self) -> UploadSizes {
+        self.place.upload_sizes
     }
 
     /// What it was opened for.
@@ -166,13 +182,22 @@ impl Prefix {
     {
         let started = Instant::now();
         let mut attempt = request.first_attempt;
+        if let Some(traffic) = &self.place.traffic {
+            traffic.note_request();
+        }
         loop {
-            let fault = match self.attempt(request, attempt, attempt_once()).await {
-                Ok(answer) => return Ok(answer),
+            let fault = match self.attempt(request, attempt, &attempt_once).await {
+                Ok(answer) => {
+                    self.give_back_retry(attempt > request.first_attempt);
+                    return Ok(answer);
+                }
                 Err(fault) => fault,
             };
             let delay = match fault.class {
-                ErrorClass::TryAgain => self.place.retry.delay_after(attempt, started.elapsed(), retry::random()),
+                ErrorClass::TryAgain => {
+                    let delay = self.place.retry.delay_after(attempt, started.elapsed(), retry::random());
+                    delay.and_then(|delay| self.place.retry.with_pause(delay, asked_pause(&fault), started.elapsed()))
+                }
                 ErrorClass::Denied
                 | ErrorClass::Missing
                 | ErrorClass::Full
@@ -188,11 +213,86 @@ impl Prefix {
             };
             tracing::debug!(%url, attempt, ?delay, message = %fault.message, "a request is sent again");
             tokio::time::sleep(delay).await;
+            if !self.may_retry(started).await {
+                return Err(fault.of(request.operation, url));
+            }
             attempt += 1;
         }
     }
 
-    async fn attempt<T>(
+    /// Takes a retry from the store's budget, as long as the request's own budget lasts.
+    async fn may_retry(&self, started: Instant) -> bool {
+        match &self.place.traffic {
+            Some(traffic) => traffic.take_retry(self.place.retry.max_elapsed.saturating_sub(started.elapsed())).await,
+            None => true,
+        }
+    }
+
+    fn give_back_retry(&self, was_retry: bool) {
+        if let Some(traffic) = self.place.traffic.as_ref().filter(|_| was_retry) {
+            traffic.give_back_retry();
+        }
+    }
+
+    /// Sends a request when its turn has come.
+    async fn attempt<T, F, A>(&self, request: &Request<'_>, attempt: u32, attempt_once: &F) -> Result<T, Fault>
+    where
+        F: Fn() -> A + Send + Sync,
+        A: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        let Some(traffic) = &self.place.traffic else {
+            return self.attempt_now(request, attempt, attempt_once()).await;
+        };
+        let ticket = traffic.admit(request.kind).await;
+        let first = self.attempt_now(request, attempt, attempt_once());
+        let answer = match traffic.hedge_after(request.kind, request.bytes) {
+            Some(patience) => self.hedged(request, attempt, (first, patience), attempt_once).await,
+            None => first.await,
+        };
+        ticket.note(request.kind, request.bytes, &answer);
+        answer
+    }
+
+    /// Waits for the answer to a read with `patience`, then sends it once more: the first answer counts.
+    async fn hedged<T, F, A>(
+        &self,
+        request: &Request<'_>,
+        attempt: u32,
+        (first, patience): (impl Future<Output = Result<T, Fault>> + Send, Duration),
+        attempt_once: &F,
+    ) -> Result<T, Fault>
+    where
+        F: Fn() -> A + Send + Sync,
+        A: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        let mut first = std::pin::pin!(first);
+        tokio::select! {
+            biased;
+            answer = &mut first => return answer,
+            () = tokio::time::sleep(patience) => {}
+        }
+        let traffic = self.place.traffic.as_ref();
+        let Some(_ticket) = traffic.and_then(|traffic| traffic.try_hedge(request.kind)) else {
+            return first.await;
+        };
+        tracing::debug!(url = ?request.urls.first(), ?patience, "a read takes long and is sent a second time");
+        let mut second = std::pin::pin!(self.attempt_now(request, attempt.saturating_add(1), attempt_once()));
+        tokio::select! {
+            biased;
+            answer = &mut first => match answer {
+                Ok(answer) => Ok(answer),
+                Err(fault) => second.await.map_err(|_also| fault),
+            },
+            answer = &mut second => match answer {
+                Ok(answer) => Ok(answer),
+                Err(_fault) => first.await,
+            },
+        }
+    }
+
+    async fn attempt_now<T>(
         &self,
         request: &Request<'_>,
         attempt: u32,
@@ -209,9 +309,9 @@ impl Prefix {
             self.watch.observers.iter().for_each(|to| to.request(request.kind, url, request.bytes, attempt));
         }
         let limit = match request.kind {
-            RequestKind::Put => self.place.put_timeout,
-            RequestKind::Get | RequestKind::Head | RequestKind::Delete | RequestKind::List => {
-                self.place.request_timeout
+            RequestKind::Put | RequestKind::Part | RequestKind::Upload | RequestKind::Delete => self.place.put_timeout,
+            RequestKind::Get | RequestKind::Head | RequestKind::List => {
+                deadline::of_read(self.place.request_timeout, request.bytes)
             }
         };
         let lost = match verdict {
@@ -223,6 +323,14 @@ impl Prefix {
             .await
             .unwrap_or_else(|_| Err(Fault::new(ErrorClass::TryAgain, format!("no answer within {limit:?}"))));
         if lost { Err(Fault::new(ErrorClass::TryAgain, "the answer was lost, a fault of the test")) } else { answer }
+    }
+}
+
+/// How long the store asks to wait.
+fn asked_pause(fault: &Fault) -> Duration {
+    match fault.hint {
+        Hint::Throttled { retry_after } => retry_after.unwrap_or_default(),
+        Hint::None | Hint::UploadGone => Duration::ZERO,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Holds names of secrets (a file, environment variables), never a secret.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use crate::url::StoreUrl;
 
@@ -50,12 +50,21 @@ pub struct StoreProfile {
     pub access: Access,
     /// The settings of an S3 store.
     pub s3: S3Settings,
+    /// How much may be asked of it.
+    pub limits: RequestLimits,
+}
+
+/// How much may be asked of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RequestLimits {
+    /// Requests of one process at a time, reads and writes each; `None`: [`crate::MOST_REQUESTS`].
+    pub concurrent: Option<NonZeroU32>,
 }
 
 impl StoreProfile {
     /// A profile with the environment's settings.
     pub fn new(prefix: StoreUrl, access: Access) -> Self {
-        Self { prefix, access, s3: S3Settings::default() }
+        Self { prefix, access, s3: S3Settings::default(), limits: RequestLimits::default() }
     }
 }
 

@@ -11,11 +11,13 @@ use object_store::{GetOptions, GetRange, GetResult, GetResultPayload, path::Path
 
 use crate::{
     classify::{Cause, classify},
+    deadline,
     error::{ErrorClass, Fault, Operation, StorageError},
     listing::ObjectInfo,
     observer::RequestKind,
     prefix::{Prefix, Request},
     ranges,
+    traffic::Traffic,
     url::Scheme,
 };
 
@@ -174,7 +176,11 @@ impl Prefix {
             GetResult { payload: GetResultPayload::File(file, _), range, .. } => {
                 self.place.local_reads.read(file, range).await
             }
-            streamed => streamed.bytes().await,
+            streamed => {
+                let limit = deadline::of_read(self.place.request_timeout, announced);
+                let late = |_| Fault::new(ErrorClass::TryAgain, format!("the body did not come within {limit:?}"));
+                tokio::time::timeout(limit, streamed.bytes()).await.map_err(late)?
+            }
         };
         let bytes = bytes.map_err(|error| Fault::from(classify(&error)))?;
         self.received(url, bytes.len());
@@ -205,18 +211,20 @@ impl SizedObject {
     /// for again; a length other than the first one is an error then. `None`: it was deleted in between.
     pub async fn bytes(self) -> Result<Option<Bytes>, StorageError> {
         let Self { prefix, path, url, length, answer } = self;
+        let under_way = prefix.place.traffic.as_deref().map(Traffic::admit_body);
         match prefix.body(&url, answer).await {
             Ok(bytes) => return Ok(Some(bytes)),
             Err(fault) if fault.class == ErrorClass::TryAgain => {}
             Err(fault) => return Err(fault.of(Operation::Read, url)),
         }
+        drop(under_way);
         prefix.reread(&path, &url, length).await
     }
 }
 
 impl Prefix {
     async fn reread(&self, path: &ObjectPath, url: &String, length: u64) -> Result<Option<Bytes>, StorageError> {
-        self.send(&Request { first_attempt: 2, ..read(url, 0) }, || async {
+        self.send(&Request { first_attempt: 2, ..read(url, length) }, || async {
             let Some(answer) = self.open_object(path, None).await? else { return Ok(None) };
             if answer.range.end - answer.range.start != length {
                 return Err(Fault::new(ErrorClass::Corrupt, "the object changed while it was read"));

@@ -57,6 +57,16 @@ impl RetryPolicy {
         let delay = bound.mul_f64(f64::from(random) / f64::from(u32::MAX));
         (elapsed.saturating_add(delay) < self.max_elapsed).then_some(delay)
     }
+
+    /// `delay`, drawn out to the pause that the store asked for, and jitter on top of that; `None` when that is longer
+    /// than the budget lasts.
+    pub(crate) fn with_pause(&self, delay: Duration, asked: Duration, elapsed: Duration) -> Option<Duration> {
+        if asked.is_zero() {
+            return Some(delay);
+        }
+        let delay = asked.saturating_add(delay);
+        (elapsed.saturating_add(delay) < self.max_elapsed).then_some(delay)
+    }
 }
 
 /// A random number for [`RetryPolicy::delay_after`]: the seed of a fresh hasher, which the standard library draws
@@ -69,6 +79,15 @@ pub(crate) fn random() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pause_that_the_store_asks_for_comes_before_the_jitter_and_within_the_budget() {
+        let policy = RetryPolicy::default();
+        let (delay, pause) = (Duration::from_millis(70), Duration::from_secs(20));
+        assert_eq!(policy.with_pause(delay, Duration::ZERO, ALWAYS), Some(delay));
+        assert_eq!(policy.with_pause(delay, pause, ALWAYS), Some(pause + delay));
+        assert_eq!(policy.with_pause(delay, Duration::from_hours(1), ALWAYS), None);
+    }
 
     const ALWAYS: Duration = Duration::ZERO;
 

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     Access, CountingObserver, ErrorClass, Prefix, RequestKind, RetryPolicy, StoreConfig, StoreProfile, StoreUrl,
-    Stores, Unguarded,
+    Stores, Unguarded, UploadSizes,
 };
 
 /// A server that gives each request, in order, the next answer, and remembers the request.
@@ -21,6 +21,10 @@ struct Scripted {
 
 impl Scripted {
     fn new(answers: Vec<String>) -> Self {
+        Self::with(answers, |config| config)
+    }
+
+    fn with(answers: Vec<String>, change: impl FnOnce(StoreConfig) -> StoreConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -44,7 +48,7 @@ impl Scripted {
         };
         let config = StoreConfig::of_profiles(vec![profile]).with_retry(retry).with_variables(keys);
         let seen = Arc::new(CountingObserver::new());
-        let stores = Stores::new(config).with_observer(seen.clone());
+        let stores = Stores::new(change(config)).with_observer(seen.clone());
         Self { prefix: stores.open(&url, Access::ReadWrite).unwrap(), seen, requests }
     }
 
@@ -132,6 +136,41 @@ async fn a_put_that_meets_a_server_error_is_sent_again_whole() {
     let sent: Vec<_> = server.seen.of_kind(RequestKind::Put).iter().map(|put| (put.attempt, put.bytes)).collect();
     assert_eq!(sent, [(1, 10), (2, 10)]);
     assert_eq!(server.lines(), ["put /bucket/a%20b%2520.zarr/k http/1.1"; 2]);
+}
+
+#[tokio::test]
+async fn a_large_object_is_begun_sent_in_parts_and_completed() {
+    let begun = "<InitiateMultipartUploadResult><UploadId>u 1</UploadId></InitiateMultipartUploadResult>";
+    let done = "<CompleteMultipartUploadResult><ETag>\"whole\"</ETag></CompleteMultipartUploadResult>";
+    let (ok, fault) = (answer("200 OK", "", ""), fault("500 Oops", "InternalError"));
+    let answers = vec![answer("200 OK", "", begun), fault, ok.clone(), ok, answer("200 OK", "", done)];
+    let server = Scripted::with(answers, |config| config.with_upload_sizes(UploadSizes { threshold: 9, part: 9 }));
+    server.prefix.put("k", "0123456789", &Unguarded).await.unwrap();
+    let lines = server.lines();
+    let place = "/bucket/a%20b%2520.zarr/k?";
+    assert_eq!(lines[0], format!("post {place}uploads= http/1.1"));
+    assert!(lines[1..4].iter().all(|line| line.starts_with(&format!("put {place}partnumber="))), "{lines:?}");
+    assert!(lines[4].starts_with(&format!("post {place}uploadid=u")), "{lines:?}");
+    assert_eq!((server.seen.count(RequestKind::Part), server.seen.repeated()), (3, 1));
+    assert_eq!((server.seen.count(RequestKind::Put), server.seen.bytes_sent() >= 10), (1, true));
+}
+
+#[tokio::test]
+async fn an_upload_that_the_store_refuses_to_complete_is_aborted() {
+    let begun = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>";
+    let ok = answer("200 OK", "", "");
+    let refused = fault("403 Forbidden", "AccessDenied");
+    let answers = vec![answer("200 OK", "", begun), ok.clone(), ok, refused, answer("204 No Content", "", "")];
+    let server = Scripted::with(answers, |config| config.with_upload_sizes(UploadSizes { threshold: 9, part: 9 }));
+    let error = server.prefix.put("k", "0123456789", &Unguarded).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Denied, "{error}");
+    let aborted = async {
+        while server.lines().len() < 5 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), aborted).await.unwrap();
+    assert_eq!(server.lines()[4], "delete /bucket/a%20b%2520.zarr/k?uploadid=u1 http/1.1");
 }
 
 #[tokio::test]

@@ -3,10 +3,13 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory, path::Path as ObjectPath};
+use object_store::{
+    ObjectStore, local::LocalFileSystem, memory::InMemory, multipart::MultipartStore, path::Path as ObjectPath,
+};
 
 use crate::{
     client,
@@ -17,6 +20,7 @@ use crate::{
     observer::Observer,
     prefix::Prefix,
     profile::{Access, S3Settings},
+    traffic::{MOST_REQUESTS, Traffic},
     url::{Scheme, StoreUrl},
 };
 
@@ -29,8 +33,25 @@ pub struct Stores {
 
 struct Shared {
     config: StoreConfig,
-    clients: Mutex<BTreeMap<ClientKey, Arc<dyn ObjectStore>>>,
+    clients: Mutex<BTreeMap<ClientKey, Client>>,
     local_reads: LocalReads,
+}
+
+/// A client and the traffic through it.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// The same store, for objects in parts; `None`: it takes an object of any size at once.
+    pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
+    /// `None`: the store is as near as the memory or the disk, and is asked without limits.
+    pub(crate) traffic: Option<Arc<Traffic>>,
+}
+
+impl Client {
+    /// A client of a store that takes objects in parts.
+    fn in_parts<S: ObjectStore + MultipartStore>(store: Arc<S>, traffic: Option<Arc<Traffic>>) -> Self {
+        Self { store: Arc::clone(&store) as _, uploads: Some(store), traffic }
+    }
 }
 
 /// One client per bucket and settings, whichever profiles have them.
@@ -39,6 +60,7 @@ struct ClientKey {
     scheme: Scheme,
     container: String,
     settings: S3Settings,
+    concurrent: Option<NonZeroU32>,
 }
 
 /// Who is told of requests, and what disturbs them.
@@ -95,30 +117,36 @@ impl Stores {
 }
 
 impl Shared {
-    fn client(&self, url: &StoreUrl, granted: &Granted) -> Result<Arc<dyn ObjectStore>, StorageError> {
-        match url.scheme() {
-            Scheme::Memory => Ok(memory_store(url.container())),
-            Scheme::File => Ok(self.kept(url, granted, || Ok(Arc::new(LocalFileSystem::new())))?),
-            Scheme::S3 => self.kept(url, granted, || client::s3(url, &granted.s3, &self.config)),
-        }
-    }
-
     /// The client of a bucket with its settings, built once.
-    fn kept(
-        &self,
-        url: &StoreUrl,
-        granted: &Granted,
-        build: impl FnOnce() -> Result<Arc<dyn ObjectStore>, StorageError>,
-    ) -> Result<Arc<dyn ObjectStore>, StorageError> {
-        let key =
-            ClientKey { scheme: url.scheme(), container: url.container().to_owned(), settings: granted.s3.clone() };
+    fn client(&self, url: &StoreUrl, granted: &Granted) -> Result<Client, StorageError> {
+        let key = ClientKey {
+            scheme: url.scheme(),
+            container: url.container().to_owned(),
+            settings: granted.s3.clone(),
+            concurrent: granted.limits.concurrent,
+        };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
-            return Ok(Arc::clone(client));
+            return Ok(client.clone());
         }
-        let client = build()?;
-        clients.insert(key, Arc::clone(&client));
+        let traffic = self.traffic(url.scheme(), granted);
+        let client = match url.scheme() {
+            Scheme::Memory => Client::in_parts(memory_store(url.container()), traffic),
+            Scheme::File => Client { store: Arc::new(LocalFileSystem::new()), uploads: None, traffic },
+            Scheme::S3 => Client::in_parts(client::s3(url, &granted.s3, &self.config)?, traffic),
+        };
+        clients.insert(key, client.clone());
         Ok(client)
+    }
+
+    /// The traffic to a store that is opened for the first time.
+    fn traffic(&self, scheme: Scheme, granted: &Granted) -> Option<Arc<Traffic>> {
+        let is_far = match scheme {
+            Scheme::S3 => true,
+            Scheme::Memory | Scheme::File => self.config.is_traffic_everywhere,
+        };
+        let most = granted.limits.concurrent.map_or(MOST_REQUESTS, NonZeroU32::get);
+        is_far.then(|| Arc::new(Traffic::new(most)))
     }
 }
 

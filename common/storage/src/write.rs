@@ -1,6 +1,6 @@
 //! Writing and deleting: every object whole, nothing without asking the guard before each attempt.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::panic::AssertUnwindSafe;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, PutOptions, PutPayload, path::Path as ObjectPath};
@@ -12,18 +12,17 @@ use crate::{
     local_directories,
     observer::RequestKind,
     prefix::{Prefix, Request},
+    upload::MAX_OBJECT_BYTES,
     url::Scheme,
 };
 
 /// Keys of one bulk deletion: S3 takes no more.
 pub const MAX_KEYS_PER_DELETE: usize = 1000;
 
-/// The largest object of one PUT on S3; larger ones would need a multipart upload.
-pub const MAX_PUT_BYTES: u64 = 5 << 30;
-
 impl Prefix {
-    /// Writes an object, whole and at once: readers see the old object or the new one, never a part. `guard` is asked
-    /// before each attempt. A payload of several parts is collected from their `Bytes`.
+    /// Writes an object, whole and at once: readers see the old object or the new one, never a part of it. `guard` is
+    /// asked before each attempt. A payload of several pieces is collected from their `Bytes`. A large object goes to S3
+    /// in parts; a local file is renamed into its place.
     pub async fn put(
         &self,
         key: &str,
@@ -35,9 +34,12 @@ impl Prefix {
         let path = self.path_of(key, Operation::Write)?;
         let url = self.url_of(key);
         let bytes = u64::try_from(payload.content_length()).unwrap_or(u64::MAX);
-        if self.place.url.scheme() == Scheme::S3 && bytes > MAX_PUT_BYTES {
-            let message = format!("an object of {bytes} bytes is more than the {MAX_PUT_BYTES} that S3 takes at once");
+        if self.place.url.scheme() == Scheme::S3 && bytes > MAX_OBJECT_BYTES {
+            let message = format!("an object of {bytes} bytes is more than the {MAX_OBJECT_BYTES} that S3 takes");
             return Err(StorageError::new(ErrorClass::Invalid, Operation::Write, url, message));
+        }
+        if let Some(uploads) = self.place.uploads.as_ref().filter(|_| bytes > self.place.upload_sizes.threshold) {
+            return self.put_in_parts(uploads, (path, url), &payload, guard).await;
         }
         let request = Request {
             kind: RequestKind::Put,
@@ -49,7 +51,7 @@ impl Prefix {
         };
         self.send(&request, || async {
             let (prefix, path, payload) = (self.clone(), path.clone(), payload.clone());
-            self.to_its_end(guard, self.place.put_timeout, async move {
+            self.to_its_end(guard, async move {
                 match prefix.place.client.put_opts(&path, payload, PutOptions::default()).await {
                     Ok(_) => Ok(()),
                     Err(error) => Err(prefix.write_fault(&error)),
@@ -131,7 +133,7 @@ impl Prefix {
         self.send(&request, || async {
             // `object_store` panics where the answer names a key that was not asked for.
             let (prefix, paths) = (self.clone(), paths.clone());
-            self.to_its_end(guard, self.place.request_timeout, async move {
+            self.to_its_end(guard, async move {
                 let answer = AssertUnwindSafe(prefix.delete_paths(paths)).catch_unwind().await;
                 answer.unwrap_or_else(|_| Err(Fault::new(ErrorClass::Other, "the store answered about other keys")))
             })
@@ -146,9 +148,9 @@ impl Prefix {
     pub(crate) async fn to_its_end<T: Send + 'static>(
         &self,
         guard: &dyn WriteGuard,
-        limit: Duration,
         write: impl Future<Output = Result<T, Fault>> + Send + 'static,
     ) -> Result<T, Fault> {
+        let limit = self.place.put_timeout;
         let under_way = guard.begin_write();
         // Asked once more: whoever ended the lease before this write was counted does not wait for it.
         guard.check().map_err(|lost| Fault::new(ErrorClass::LeaseLost, lost.to_string()))?;

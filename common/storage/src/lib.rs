@@ -50,3 +50,4 @@ pub use read::SizedObject;
 pub use retry::RetryPolicy;
 pub use stores::Stores;
 pub use url::{Scheme, StoreUrl, UrlError};
+pub use write::Creation;

@@ -98,7 +98,9 @@ impl Shared {
     fn client(&self, url: &StoreUrl, granted: &Granted) -> Result<Arc<dyn ObjectStore>, StorageError> {
         match url.scheme() {
             Scheme::Memory => Ok(memory_store(url.container())),
-            Scheme::File => Ok(self.kept(url, granted, || Ok(Arc::new(LocalFileSystem::new())))?),
+            Scheme::File => {
+                self.kept(url, granted, || Ok(Arc::new(LocalFileSystem::new().with_fsync(self.config.is_synced))))
+            }
             Scheme::S3 => self.kept(url, granted, || client::s3(url, &granted.s3, &self.config)),
         }
     }

@@ -13,7 +13,7 @@ use super::world::World;
 use crate::{
     Command, Event, Ledger, Scheduler, Timestamp,
     invariants::check,
-    job::{Ending, Job, Lifecycle, Remains},
+    job::{Ending, Job, Lifecycle, PipelineProgress, Remains},
     stage::{StagePlace, StageState},
 };
 
@@ -55,17 +55,18 @@ fn kept(job: &Job) -> Kept {
         | Lifecycle::Removing
         | Lifecycle::Forgetting(_) => "waiting for a record",
     };
-    let mut phase = job.phase;
-    let is_through = job.open.is_empty()
-        && job.phase_plan(phase).is_some_and(|plan| plan.pipelines.len() == job.next_pipeline as usize);
-    let is_new_phase = is_through && phase < job.cleanup_phase();
-    phase += u32::from(is_new_phase);
-    let has_begun_cleaning =
-        job.lifecycle == Lifecycle::Cleaning && job.open_places().iter().any(|place| has_done(job, *place));
+    // A pipeline is left when its job moves on, which an ending job does not.
+    let is_left = |pipeline: u32| job.open.get(&pipeline).is_none_or(|progress| is_through(job, pipeline, progress));
+    let complete: BTreeSet<u32> = (0..job.next_pipeline).filter(|pipeline| is_left(*pipeline)).collect();
+    let pipelines = job.phase_plan(job.phase).map_or(0, |plan| plan.pipelines.len());
+    let is_new_phase = complete.len() == pipelines && job.phase < job.cleanup_phase();
+    let phase = job.phase + u32::from(is_new_phase);
+    let cleans = |place: &StagePlace| place.phase == job.cleanup_phase() && has_done(job, *place);
+    let has_begun_cleaning = job.lifecycle == Lifecycle::Cleaning && job.open_places().iter().any(cleans);
     let forgets_place = ["succeeded", "cancelled", "removed", "succeeding", removing].contains(&stands)
         || (stands == "cancelling" && !has_begun_cleaning);
-    let complete = (0..job.next_pipeline).filter(|pipeline| !job.open.contains_key(pipeline));
-    let stages = job.open_places().into_iter().filter(|place| has_done(job, *place)).map(|place| {
+    let open = job.open_places().into_iter().filter(|place| !is_left(place.pipeline) && has_done(job, *place));
+    let stages = open.map(|place| {
         let stage = job.stage(place).expect("an open stage");
         let mut deaths = stage.deaths.clone();
         deaths.retain(|task, _| !stage.done.contains(*task));
@@ -80,9 +81,15 @@ fn kept(job: &Job) -> Kept {
         failure: job.failure.clone(),
         rows: job.rows.iter().map(|row| (row.done, without(row.measured))).collect(),
         phase: if forgets_place { 0 } else { phase },
-        complete: if forgets_place || is_new_phase { BTreeSet::new() } else { complete.collect() },
+        complete: if forgets_place || is_new_phase { BTreeSet::new() } else { complete },
         stages: if forgets_place { BTreeMap::new() } else { stages.collect() },
     }
+}
+
+/// Whether its last stage is complete.
+fn is_through(job: &Job, pipeline: u32, progress: &PipelineProgress) -> bool {
+    let stages = job.pipeline_plan(job.phase, pipeline).map_or(0, |plan| plan.stages.len());
+    progress.stages.len() == stages && progress.stages.iter().all(|stage| stage.state == StageState::Complete)
 }
 
 fn has_done(job: &Job, place: StagePlace) -> bool {

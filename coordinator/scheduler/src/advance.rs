@@ -106,6 +106,7 @@ impl Scheduler {
             job.open.remove(&pipeline);
         } else if job.waits_for_leases(place) {
             job.permits.insert(pipeline, permit);
+            job.is_publishing |= job.may_have_published();
         } else {
             self.open_stage(turn, job_id, &permit);
         }

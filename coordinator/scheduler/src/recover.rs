@@ -13,6 +13,7 @@ use rechunk_common::{
 };
 
 use crate::{
+    barrier::BarrierPassed,
     durable::Journal,
     event::{Settings, Timestamp},
     job::{Ending, Ghosts, Job, Lifecycle, Remains},
@@ -58,8 +59,9 @@ impl Scheduler {
                 stage.state = StageState::Open;
             }
             job.ghosts = Ghosts::MayBeHeld;
-            // A stage that publishes may have opened: that is not recorded.
-            job.is_publishing |= !job.lifecycle.is_cleaning() && job.may_publish();
+        }
+        for job_id in scheduler.jobs.keys().cloned().collect::<Vec<_>>() {
+            scheduler.requeue(&mut turn, &job_id);
         }
         if scheduler.jobs.values().any(|job| job.ghosts != Ghosts::Gone) {
             scheduler.succession = Some(Succession::begin(scheduler.now, &scheduler.settings));
@@ -73,6 +75,7 @@ impl Scheduler {
             RecordFact::TasksDone { stage, tasks, counts } => self.replay_done(turn, &stage, tasks, counts),
             RecordFact::TaskDied { stage, task, worker, incarnation } => {
                 let place = self.replay_open(turn, &stage)?;
+                self.known(&stage.job)?.has_started = true;
                 let progress = self.jobs.get_mut(&stage.job).and_then(|job| job.stage_mut(place));
                 if let Some(progress) = progress.filter(|progress| !progress.done.contains(task.0)) {
                     progress.deaths.entry(task.0).or_default().insert((worker, incarnation));
@@ -85,6 +88,7 @@ impl Scheduler {
                 let state = self.live(&job)?;
                 state.lifecycle = Lifecycle::Deciding { ending: ending_of(ending)?, was: state.state() };
                 state.failure = failure;
+                self.requeue(turn, &job);
                 self.decided(turn, &job);
                 Ok(())
             }
@@ -234,11 +238,19 @@ impl Scheduler {
 }
 
 impl Job {
-    /// Whether the next stage of an open pipeline publishes.
-    fn may_publish(&self) -> bool {
+    /// After a restart: a stage that publishes may have opened, which is not recorded.
+    pub(crate) fn may_have_published(&self) -> bool {
         let publishes =
             |place: StagePlace| self.stage_plan(place).is_some_and(|stage| stage.effect == StageEffect::Publishes);
-        self.permits.values().any(|permit| publishes(permit.opens())) || self.open_places().into_iter().any(publishes)
+        let count = self.phase_plan(self.phase).map_or(0, |phase| phase.pipelines.len());
+        let unopened = (self.next_pipeline..u32::try_from(count).unwrap_or(u32::MAX)).map(|pipeline| StagePlace {
+            phase: self.phase,
+            pipeline,
+            stage: 0,
+        });
+        let next = self.permits.values().map(BarrierPassed::opens).chain(self.open_places());
+        let is_running = self.ghosts != Ghosts::Gone && self.lifecycle == Lifecycle::Running;
+        is_running && next.chain(unopened).any(publishes)
     }
 
     /// The stages that are open or were, of the current phase.

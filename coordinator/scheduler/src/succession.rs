@@ -41,7 +41,11 @@ impl Scheduler {
         let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();
         for job_id in jobs {
             let Some(job) = self.jobs.get(&job_id).filter(|job| job.lifecycle.is_active()) else { continue };
-            for place in job.open_places() {
+            let (may_have_published, places) = (job.may_have_published(), job.open_places());
+            if let Some(job) = self.jobs.get_mut(&job_id) {
+                job.is_publishing |= may_have_published;
+            }
+            for place in places {
                 self.refresh(turn, &job_id, place);
                 self.decide_barrier(turn, &job_id, place);
             }

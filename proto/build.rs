@@ -4,13 +4,18 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 2] = ["rechunk/v1/rechunk_service.proto", "rechunk/worker/v1/worker_service.proto"];
+/// What is said.
+const WIRE: [&str; 2] = ["rechunk/v1/rechunk_service.proto", "rechunk/worker/v1/worker_service.proto"];
+
+/// What is persisted: no service of it, so that reflection shows the wire only.
+const JOURNAL: [&str; 2] = ["rechunk/journal/v1/journal.proto", "rechunk/journal/v1/record.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=rechunk");
-    let descriptors = protox::compile(FILES, ["."])?;
+    let descriptors = protox::compile(WIRE, ["."])?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     fs::write(out.join("rechunk_descriptor.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    let all = protox::compile(WIRE.iter().chain(&JOURNAL), ["."])?;
+    tonic_prost_build::configure().compile_fds(all)?;
     Ok(())
 }

@@ -94,6 +94,8 @@ pub(crate) enum Command {
     Watch(JobArgs),
     /// Cancel a job and remove what it wrote
     Cancel(JobArgs),
+    /// Let a failed job go on, with what is done
+    Retry(JobArgs),
     /// Forget a job that has ended; remove what it left if it failed
     Delete(JobArgs),
     /// List the workers of a coordinator

@@ -120,6 +120,11 @@ impl Service for RemoteService {
 }
 
 impl RemoteService {
+    /// Lets a failed job go on, with what is done.
+    pub(crate) async fn retry(&self, job: &JobId) -> Result<(), Failure> {
+        self.patiently(|client| async move { client.retry(job).await }).await
+    }
+
     async fn open_watch(&self, job: &JobId) -> Result<JobWatch, Failure> {
         self.patiently(|client| async move { client.watch(job).await }).await
     }

@@ -13,6 +13,7 @@ pub mod layout;
 pub mod limits;
 pub mod memory_share;
 pub mod plan;
+pub mod record;
 pub mod refusal;
 pub mod request;
 pub mod session;

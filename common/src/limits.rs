@@ -80,3 +80,10 @@ pub const PUT_TIMEOUT: Duration = Duration::from_secs(25);
 /// What a coordinator adds to a lease before it counts as ended, unless it is told otherwise: longer than
 /// [`PUT_TIMEOUT`], so that no write comes after a deletion that waited for it.
 pub const LEASE_MARGIN: Duration = Duration::from_secs(30);
+
+/// One object of the journal: larger records and batches are split, so that each PUT ends well within
+/// [`PUT_TIMEOUT`] and a reader holds one at a time.
+pub const MAX_JOURNAL_OBJECT_BYTES: usize = 8 << 20;
+
+/// How long a failed job keeps what it wrote for a retry; then the coordinator removes it.
+pub const RETRY_WINDOW: Duration = Duration::from_hours(24);

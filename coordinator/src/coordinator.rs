@@ -58,6 +58,7 @@ pub struct Coordinator {
 #[must_use = "the coordinator ends when this is dropped"]
 pub struct CoordinatorTask {
     driver: JoinHandle<Result<(), JournalError>>,
+    ready: oneshot::Receiver<()>,
     _stop: DropGuard,
 }
 
@@ -107,10 +108,17 @@ impl Coordinator {
         let (sender, inbox) = mpsc::channel(INBOX);
         let planner = Planner::new(prepare);
         let stop = CancellationToken::new();
-        let parts =
-            DriverParts { settings, journal, planner: planner.clone(), surroundings: Arc::clone(&surroundings), inbox };
+        let (told, ready) = oneshot::channel();
+        let parts = DriverParts {
+            settings,
+            journal,
+            planner: planner.clone(),
+            surroundings: Arc::clone(&surroundings),
+            inbox,
+            ready: told,
+        };
         let driver = tokio::spawn(drive(parts, stop.clone()));
-        let task = CoordinatorTask { driver, _stop: stop.clone().drop_guard() };
+        let task = CoordinatorTask { driver, ready, _stop: stop.clone().drop_guard() };
         (Self { inbox: sender, planner, surroundings, stop }, task)
     }
 
@@ -158,6 +166,12 @@ impl Coordinator {
     pub async fn cancel(&self, job: &JobId) -> Result<(), Refusal> {
         let job = job.clone();
         self.ask(ANSWER_DEADLINE, |answer| Message::Cancel { job, answer }).await
+    }
+
+    /// Lets a failed job go on, with what is done. Answers when that is durable.
+    pub async fn retry(&self, job: &JobId) -> Result<(), Refusal> {
+        let job = job.clone();
+        self.ask(ANSWER_DEADLINE, |answer| Message::Retry { job, answer }).await
     }
 
     /// Forgets a terminal job. What a failed one left is removed first, by workers; the answer comes when it is gone.
@@ -230,6 +244,11 @@ impl Coordinator {
 }
 
 impl CoordinatorTask {
+    /// Waits until the journal is read and the jobs go on; `false` where the coordinator has ended instead.
+    pub async fn is_ready(&mut self) -> bool {
+        (&mut self.ready).await.is_ok()
+    }
+
     /// Waits until the coordinator has ended.
     pub async fn join(self) -> Result<(), CoordinatorError> {
         match self.driver.await {

@@ -1,13 +1,15 @@
 //! `rechunk-coordinator`: reads its flags and its configuration, serves until it is told to end.
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Parser;
 use rechunk_common::limits::LEASE_MARGIN;
 use rechunk_coordinator::{
-    coordinator::{Coordinator, CoordinatorTask},
+    coordinator::{Coordinator, CoordinatorError, CoordinatorParts, CoordinatorTask},
+    journal::{DEFAULT_JOURNAL, JournalError, JournalPlace},
     services::{ListenerSettings, serve},
     settings::CoordinatorSettings,
+    surroundings::Machine,
 };
 use rechunk_storage::{StoreConfig, Stores};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,9 +18,6 @@ use tracing::{info, warn};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// The journal that lasts as long as the process.
-const MEMORY_JOURNAL: &str = "memory:";
 
 /// Plans rechunks of Zarr arrays and leases their tasks to workers.
 ///
@@ -38,9 +37,14 @@ struct Arguments {
     #[arg(long, env = "RECHUNK_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Where jobs are recorded; memory: forgets them when the coordinator ends.
-    #[arg(long, env = "RECHUNK_JOURNAL", default_value = MEMORY_JOURNAL, value_name = "URL")]
+    /// Where jobs are recorded: a directory, or a URL of an object store that no job writes to. A coordinator that starts
+    /// takes over from one that runs on the same journal. memory: forgets the jobs when the coordinator ends.
+    #[arg(long, env = "RECHUNK_JOURNAL", default_value = DEFAULT_JOURNAL, value_name = "URL")]
     journal: String,
+
+    /// Do not take over at once: wait until the coordinator of this journal has been silent for --lease and --margin.
+    #[arg(long, env = "RECHUNK_STANDBY")]
+    standby: bool,
 
     /// Seconds that a lease lasts without renewal: what a lost worker costs at the most, besides --margin.
     #[arg(long, env = "RECHUNK_LEASE", default_value_t = 30, value_name = "SECONDS",
@@ -73,6 +77,20 @@ impl Failure {
     /// It broke off while it ran.
     fn broken(message: impl Into<String>) -> Self {
         Self { code: 1, message: message.into() }
+    }
+
+    /// The coordinator ended of itself: 4 where a newer one has taken over, so that whoever starts it does not let the two
+    /// take over from each other for ever.
+    fn ended(error: &CoordinatorError) -> Self {
+        match error {
+            CoordinatorError::Journal(JournalError::Fenced(_)) => {
+                Self { code: 4, message: format!("{error}; this one has ended") }
+            }
+            CoordinatorError::Journal(
+                JournalError::Unavailable(_) | JournalError::Unsafe(_) | JournalError::Corrupt { .. },
+            )
+            | CoordinatorError::Driver(_) => Self::broken(error.to_string()),
+        }
     }
 }
 
@@ -107,19 +125,37 @@ fn start_logging(verbose: bool) {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    if arguments.journal != MEMORY_JOURNAL {
-        return Err(Failure::wrong(format!(
-            "--journal {} is not supported yet; use {MEMORY_JOURNAL}, which forgets the jobs when the coordinator ends",
-            arguments.journal
-        )));
-    }
+    let place = JournalPlace::parse(&arguments.journal)
+        .map_err(|problem| Failure::wrong(format!("--journal {}: {problem}", arguments.journal)))?;
     let stores = Stores::new(store_config(arguments.config.as_ref()).await?);
     // Before anything is announced: a signal from here on ends the program in good order.
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let mut constants = CoordinatorSettings::default();
     constants.scheduler.lease = Duration::from_secs(arguments.lease);
     constants.scheduler.margin = Duration::from_secs(arguments.margin);
-    let (coordinator, task) = Coordinator::start(constants, stores);
+    if arguments.standby {
+        let patience = constants.scheduler.lease + constants.scheduler.margin;
+        tokio::select! {
+            ended = place.stand_by(&stores, patience) => ended.map_err(|error| Failure::ended(&error.into()))?,
+            name = signals.next() => {
+                info!(signal = name, "ending");
+                return Ok(());
+            }
+        }
+    }
+    let journal = place.open(&stores).map_err(|error| Failure::wrong(format!("--journal: {error}")))?;
+    let parts = CoordinatorParts { settings: constants, stores, journal, surroundings: Arc::new(Machine) };
+    let (coordinator, mut task) = Coordinator::start_with(parts);
+    let is_ready = tokio::select! {
+        is_ready = task.is_ready() => is_ready,
+        name = signals.next() => {
+            info!(signal = name, "ending");
+            return Ok(());
+        }
+    };
+    if !is_ready {
+        return task.join().await.map_err(|error| Failure::ended(&error));
+    }
     let settings = ListenerSettings { listen: arguments.listen, listen_workers: arguments.listen_workers };
     let stop = CancellationToken::new();
     let serving = serve(&settings, coordinator.clone(), stop.clone())
@@ -157,7 +193,7 @@ async fn until_told(
         Some(ended) => ended,
         None => task.await,
     };
-    coordinator_ended.map_err(|error| Failure::broken(error.to_string()))?;
+    coordinator_ended.map_err(|error| Failure::ended(&error))?;
     listeners_ended.map_err(|error| Failure::broken(error.to_string()))
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Message {
     SubmitPipelines { request: Box<PipelinesRequest>, answer: Answer<JobId> },
     /// End a job early.
     Cancel { job: JobId, answer: Answer<()> },
+    /// Let a failed job go on.
+    Retry { job: JobId, answer: Answer<()> },
     /// Forget a terminal job.
     Delete { job: JobId, answer: Answer<()> },
     /// A worker speaks.

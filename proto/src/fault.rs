@@ -103,6 +103,17 @@ pub enum Problem {
     /// A custom function has the name of one of ours.
     #[error("is the name of a built-in function")]
     Reserved,
+    /// The bytes are no message of this kind.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+    /// Bytes have another length than they must.
+    #[error("has {found} bytes where {expected} are expected")]
+    WrongLength {
+        /// As it must be.
+        expected: usize,
+        /// As it is.
+        found: usize,
+    },
     /// Two fields contradict each other.
     #[error("does not agree with {other}")]
     Disagrees {
@@ -134,6 +145,8 @@ impl Problem {
             Self::NotAJsonList => "JSON_INVALID",
             Self::NotCustom => "FUNCTION_NOT_CUSTOM",
             Self::Reserved => "NAME_RESERVED",
+            Self::Unreadable(_) => "MESSAGE_UNREADABLE",
+            Self::WrongLength { .. } => "LENGTH_WRONG",
             Self::Disagrees { .. } => "FIELDS_DISAGREE",
         }
     }

@@ -31,6 +31,23 @@ pub mod worker {
     }
 }
 
+/// What is persisted.
+pub(crate) mod journal {
+    /// Messages of `rechunk.journal.v1`.
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::pedantic,
+        clippy::wildcard_enum_match_arm,
+        clippy::large_futures,
+        reason = "generated"
+    )]
+    pub(crate) mod v1 {
+        tonic::include_proto!("rechunk.journal.v1");
+    }
+}
+
 /// The encoded descriptors of both packages and of all they import, for the reflection service.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rechunk_descriptor.bin"));
 
@@ -60,6 +77,7 @@ mod tests {
             "ListJobs",
             "WatchJob",
             "CancelJob",
+            "RetryJob",
             "DeleteJob",
             "ListWorkers",
         ];

@@ -52,4 +52,6 @@ invalid! {
     InvalidReport: "lease report";
     InvalidSyncRequest: "sync request";
     InvalidSyncResponse: "sync response";
+    InvalidRecord: "journal record";
+    InvalidJournalObject: "journal object";
 }

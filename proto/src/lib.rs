@@ -8,6 +8,7 @@
 //! - The conversions are `From` and `TryFrom` between those and the types of `rechunk_common`; what is refused is one of
 //!   the `Invalid…` errors, which become a [`Refusal`](rechunk_common::Refusal).
 //! - [`status`]: refusals as gRPC statuses and back.
+//! - [`journal`]: what the coordinator persists, in bytes and back, generated from `rechunk/journal/v1`.
 //! - [`client`]: the clients of both services, in domain types.
 //!
 //! A server or a client of its own must raise tonic's limit of 4 MiB to `limits::MAX_MESSAGE_BYTES` on its side.
@@ -17,6 +18,7 @@ mod convert;
 mod fault;
 mod generated;
 mod invalid;
+pub mod journal;
 pub mod status;
 
 pub use convert::PlannedRechunk;
@@ -24,6 +26,6 @@ pub use fault::{Fault, Problem};
 pub use generated::{FILE_DESCRIPTOR_SET, v1, worker};
 pub use invalid::{
     InvalidExchange, InvalidFunction, InvalidFunctionId, InvalidGrant, InvalidGrid, InvalidJob, InvalidJobId,
-    InvalidLayout, InvalidLease, InvalidPipelines, InvalidPlan, InvalidRechunk, InvalidRefusal, InvalidRegion,
-    InvalidReport, InvalidStage, InvalidSyncRequest, InvalidSyncResponse, InvalidWorker,
+    InvalidJournalObject, InvalidLayout, InvalidLease, InvalidPipelines, InvalidPlan, InvalidRechunk, InvalidRecord,
+    InvalidRefusal, InvalidRegion, InvalidReport, InvalidStage, InvalidSyncRequest, InvalidSyncResponse, InvalidWorker,
 };

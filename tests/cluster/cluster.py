@@ -55,22 +55,45 @@ class Cluster:
             'region = "us-east-1"\ncredentials = "environment"\n')
         self.credentials = {"AWS_ACCESS_KEY_ID": s3.key, "AWS_SECRET_ACCESS_KEY": s3.secret}
         self.processes = []
-        self.coordinator = self._start(
-            "coordinator", "rechunk-coordinator", "--listen", "127.0.0.1:0", "--config", self.config, "--lease", lease,
-            "--margin", 1)
-        self.url = f"http://127.0.0.1:{self._port()}"
+        self.lease = lease
+        self.journal = directory / "journal"
+        self.coordinator = self.start_coordinator("coordinator")
+        self.port = self._port(self.coordinator)
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def _start(self, name, *command):
         process = Process(self.directory, name, *command, env=self.credentials)
         self.processes.append(process)
         return process
 
-    def _port(self):
+    def start_coordinator(self, name, *options, port=0):
+        """A coordinator on this cluster's journal; it may not be ready yet."""
+        return self._start(
+            name, "rechunk-coordinator", "--listen", f"127.0.0.1:{port}", "--config", self.config, "--lease", self.lease,
+            "--margin", 1, "--journal", self.journal, *options)
+
+    def restart_coordinator(self):
+        """Kills the coordinator and starts another where it was."""
+        self.coordinator.kill()
+        self.coordinator = self.start_coordinator(f"coordinator-{len(self.processes)}", port=self.port)
+        self._port(self.coordinator)
+
+    def follow(self, coordinator):
+        """Talks to another coordinator from here on."""
+        self.coordinator, self.port = coordinator, self._port(coordinator)
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def journal_objects(self):
+        """The names of the journal's numbered objects, and of its snapshots."""
+        return [sorted(path.name for path in (self.journal / part).glob("*")) for part in ["journal", "snapshots"]]
+
+    @staticmethod
+    def _port(coordinator):
         found = []
 
         def listening():
-            assert self.coordinator.process.poll() is None, self.coordinator.text()
-            found[:] = re.findall(r"127\.0\.0\.1:(\d+)", self.coordinator.text())
+            assert coordinator.process.poll() is None, coordinator.text()
+            found[:] = re.findall(r"listen=127\.0\.0\.1:(\d+)", coordinator.text())
             return found and found[0] != "0"
 
         wait_until(listening, "the coordinator's address")

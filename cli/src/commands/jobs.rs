@@ -1,4 +1,4 @@
-//! `rechunk jobs`, `show`, `watch`, `cancel` and `delete`: commands about a coordinator's jobs.
+//! `rechunk jobs`, `show`, `watch`, `cancel`, `retry` and `delete`: commands about a coordinator's jobs.
 
 use rechunk_common::{
     Counts,
@@ -70,6 +70,13 @@ pub(crate) async fn cancel(args: &JobArgs, output: &OutputArgs, interrupts: &Int
         return Err(Failure::internal(format!("{} was not cancelled", args.job)));
     }
     report_back(output, &format!("{} is cancelled; what it had written is removed", job.id), &job_json(&job));
+    Ok(())
+}
+
+/// Lets a failed job go on.
+pub(crate) async fn retry(args: &JobArgs, output: &OutputArgs) -> Result<(), Failure> {
+    connect(args).await?.retry(&args.job).await?;
+    report_back(output, &format!("{} goes on", args.job), &json!({"job": args.job, "retried": true}));
     Ok(())
 }
 

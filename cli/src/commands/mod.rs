@@ -35,6 +35,7 @@ pub(crate) async fn run(arguments: Arguments, interrupts: &Interrupts) -> Result
         Command::Show(args) => jobs::show(&args, &output).await,
         Command::Watch(args) => jobs::watch(&args, &output, interrupts).await,
         Command::Cancel(args) => jobs::cancel(&args, &output, interrupts).await,
+        Command::Retry(args) => jobs::retry(&args, &output).await,
         Command::Delete(args) => jobs::delete(&args, &output).await,
         Command::Workers(args) => workers::list(&args, &output).await,
         Command::Demo(args) => demo::run(&args, &output, interrupts).await,

@@ -35,6 +35,8 @@ pub struct StoreConfig {
     pub(crate) upload_sizes: UploadSizes,
     /// Memory and local files are treated as a store far away is.
     pub(crate) is_traffic_everywhere: bool,
+    /// Whether a local file is on the disk, its directory too, before its write is answered.
+    pub(crate) is_synced: bool,
     pub(crate) variables: Variables,
 }
 
@@ -46,6 +48,7 @@ impl fmt::Debug for StoreConfig {
             .field("retry", &self.retry)
             .field("request_timeout", &self.request_timeout)
             .field("put_timeout", &self.put_timeout)
+            .field("is_synced", &self.is_synced)
             .finish_non_exhaustive()
     }
 }
@@ -79,6 +82,7 @@ impl StoreConfig {
             put_timeout: limits::PUT_TIMEOUT,
             upload_sizes: UploadSizes::default(),
             is_traffic_everywhere: false,
+            is_synced: false,
             variables: Arc::new(|name| std::env::var(name).ok()),
         }
     }
@@ -148,6 +152,15 @@ impl StoreConfig {
     #[must_use]
     pub fn with_variables(mut self, variables: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         self.variables = Arc::new(variables);
+        self
+    }
+
+    /// The same stores for what the program itself must not lose: URLs that no profile covers are opened with the
+    /// environment's settings, and a local file is on the disk before its write is answered.
+    #[must_use]
+    pub fn durable(mut self) -> Self {
+        self.open.get_or_insert_default();
+        self.is_synced = true;
         self
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::TryStreamExt;
 
-use crate::{Directory, ErrorClass, ObjectInfo, Prefix, PutPayload, StorageError, Unguarded};
+use crate::{Creation, Directory, ErrorClass, ObjectInfo, Prefix, PutPayload, StorageError, Unguarded};
 
 /// Keys that differ in what a URL, a shell or a store might do to them; each must come back as it is.
 pub const ODD_KEYS: [&str; 10] = [
@@ -27,6 +27,7 @@ pub async fn every_operation(prefix: &Prefix) -> Result<(), StorageError> {
     assert!(prefix.is_empty().await?, "the suite needs an empty prefix");
     missing_objects(prefix).await?;
     whole_objects(prefix).await?;
+    creations(prefix).await?;
     parts(prefix).await?;
     copies(prefix).await?;
     large_objects(prefix).await?;
@@ -68,6 +69,22 @@ async fn whole_objects(prefix: &Prefix) -> Result<(), StorageError> {
     prefix.delete_many(vec!["whole".to_owned(), "empty".to_owned()], &Unguarded).await?;
     assert_eq!(prefix.get("whole").await?, None, "deleted");
     Ok(())
+}
+
+/// Of many creations at once exactly one wins, and nobody replaces what is there.
+async fn creations(prefix: &Prefix) -> Result<(), StorageError> {
+    assert_eq!(prefix.create("new/1", "first", &Unguarded).await?, Creation::Created);
+    assert_eq!(prefix.create("new/1", "second", &Unguarded).await?, Creation::Exists);
+    assert_eq!(prefix.get("new/1").await?.as_deref(), Some(&b"first"[..]));
+    let racers = (0..8).map(|n| async move { prefix.create("new/2", format!("racer {n}"), &Unguarded).await });
+    let ended = futures::future::try_join_all(racers).await?;
+    let winners: Vec<usize> = (0..8).filter(|n| ended.get(*n) == Some(&Creation::Created)).collect();
+    assert_eq!(winners.len(), 1, "{ended:?}");
+    let winner = format!("racer {}", winners.first().copied().unwrap_or_default());
+    assert_eq!(prefix.get("new/2").await?.as_deref(), Some(winner.as_bytes()), "whole, and the winner's");
+    prefix.delete_many(vec!["new/1".to_owned(), "new/2".to_owned()], &Unguarded).await?;
+    assert_eq!(prefix.create("new/1", "again", &Unguarded).await?, Creation::Created, "a deleted key is free");
+    prefix.delete("new/1", &Unguarded).await
 }
 
 async fn parts(prefix: &Prefix) -> Result<(), StorageError> {

@@ -61,3 +61,4 @@ pub use stores::Stores;
 pub use traffic::{MOST_REQUESTS, START_REQUESTS};
 pub use upload::UploadSizes;
 pub use url::{Scheme, StoreUrl, UrlError};
+pub use write::Creation;

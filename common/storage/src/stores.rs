@@ -132,11 +132,15 @@ impl Shared {
         let traffic = self.traffic(url.scheme(), granted);
         let client = match url.scheme() {
             Scheme::Memory => Client::in_parts(memory_store(url.container()), traffic),
-            Scheme::File => Client { store: Arc::new(LocalFileSystem::new()), uploads: None, traffic },
+            Scheme::File => Client { store: Arc::new(self.local_files()), uploads: None, traffic },
             Scheme::S3 => Client::in_parts(client::s3(url, &granted.s3, &self.config)?, traffic),
         };
         clients.insert(key, client.clone());
         Ok(client)
+    }
+
+    fn local_files(&self) -> LocalFileSystem {
+        LocalFileSystem::new().with_fsync(self.config.is_synced)
     }
 
     /// The traffic to a store that is opened for the first time.

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use object_store::{Error as StoreError, PutOptions, PutPayload, path::Path as ObjectPath};
+use object_store::{Error as StoreError, PutMode, PutOptions, PutPayload, path::Path as ObjectPath};
 
 use crate::{
     classify::{Cause, classify, is_file_not_found},
@@ -19,6 +19,15 @@ use crate::{
 /// Keys of one bulk deletion: S3 takes no more.
 pub const MAX_KEYS_PER_DELETE: usize = 1000;
 
+/// What became of a write that may not replace an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// It is written.
+    Created,
+    /// The store says that there is an object of that key.
+    Exists,
+}
+
 impl Prefix {
     /// Writes an object, whole and at once: readers see the old object or the new one, never a part of it. `guard` is
     /// asked before each attempt. A payload of several pieces is collected from their `Bytes`. A large object goes to S3
@@ -29,7 +38,31 @@ impl Prefix {
         payload: impl Into<PutPayload> + Send,
         guard: &dyn WriteGuard,
     ) -> Result<(), StorageError> {
-        let payload = payload.into();
+        match self.put_as(key, payload.into(), PutMode::Overwrite, guard).await? {
+            Creation::Created | Creation::Exists => Ok(()),
+        }
+    }
+
+    /// Writes an object, whole and at once, where none of that key is. Of two at once one wins.
+    ///
+    /// `Exists` may be the caller's own object, where an answer was lost on the way, and on S3 it may be neither there
+    /// nor written: read it back.
+    pub async fn create(
+        &self,
+        key: &str,
+        payload: impl Into<PutPayload> + Send,
+        guard: &dyn WriteGuard,
+    ) -> Result<Creation, StorageError> {
+        self.put_as(key, payload.into(), PutMode::Create, guard).await
+    }
+
+    async fn put_as(
+        &self,
+        key: &str,
+        payload: PutPayload,
+        mode: PutMode,
+        guard: &dyn WriteGuard,
+    ) -> Result<Creation, StorageError> {
         self.check_writable(key, Operation::Write)?;
         let path = self.path_of(key, Operation::Write)?;
         let url = self.url_of(key);
@@ -38,8 +71,11 @@ impl Prefix {
             let message = format!("an object of {bytes} bytes is more than the {MAX_OBJECT_BYTES} that S3 takes");
             return Err(StorageError::new(ErrorClass::Invalid, Operation::Write, url, message));
         }
-        if let Some(uploads) = self.place.uploads.as_ref().filter(|_| bytes > self.place.upload_sizes.threshold) {
-            return self.put_in_parts(uploads, (path, url), &payload, guard).await;
+        // What may not replace an object is small, and is written at once.
+        let is_in_parts = bytes > self.place.upload_sizes.threshold && matches!(mode, PutMode::Overwrite);
+        if let Some(uploads) = self.place.uploads.as_ref().filter(|_| is_in_parts) {
+            self.put_in_parts(uploads, (path, url), &payload, guard).await?;
+            return Ok(Creation::Created);
         }
         let request = Request {
             kind: RequestKind::Put,
@@ -51,9 +87,11 @@ impl Prefix {
         };
         self.send(&request, || async {
             let (prefix, path, payload) = (self.clone(), path.clone(), payload.clone());
+            let options = PutOptions::from(mode.clone());
             self.to_its_end(guard, async move {
-                match prefix.place.client.put_opts(&path, payload, PutOptions::default()).await {
-                    Ok(_) => Ok(()),
+                match prefix.place.client.put_opts(&path, payload, options).await {
+                    Ok(_) => Ok(Creation::Created),
+                    Err(StoreError::AlreadyExists { .. }) => Ok(Creation::Exists),
                     Err(error) => Err(prefix.write_fault(&error)),
                 }
             })
@@ -145,12 +183,12 @@ impl Prefix {
 
     /// Sends a write that goes on when the caller stops waiting: a store may take it all the same, and `guard` must
     /// know of it for so long.
-    pub(crate) async fn to_its_end<T: Send + 'static>(
+    async fn to_its_end<T: Send + 'static>(
         &self,
         guard: &dyn WriteGuard,
+        limit: Duration,
         write: impl Future<Output = Result<T, Fault>> + Send + 'static,
     ) -> Result<T, Fault> {
-        let limit = self.place.put_timeout;
         let under_way = guard.begin_write();
         // Asked once more: whoever ended the lease before this write was counted does not wait for it.
         guard.check().map_err(|lost| Fault::new(ErrorClass::LeaseLost, lost.to_string()))?;

@@ -56,10 +56,23 @@ impl Scheduler {
         let place = StagePlace::of(&lease.stage);
         let Some(job) = self.jobs.get(&lease.stage.job).filter(|job| job.run == lease.stage.run) else { return };
         let Some(plan) = job.stage_plan(place) else { return };
-        let is_over = matches!(job.lifecycle, Lifecycle::Ended(_) | Lifecycle::Forgetting(_) | Lifecycle::Settling(_));
+        let is_over = matches!(
+            job.lifecycle,
+            Lifecycle::Ended(_)
+                | Lifecycle::Retrying
+                | Lifecycle::Condemned { .. }
+                | Lifecycle::Removing
+                | Lifecycle::Forgetting(_)
+                | Lifecycle::Settling(_)
+        );
         if is_over || lease.tasks.is_empty() || lease.tasks.end > plan.task_count {
             return;
         }
+        // It was granted, so its pipeline was open; a new reign opens pipelines one by one.
+        while lease.stage.phase.0 == self.jobs.get(&lease.stage.job).map_or(0, |job| job.phase)
+            && self.jobs.get(&lease.stage.job).is_some_and(|job| job.next_pipeline <= place.pipeline)
+            && self.open_next_pipeline(turn, &lease.stage.job)
+        {}
         let expires_at = self.now.after(self.settings.lease).after(self.settings.margin);
         let mut state = LeaseState {
             job: lease.stage.job.clone(),

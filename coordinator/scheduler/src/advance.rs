@@ -4,7 +4,7 @@ use rechunk_common::{ids::JobId, plan::StageEffect};
 
 use crate::{
     barrier::{self, BarrierPassed},
-    job::{Ending, Lifecycle, PipelineProgress},
+    job::{Ending, Job, Lifecycle, PipelineProgress},
     stage::StageProgress,
     state::{Scheduler, Turn},
 };
@@ -22,15 +22,18 @@ impl Scheduler {
     fn advance(&mut self, turn: &mut Turn, job_id: &JobId) -> bool {
         let Some(job) = self.jobs.get(job_id) else { return false };
         match &job.lifecycle {
-            Lifecycle::Running | Lifecycle::Cleaning | Lifecycle::Deleting => self.advance_phase(turn, job_id),
+            Lifecycle::Running | Lifecycle::Cleaning | Lifecycle::Deleting { .. } => self.advance_phase(turn, job_id),
             Lifecycle::Ending(ending) => {
                 let ending = *ending;
-                job.leases.is_empty() && self.leases_are_over(turn, job_id, ending)
+                !job.may_be_written() && self.leases_are_over(turn, job_id, ending)
             }
             Lifecycle::Submitted { .. }
             | Lifecycle::Deciding { .. }
             | Lifecycle::Settling(_)
             | Lifecycle::Ended(_)
+            | Lifecycle::Retrying
+            | Lifecycle::Condemned { .. }
+            | Lifecycle::Removing
             | Lifecycle::Forgetting(_) => false,
         }
     }
@@ -76,25 +79,24 @@ impl Scheduler {
     /// Opens the next pipeline of the current phase, if there is one and its temporary bytes may stand beside those of
     /// the open ones; one always may.
     pub(crate) fn open_next_pipeline(&mut self, turn: &mut Turn, job_id: &JobId) -> bool {
-        let Some(job) = self.jobs.get_mut(job_id) else { return false };
+        let Some(job) = self.jobs.get_mut(job_id).filter(|job| job.lifecycle.is_active()) else { return false };
         let pipeline = job.next_pipeline;
         let Some(plan) = job.pipeline_plan(job.phase, pipeline) else { return false };
         let temp = job.open_temp.saturating_add(plan.temp_bytes.0);
         if !job.open.is_empty() && job.temp_limit.is_some_and(|limit| temp > limit.0) {
             return false;
         }
-        let Some(permit) = barrier::permit_first_stage(job, pipeline) else { return false };
-        job.next_pipeline = pipeline.saturating_add(1);
-        job.open_temp = temp;
-        job.open.insert(pipeline, PipelineProgress::default());
-        job.permits.insert(pipeline, permit);
+        let added = plan.temp_bytes.0;
+        if job.admit_pipeline(pipeline, added).is_none() {
+            return false;
+        }
         self.use_permit(turn, job_id, pipeline);
         true
     }
 
     /// Opens the stage that the pipeline has a permit for, unless earlier leases must end first; a pipeline without a
     /// further stage is complete.
-    fn use_permit(&mut self, turn: &mut Turn, job_id: &JobId, pipeline: u32) {
+    pub(crate) fn use_permit(&mut self, turn: &mut Turn, job_id: &JobId, pipeline: u32) {
         let Some(job) = self.jobs.get_mut(job_id) else { return };
         let Some(permit) = job.permits.remove(&pipeline) else { return };
         let place = permit.opens();
@@ -104,12 +106,13 @@ impl Scheduler {
             job.open.remove(&pipeline);
         } else if job.waits_for_leases(place) {
             job.permits.insert(pipeline, permit);
+            job.is_publishing |= job.may_have_published();
         } else {
             self.open_stage(turn, job_id, &permit);
         }
     }
 
-    fn open_stage(&mut self, turn: &mut Turn, job_id: &JobId, permit: &BarrierPassed) {
+    pub(crate) fn open_stage(&mut self, turn: &mut Turn, job_id: &JobId, permit: &BarrierPassed) {
         let place = permit.opens();
         let Some(job) = self.jobs.get_mut(job_id) else { return };
         let Some(plan) = job.stage_plan(place) else { return };
@@ -123,5 +126,17 @@ impl Scheduler {
         }
         self.refresh(turn, job_id, place);
         self.decide_barrier(turn, job_id, place);
+    }
+}
+
+impl Job {
+    /// The next pipeline is open, with a permit for its first stage.
+    pub(crate) fn admit_pipeline(&mut self, pipeline: u32, temp: u64) -> Option<()> {
+        let permit = barrier::permit_first_stage(self, pipeline)?;
+        self.next_pipeline = pipeline.saturating_add(1);
+        self.open_temp = self.open_temp.saturating_add(temp);
+        self.open.insert(pipeline, PipelineProgress::default());
+        self.permits.insert(pipeline, permit);
+        Some(())
     }
 }

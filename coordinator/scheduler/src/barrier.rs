@@ -1,9 +1,11 @@
 //! Barriers: the only place where a permit to open a stage is made.
 
-use rechunk_common::ids::{JobId, StageAddress};
+use rechunk_common::{
+    ids::{JobId, StageAddress},
+    record::RecordFact,
+};
 
 use crate::{
-    command::RecordFact,
     durable::Held,
     job::Job,
     lease::WhyEnded,
@@ -28,7 +30,7 @@ impl BarrierPassed {
 /// Permits the first stage of a pipeline of the current phase, which began when the phase before was complete.
 pub(crate) fn permit_first_stage(job: &Job, pipeline: u32) -> Option<BarrierPassed> {
     let opens = StagePlace { phase: job.phase, pipeline, stage: 0 };
-    (job.lifecycle.is_active() && !job.open.contains_key(&pipeline)).then_some(BarrierPassed { opens })
+    (!job.open.contains_key(&pipeline)).then_some(BarrierPassed { opens })
 }
 
 /// Permits the stage after the one at `place`, which must be complete.

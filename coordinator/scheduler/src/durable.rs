@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use rechunk_common::ids::{JobId, JournalPosition, StageAddress};
+use rechunk_common::{
+    ids::{JobId, JournalPosition, StageAddress},
+    record::{Record, RecordFact},
+};
 
 use crate::{
-    command::{Command, Record, RecordFact},
+    command::Command,
     state::{Scheduler, Turn},
 };
 
@@ -20,6 +23,12 @@ pub(crate) enum Held {
     Barrier(StageAddress),
     /// The job is terminal.
     Settled(JobId),
+    /// The job goes on under its next run.
+    Retried(JobId),
+    /// What the job wrote is removed.
+    Condemned(JobId),
+    /// The job is remembered, with nothing left of it.
+    Removed(JobId),
     /// The job is forgotten.
     Deleted(JobId),
 }
@@ -46,15 +55,19 @@ impl Journal {
 impl Scheduler {
     /// Records a fact that may be lost: what it says would be done again.
     pub(crate) fn record(&mut self, turn: &mut Turn, fact: RecordFact) {
-        let position = self.journal.take_position();
-        turn.commands.push(Command::Append(Record { position, is_synchronous: false, fact }));
+        let record = self.next_record(false, fact);
+        turn.commands.push(Command::Append(record));
     }
 
     /// Records a fact whose effect waits until it is durable.
     pub(crate) fn record_and_hold(&mut self, turn: &mut Turn, fact: RecordFact, held: Held) {
-        let position = self.journal.take_position();
-        self.journal.held.insert(position, held);
-        turn.commands.push(Command::Append(Record { position, is_synchronous: true, fact }));
+        let record = self.next_record(true, fact);
+        self.journal.held.insert(record.position, held);
+        turn.commands.push(Command::Append(record));
+    }
+
+    fn next_record(&mut self, is_synchronous: bool, fact: RecordFact) -> Record {
+        Record { position: self.journal.take_position(), at_ms: self.now.0, is_synchronous, fact }
     }
 
     /// Everything up to `position` is durable: the effects that waited for it happen, in their order.
@@ -69,6 +82,9 @@ impl Scheduler {
                 Held::Decided(job) => self.decided(turn, &job),
                 Held::Barrier(stage) => self.barrier_is_durable(turn, &stage),
                 Held::Settled(job) => self.settled(turn, &job),
+                Held::Retried(job) => self.retried(turn, &job),
+                Held::Condemned(job) => self.condemned(turn, &job),
+                Held::Removed(job) => self.removed(turn, &job),
                 Held::Deleted(job) => self.deleted(turn, &job),
             }
         }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use rechunk_common::{
     ByteCount,
     ids::{JobId, JournalPosition, RequestId, SyncSeq, WorkerId},
-    limits::LEASE_MARGIN,
+    limits::{LEASE_MARGIN, RETRY_WINDOW},
     plan::Plan,
     session::SyncRequest,
 };
 
-/// A moment on the caller's clock, which never goes back: milliseconds since some start.
+/// A moment on the caller's clock, which never goes back: milliseconds since some start, which is the same for the
+/// records of one journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub u64);
 
@@ -60,6 +61,11 @@ pub enum Event {
         /// The job.
         job: JobId,
     },
+    /// A caller lets a failed job go on, with what is done.
+    Retry {
+        /// The job.
+        job: JobId,
+    },
     /// A caller deletes a terminal job: what it wrote (unless it succeeded) and its record go.
     Delete {
         /// The job.
@@ -79,6 +85,8 @@ pub enum Event {
         /// The last durable record.
         position: JournalPosition,
     },
+    /// A scheduler made by `Scheduler::recover` begins: its jobs go on. Comes first, and only then.
+    Begin,
     /// `next_deadline` has come.
     Tick,
 }
@@ -96,6 +104,8 @@ pub struct Settings {
     pub progress_deadline: Duration,
     /// Deaths of leases on a single task, on different workers, before the job fails.
     pub poison_limit: u16,
+    /// How long a failed job keeps what it wrote for a retry.
+    pub retry_window: Duration,
 }
 
 impl Default for Settings {
@@ -106,6 +116,7 @@ impl Default for Settings {
             lease_work: Duration::from_secs(15),
             progress_deadline: Duration::from_mins(30),
             poison_limit: 3,
+            retry_window: RETRY_WINDOW,
         }
     }
 }

@@ -1,11 +1,16 @@
 //! What time brings: leases expire, long polls end, waiting tasks become due, silent workers are forgotten.
 
-use rechunk_common::{Refusal, RefusalCode, ids::LeaseId};
+use rechunk_common::{
+    Refusal, RefusalCode,
+    ids::{LeaseId, TaskIndex},
+    record::RecordFact,
+};
 
 use crate::{
     event::Timestamp,
     lease::{Standing, WhyEnded},
     state::{Scheduler, Turn},
+    succession::Succession,
 };
 
 impl Scheduler {
@@ -16,6 +21,8 @@ impl Scheduler {
             self.fleet.first_poll().map(|(due, _)| *due),
             self.fleet.first_silent().map(|(heard, _)| self.forgotten_at(*heard)),
             self.timers.first().map(|(due, _, _)| *due),
+            self.windows.first().map(|(due, _)| *due),
+            self.succession.map(Succession::next),
         ]
         .into_iter()
         .flatten()
@@ -38,6 +45,8 @@ impl Scheduler {
             self.refresh(turn, &job, place);
             turn.wake = true;
         }
+        self.windows_are_due(turn);
+        self.succession_is_due(turn);
         while let Some((due, worker)) = self.fleet.first_poll() {
             if *due > self.now {
                 break;
@@ -81,13 +90,18 @@ impl Scheduler {
         self.end_lease(turn, id, why);
         let limit = usize::from(self.settings.poison_limit.max(1));
         let Some(job) = self.jobs.get_mut(&job_id) else { return };
+        let run = job.run;
         job.leases_expired = job.leases_expired.saturating_add(1);
         turn.changed.insert(job_id.clone());
         let name = job.stage_plan(place).map(|stage| stage.name.clone()).unwrap_or_default();
         let Some((task, stage)) = single.zip(job.stage_mut(place)) else { return };
         let deaths = stage.deaths.entry(task).or_default();
-        deaths.insert(death);
+        let is_new = deaths.insert(death.clone());
         let deaths = deaths.len();
+        if is_new {
+            let (stage, (worker, incarnation)) = (place.address(&job_id, run), death);
+            self.record(turn, RecordFact::TaskDied { stage, task: TaskIndex(task), worker, incarnation });
+        }
         if deaths >= limit {
             let message =
                 format!("task {task} of stage {name} was given to {deaths} workers, and each of them fell silent");

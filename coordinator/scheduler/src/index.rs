@@ -3,7 +3,7 @@
 use rechunk_common::ids::JobId;
 
 use crate::{
-    job::Job,
+    job::{Ghosts, Job},
     stage::{Indexed, StagePlace, TaskClass},
     state::{Scheduler, Turn},
 };
@@ -55,7 +55,7 @@ impl Scheduler {
     /// Puts the job into the queues of jobs that have something to lease, or takes it out.
     pub(crate) fn requeue(&mut self, turn: &mut Turn, job_id: &JobId) {
         let Some(job) = self.jobs.get_mut(job_id) else { return };
-        let is_active = job.lifecycle.is_active();
+        let is_active = job.lifecycle.is_active() && job.ghosts != Ghosts::MayBeHeld;
         // Two runs of a task at a time would pass a limit on tasks at a time.
         if is_active && !job.straggling.is_empty() && job.max_parallel_tasks.is_none() {
             if !self.straggling.contains(job_id) {

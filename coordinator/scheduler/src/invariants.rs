@@ -12,7 +12,7 @@ use rechunk_common::{
 
 use crate::{
     durable::Held,
-    job::{Ending, Job, Lifecycle},
+    job::{Ending, Ghosts, Job, Lifecycle},
     lease::{LeaseKind, LeaseState},
     repair::{MOST_REPAIRS, Repair},
     stage::{StagePlace, StageProgress, StageState},
@@ -89,12 +89,19 @@ fn check_job(scheduler: &Scheduler, job_id: &JobId, job: &Job) -> Result<(), Vio
         | Lifecycle::Ending(_)
         | Lifecycle::Cleaning
         | Lifecycle::Ended(Ending::Failed)
-        | Lifecycle::Deleting
+        | Lifecycle::Retrying
+        | Lifecycle::Condemned { .. }
+        | Lifecycle::Deleting { .. }
+        | Lifecycle::Removing
         | Lifecycle::Forgetting(_) => false,
     };
-    hold(!is_over || job.leases.is_empty(), "a terminal job has no lease that may write", || format!("{job_id}"))?;
+    hold(!is_over || !job.may_be_written(), "a terminal job has no lease that may write", || format!("{job_id}"))?;
     let is_cleanup = job.phase == job.cleanup_phase() && !job.plan.phases.is_empty();
     let may_clean = !matches!(job.lifecycle, Lifecycle::Submitted { .. } | Lifecycle::Running);
+    let window = job.window.is_none_or(|due| scheduler.windows.contains(&(due, job_id.clone())));
+    hold(window, "a window that is open will end", || job_id.to_string())?;
+    let is_succession = scheduler.succession.is_some() || job.ghosts == Ghosts::Gone;
+    hold(is_succession, "whatever waits for an earlier reign has a timer", || job_id.to_string())?;
     hold(!is_cleanup || may_clean, "cleanup runs only for what ends", || format!("{job_id}"))?;
     hold(job.lifecycle != Lifecycle::Cleaning || is_cleanup, "nothing but cleanup runs for a cancelled job", || {
         format!("{job_id} is in phase {}", job.phase)
@@ -109,7 +116,14 @@ fn check_job(scheduler: &Scheduler, job_id: &JobId, job: &Job) -> Result<(), Vio
         .filter_map(|pipeline| job.pipeline_plan(job.phase, *pipeline))
         .map(|plan| plan.temp_bytes.0)
         .sum();
-    let is_ended = matches!(job.lifecycle, Lifecycle::Ended(_) | Lifecycle::Forgetting(_));
+    let is_ended = matches!(
+        job.lifecycle,
+        Lifecycle::Ended(_)
+            | Lifecycle::Retrying
+            | Lifecycle::Condemned { .. }
+            | Lifecycle::Removing
+            | Lifecycle::Forgetting(_)
+    );
     let limit = job.temp_limit.map_or(u64::MAX, |limit| limit.0);
     hold(
         is_ended || (temp == job.open_temp && (temp <= limit || job.open.len() == 1)),
@@ -231,8 +245,10 @@ pub fn check_step(before: &Scheduler, after: &Scheduler) -> Result<(), Violation
         let kept = match &old.lifecycle {
             Lifecycle::Ended(ending) => match &new.lifecycle {
                 Lifecycle::Ended(now) | Lifecycle::Forgetting(now) => now == ending,
-                Lifecycle::Deleting => *ending == Ending::Failed,
-                Lifecycle::Submitted { .. }
+                Lifecycle::Retrying | Lifecycle::Condemned { .. } => *ending == Ending::Failed,
+                Lifecycle::Deleting { .. }
+                | Lifecycle::Removing
+                | Lifecycle::Submitted { .. }
                 | Lifecycle::Running
                 | Lifecycle::Deciding { .. }
                 | Lifecycle::Ending(_)
@@ -245,7 +261,10 @@ pub fn check_step(before: &Scheduler, after: &Scheduler) -> Result<(), Violation
             | Lifecycle::Ending(_)
             | Lifecycle::Cleaning
             | Lifecycle::Settling(_)
-            | Lifecycle::Deleting
+            | Lifecycle::Retrying
+            | Lifecycle::Condemned { .. }
+            | Lifecycle::Deleting { .. }
+            | Lifecycle::Removing
             | Lifecycle::Forgetting(_) => true,
         };
         hold(kept, "a terminal state is kept", || format!("{job_id}: {:?} to {:?}", old.lifecycle, new.lifecycle))?;
@@ -256,6 +275,8 @@ pub fn check_step(before: &Scheduler, after: &Scheduler) -> Result<(), Violation
             "a job is terminal when its record is durable",
             || job_id.to_string(),
         )?;
+        let is_retried = before.journal.held.values().any(|held| *held == Held::Retried(job_id.clone()));
+        hold(old.run == new.run || is_retried, "a new run begins when its record is durable", || job_id.to_string())?;
         let rows = old.rows.iter().zip(&new.rows).all(|(old, new)| old.done <= new.done);
         hold(rows, "done only grows", || job_id.to_string())?;
         check_stage_steps(before, job_id, old, new)?;

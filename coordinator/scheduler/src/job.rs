@@ -51,8 +51,20 @@ pub(crate) enum Lifecycle {
     Settling(Ending),
     /// Terminal.
     Ended(Ending),
-    /// Failed and to be deleted: the cleanup phase runs.
-    Deleting,
+    /// Failed, and a retry of it waits for its record.
+    Retrying,
+    /// Failed, and the removal of what it wrote waits for its record.
+    Condemned {
+        /// Then the job is forgotten.
+        forget: bool,
+    },
+    /// Failed, and what it wrote is removed: the cleanup phase runs.
+    Deleting {
+        /// Then the job is forgotten.
+        forget: bool,
+    },
+    /// Failed; waits for the record that nothing is left of it.
+    Removing,
     /// Waits for the record of its deletion.
     Forgetting(Ending),
 }
@@ -61,20 +73,45 @@ impl Lifecycle {
     /// Whether tasks are leased and stages open.
     pub(crate) fn is_active(&self) -> bool {
         match self {
-            Self::Running | Self::Cleaning | Self::Deleting => true,
+            Self::Running | Self::Cleaning | Self::Deleting { .. } => true,
             Self::Submitted { .. }
             | Self::Deciding { .. }
             | Self::Ending(_)
             | Self::Settling(_)
             | Self::Ended(_)
+            | Self::Retrying
+            | Self::Condemned { .. }
+            | Self::Removing
             | Self::Forgetting(_) => false,
         }
     }
 
     /// Whether the cleanup phase runs.
     pub(crate) fn is_cleaning(&self) -> bool {
-        matches!(self, Self::Cleaning | Self::Deleting)
+        matches!(self, Self::Cleaning | Self::Deleting { .. })
     }
+}
+
+/// What there is of what a job wrote. Matters where it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remains {
+    /// All of it: a retry finds it.
+    Kept,
+    /// Its removal has begun: some of it is gone.
+    Condemned,
+    /// Nothing.
+    Removed,
+}
+
+/// Leases of an earlier reign that nobody has named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ghosts {
+    /// There are none.
+    Gone,
+    /// They may still write, but their tasks are leased again.
+    MayWrite,
+    /// Their workers may yet name them: nothing is leased.
+    MayBeHeld,
 }
 
 /// One row of the report: the stages of one name of one array.
@@ -142,6 +179,10 @@ pub(crate) struct Job {
     /// Cancels or deletes whose callers wait for a confirmation.
     pub(crate) confirmations: u32,
     pub(crate) failure: Option<Refusal>,
+    pub(crate) remains: Remains,
+    /// When what it wrote is removed, if it failed and nobody retries it.
+    pub(crate) window: Option<Timestamp>,
+    pub(crate) ghosts: Ghosts,
     pub(crate) leases_expired: u64,
     pub(crate) retries: u64,
     pub(crate) peak_rss: ByteCount,
@@ -220,6 +261,9 @@ impl Job {
         let effect = self.stage_plan(place).map_or(StageEffect::Writes, |stage| stage.effect);
         let first_of_phase = StagePlace { phase: place.phase, ..StagePlace::default() };
         let first_of_pipeline = StagePlace { stage: 0, ..place };
+        if self.ghosts != Ghosts::Gone && self.waits_for_ghosts(place, effect) {
+            return true;
+        }
         self.leases.range(..first_of_phase).chain(self.leases.range(first_of_pipeline..place)).any(|(earlier, _)| {
             match effect {
                 StageEffect::Destroys | StageEffect::Publishes => true,
@@ -230,9 +274,29 @@ impl Job {
         })
     }
 
+    /// The same for leases of an earlier reign, of which nobody knows the stage.
+    fn waits_for_ghosts(&self, place: StagePlace, effect: StageEffect) -> bool {
+        let destroys = |stage: &Stage| stage.effect == StageEffect::Destroys;
+        match effect {
+            StageEffect::Destroys | StageEffect::Publishes => true,
+            StageEffect::Writes => {
+                let phases = (0..place.phase).filter_map(|phase| self.phase_plan(phase));
+                let mut before = phases.flat_map(|phase| &phase.pipelines).flat_map(|pipeline| &pipeline.stages);
+                before.any(destroys)
+                    || (0..place.stage)
+                        .any(|stage| self.stage_plan(StagePlace { stage, ..place }).is_some_and(destroys))
+            }
+        }
+    }
+
     /// Whether an opened pipeline waits for earlier leases to end before its first stage: so would further ones.
     pub(crate) fn is_held_up(&self) -> bool {
         self.permits.values().any(|permit| permit.opens().stage == 0)
+    }
+
+    /// Whether a lease, known or not, may still write for it.
+    pub(crate) fn may_be_written(&self) -> bool {
+        self.ghosts != Ghosts::Gone || !self.leases.is_empty()
     }
 
     /// Tasks that may be leased beside those that are.
@@ -264,7 +328,9 @@ impl Job {
             },
             Lifecycle::Cleaning => JobState::Cancelling,
             Lifecycle::Ended(ending) | Lifecycle::Forgetting(ending) => of(*ending),
-            Lifecycle::Deleting => JobState::Failed,
+            Lifecycle::Retrying | Lifecycle::Condemned { .. } | Lifecycle::Deleting { .. } | Lifecycle::Removing => {
+                JobState::Failed
+            }
         }
     }
 }

@@ -22,11 +22,16 @@ pub mod invariants;
 mod job;
 mod lease;
 mod lease_size;
+mod ledger;
+mod recover;
+mod removal;
 mod repair;
 mod report;
+mod retry;
 mod stage;
 mod state;
 mod submit;
+mod succession;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -34,7 +39,10 @@ mod view;
 mod waiting;
 mod worker;
 
-pub use command::{Command, Record, RecordFact};
+pub use command::Command;
 pub use event::{Event, Settings, Timestamp};
+pub use ledger::Ledger;
+pub use rechunk_common::record::{AcceptedJob, Record, RecordFact};
+pub use recover::Inconsistent;
 pub use state::Scheduler;
 pub use view::{LiveSpace, spaces_overlap};

@@ -3,12 +3,12 @@
 use rechunk_common::{
     Counts,
     ids::{Incarnation, JobId, LeaseId, WorkerId},
+    record::RecordFact,
     session::{DoneTasks, LeaseReport},
     task_set::TaskRange,
 };
 
 use crate::{
-    command::RecordFact,
     job::Lifecycle,
     lease::{LeaseKind, WhyEnded},
     stage::{StagePlace, StageState},
@@ -48,7 +48,13 @@ impl Scheduler {
         let Some(job) = self.jobs.get_mut(&job_id).filter(|job| job.run == report.stage.run) else { return };
         let is_over = matches!(
             job.lifecycle,
-            Lifecycle::Submitted { .. } | Lifecycle::Settling(_) | Lifecycle::Ended(_) | Lifecycle::Forgetting(_)
+            Lifecycle::Submitted { .. }
+                | Lifecycle::Settling(_)
+                | Lifecycle::Ended(_)
+                | Lifecycle::Retrying
+                | Lifecycle::Condemned { .. }
+                | Lifecycle::Removing
+                | Lifecycle::Forgetting(_)
         );
         if is_over || job.stage_plan(place).is_none() {
             return;

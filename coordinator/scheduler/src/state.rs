@@ -1,8 +1,14 @@
 //! The scheduler's state and its one door, `apply`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use rechunk_common::ids::{Epoch, JobId, JournalPosition, RequestId, WorkerId};
+use rechunk_common::{
+    ids::{Epoch, JobId, JournalPosition, RequestId, WorkerId},
+    record::AcceptedJob,
+};
 
 use crate::{
     command::Command,
@@ -12,7 +18,7 @@ use crate::{
     job::Job,
     lease::LeaseTable,
     stage::StagePlace,
-    submit::Submission,
+    succession::Succession,
     worker::Fleet,
 };
 
@@ -34,6 +40,10 @@ pub struct Scheduler {
     pub(crate) timers: BTreeSet<(Timestamp, JobId, StagePlace)>,
     /// Jobs with leases that may get a backup.
     pub(crate) straggling: BTreeSet<JobId>,
+    /// When what a failed job wrote is removed.
+    pub(crate) windows: BTreeSet<(Timestamp, JobId)>,
+    /// Leases of an earlier reign that may still run.
+    pub(crate) succession: Option<Succession>,
 }
 
 /// What one call of `apply` gathers.
@@ -73,6 +83,8 @@ impl Scheduler {
             turns: Turns::default(),
             timers: BTreeSet::new(),
             straggling: BTreeSet::new(),
+            windows: BTreeSet::new(),
+            succession: None,
         }
     }
 
@@ -85,15 +97,17 @@ impl Scheduler {
         self.expire_due(&mut turn);
         match event {
             Event::Submit { job, request_id, plan, source, target, temp_limit, weight, max_parallel_tasks } => {
-                let submission =
-                    Submission { request_id, plan, source, target, temp_limit, weight, max_parallel_tasks };
-                self.submit(&mut turn, job, submission);
+                let plan = Arc::from(plan);
+                let accepted = AcceptedJob { request_id, plan, source, target, temp_limit, weight, max_parallel_tasks };
+                self.submit(&mut turn, job, accepted);
             }
             Event::Cancel { job } => self.cancel(&mut turn, &job),
+            Event::Retry { job } => self.retry(&mut turn, &job),
             Event::Delete { job } => self.delete(&mut turn, &job),
             Event::Sync(request) => self.sync(&mut turn, *request),
             Event::SyncDropped { worker, seq } => self.fleet.drop_poll(&worker, seq),
             Event::RecordDurable { position } => self.record_durable(&mut turn, position),
+            Event::Begin => self.resume(&mut turn),
             Event::Tick => {}
         }
         self.finish(&mut turn);

@@ -1,40 +1,27 @@
 //! A job comes in: recorded first, started when the record is durable.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rechunk_common::{
     ByteCount, Counts, Refusal, RefusalCode,
-    ids::{JobId, RequestId, RunNumber},
+    ids::{JobId, RunNumber},
     limits::MAX_LIVE_JOBS,
     plan::Plan,
+    record::{AcceptedJob, RecordFact},
 };
 
 use crate::{
-    command::{Command, RecordFact},
+    command::Command,
     durable::Held,
-    job::{Ending, Job, Lifecycle, Row, RowIndex},
+    job::{Ending, Ghosts, Job, Lifecycle, Remains, Row, RowIndex},
     stage::StagePlace,
     state::{Scheduler, Turn},
 };
 
-/// What a caller submits.
-pub(crate) struct Submission {
-    pub(crate) request_id: Option<RequestId>,
-    pub(crate) plan: Box<Plan>,
-    pub(crate) source: String,
-    pub(crate) target: String,
-    pub(crate) temp_limit: Option<ByteCount>,
-    pub(crate) weight: u32,
-    pub(crate) max_parallel_tasks: Option<u64>,
-}
-
 impl Scheduler {
     /// Records a new job, or finds the one that was submitted under the same request id.
-    pub(crate) fn submit(&mut self, turn: &mut Turn, job_id: JobId, submission: Submission) {
-        let older = submission.request_id.as_ref().and_then(|request| self.requests.get(request)).cloned();
+    pub(crate) fn submit(&mut self, turn: &mut Turn, job_id: JobId, accepted: AcceptedJob) {
+        let older = accepted.request_id.as_ref().and_then(|request| self.requests.get(request)).cloned();
         if let Some((older_id, older)) = older.and_then(|id| self.jobs.get_mut(&id).map(|job| (id, job))) {
             if let Lifecycle::Submitted { also } = &mut older.lifecycle {
                 also.push(job_id);
@@ -47,12 +34,17 @@ impl Scheduler {
             turn.commands.push(Command::Refused { job: job_id, refusal });
             return;
         }
-        if let Some(request) = &submission.request_id {
+        let fact = RecordFact::JobAccepted { job: job_id.clone(), accepted: Box::new(accepted.clone()) };
+        self.record_and_hold(turn, fact, Held::Accepted(job_id.clone()));
+        self.admit(job_id, accepted);
+    }
+
+    /// The job is here, and its request id is known.
+    pub(crate) fn admit(&mut self, job_id: JobId, accepted: AcceptedJob) {
+        if let Some(request) = &accepted.request_id {
             self.requests.insert(request.clone(), job_id.clone());
         }
-        let fact = RecordFact::JobAccepted { job: job_id.clone(), plan: submission.plan.clone() };
-        self.record_and_hold(turn, fact, Held::Accepted(job_id.clone()));
-        self.jobs.insert(job_id, Job::new(submission));
+        self.jobs.insert(job_id, Job::new(accepted));
     }
 
     fn refuse_submission(&self, job_id: &JobId) -> Option<Refusal> {
@@ -85,18 +77,18 @@ impl Scheduler {
 }
 
 impl Job {
-    fn new(submission: Submission) -> Self {
-        let plan: Arc<Plan> = Arc::from(submission.plan);
+    fn new(accepted: AcceptedJob) -> Self {
+        let AcceptedJob { request_id, plan, source, target, temp_limit, weight, max_parallel_tasks } = accepted;
         let (rows, row_of) = rows_of(&plan);
         Self {
             run: RunNumber(1),
             plan,
-            request_id: submission.request_id,
-            source: submission.source,
-            target: submission.target,
-            temp_limit: submission.temp_limit,
-            weight: submission.weight.max(1),
-            max_parallel_tasks: submission.max_parallel_tasks,
+            request_id,
+            source,
+            target,
+            temp_limit,
+            weight: weight.max(1),
+            max_parallel_tasks,
             lifecycle: Lifecycle::Submitted { also: Vec::new() },
             accepted_at: None,
             ended_at: None,
@@ -118,6 +110,9 @@ impl Job {
             is_queued: false,
             confirmations: 0,
             failure: None,
+            remains: Remains::Kept,
+            window: None,
+            ghosts: Ghosts::Gone,
             leases_expired: 0,
             retries: 0,
             peak_rss: ByteCount::default(),

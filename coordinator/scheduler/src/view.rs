@@ -1,13 +1,13 @@
 //! What people see: jobs, workers, and the places that live jobs write to.
 
 use rechunk_common::{
-    ids::{JobId, WorkerId},
+    ids::{JobId, RequestId, WorkerId},
     job::{JobView, StageProgressView, WorkerView},
 };
 
 use crate::{
     fairness::fits,
-    job::{Job, Lifecycle},
+    job::{Ghosts, Job, Lifecycle},
     stage::TaskClass,
     state::Scheduler,
 };
@@ -37,6 +37,11 @@ impl Scheduler {
     pub fn job(&self, id: &JobId) -> Option<JobView> {
         let job = self.jobs.get(id).filter(|job| job.accepted_at.is_some())?;
         Some(JobView { plan: job.plan.summary.clone(), ..self.job_view(id, job) })
+    }
+
+    /// The caller's name for a job.
+    pub fn request_of(&self, id: &JobId) -> Option<&RequestId> {
+        self.jobs.get(id)?.request_id.as_ref()
     }
 
     /// All jobs without their plans, in the order of their ids; each is made when it is asked for.
@@ -116,6 +121,9 @@ impl Scheduler {
         let first = job.ready.keys().next()?;
         if !job.lifecycle.is_active() || job.leased > 0 {
             return None;
+        }
+        if job.ghosts == Ghosts::MayBeHeld {
+            return Some("the workers of the coordinator before, which may still hold its tasks".to_owned());
         }
         let active = || self.fleet.iter().map(|(_, worker)| worker).filter(|worker| !worker.is_draining);
         if active().next().is_none() {

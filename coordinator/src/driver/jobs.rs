@@ -90,6 +90,13 @@ impl JobTable {
         }
     }
 
+    /// The job goes on after it had ended.
+    pub(super) fn go_on(&mut self, job: &JobId) {
+        if let Some(entry) = self.jobs.get_mut(job) {
+            (entry.ended_at_ms, entry.ended) = (None, None);
+        }
+    }
+
     /// The job is deleted, or was never accepted.
     pub(super) fn forget(&mut self, job: &JobId) {
         if let Some(entry) = self.jobs.remove(job) {
@@ -98,6 +105,16 @@ impl JobTable {
                 self.by_request.remove(&request_id);
             }
         }
+    }
+
+    /// All jobs.
+    pub(super) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
     }
 
     /// Jobs that are not terminal.

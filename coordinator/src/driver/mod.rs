@@ -8,6 +8,7 @@ mod conflict;
 mod jobs;
 mod perform;
 mod planning;
+mod recovery;
 mod requests;
 mod submissions;
 mod views;
@@ -22,7 +23,7 @@ use std::{
 use rechunk_common::ids::{JobId, JournalPosition};
 use rechunk_scheduler::{Event, Scheduler, Timestamp};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -31,7 +32,7 @@ use tracing::info;
 pub(crate) use self::planning::{Planner, Prepare};
 use self::{calls::Calls, jobs::JobTable, planning::Planning, submissions::Submissions, watchers::Watchers};
 use crate::{
-    journal::{Journal, JournalError, JournalLane},
+    journal::{Journal, JournalError, JournalLane, Written},
     message::{Answer, Message},
     settings::{CoordinatorSettings, FleetSettings},
     surroundings::Surroundings,
@@ -47,6 +48,9 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 pub(crate) struct Driver {
     scheduler: Scheduler,
     started: Instant,
+    // The scheduler's time when the driver started.
+    started_at: Timestamp,
+    lease: Duration,
     surroundings: Arc<dyn Surroundings>,
     fleet: FleetSettings,
     journal: JournalLane,
@@ -70,28 +74,44 @@ pub(crate) struct DriverParts {
     pub(crate) planner: Planner,
     pub(crate) surroundings: Arc<dyn Surroundings>,
     pub(crate) inbox: mpsc::Receiver<Message>,
+    /// Told when the journal is read and the jobs go on.
+    pub(crate) ready: oneshot::Sender<()>,
 }
 
 /// Claims the journal and drives until `stop` is cancelled or every handle is gone.
 pub(crate) async fn drive(parts: DriverParts, stop: CancellationToken) -> Result<(), JournalError> {
-    let (journal, epoch) = JournalLane::open(parts.journal, parts.settings.scheduler.lease / 3).await?;
-    info!(epoch = epoch.0, "reign claimed");
-    let driver = Driver {
-        scheduler: Scheduler::new(epoch, parts.settings.scheduler),
-        started: Instant::now(),
+    let settings = parts.settings.scheduler;
+    let lease = settings.lease;
+    let opening = JournalLane::open(parts.journal, lease / 3);
+    let (journal, loaded) = tokio::select! {
+        opened = opening => opened?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    info!(epoch = loaded.epoch.0, "reign claimed");
+    let started = Instant::now();
+    // The clock of the day may have been set back since the last record.
+    let started_at = Timestamp(parts.surroundings.unix_millis().max(loaded.last_at_ms));
+    let (scheduler, jobs) = recovery::recover(loaded, settings, started_at)?;
+    let mut driver = Driver {
+        scheduler,
+        started,
+        started_at,
+        lease,
         surroundings: parts.surroundings,
         fleet: parts.settings.fleet,
         journal,
         inbox: parts.inbox,
         planning: Planning::new(parts.planner),
         submissions: Submissions::default(),
-        jobs: JobTable::default(),
+        jobs,
         calls: Calls::default(),
         confirmations: BTreeMap::new(),
         ending: VecDeque::new(),
         watchers: Watchers::default(),
         last_tick: None,
     };
+    driver.apply(Event::Begin);
+    let _nobody_waits = parts.ready.send(());
     driver.run(stop).await
 }
 
@@ -100,7 +120,7 @@ enum Wake {
     Message(Message),
     NoHandleLeft,
     Planned(Box<planning::Planned>),
-    Appended(Result<JournalPosition, JournalError>),
+    Written(Result<Written, JournalError>),
     Deadline,
     Stop,
 }
@@ -111,11 +131,7 @@ impl Driver {
             match self.wake(&stop).await {
                 Wake::Message(message) => self.on_message(message),
                 Wake::Planned(planned) => self.on_planned(*planned),
-                Wake::Appended(position) => {
-                    let position = position?;
-                    self.apply(Event::RecordDurable { position });
-                    self.settle_endings(position);
-                }
+                Wake::Written(written) => self.on_written(written?),
                 Wake::Deadline => self.on_deadline(),
                 Wake::Stop | Wake::NoHandleLeft => return self.finish().await,
             }
@@ -133,7 +149,7 @@ impl Driver {
         };
         tokio::select! {
             () = stop.cancelled() => Wake::Stop,
-            position = self.journal.appended() => Wake::Appended(position),
+            written = self.journal.written() => Wake::Written(written),
             planned = self.planning.ready() => Wake::Planned(Box::new(planned)),
             // A journal that can't keep up holds back new work instead of filling the memory.
             message = self.inbox.recv(), if self.journal.has_room() => {
@@ -145,7 +161,7 @@ impl Driver {
 
     fn next_deadline(&self) -> Option<Instant> {
         let tick = self.scheduler.next_deadline().map(|at| {
-            let at = self.started + Duration::from_millis(at.0);
+            let at = self.started + Duration::from_millis(at.ms_since(self.started_at));
             self.last_tick.map_or(at, |last_tick| at.max(last_tick + SHORTEST_SLEEP))
         });
         [tick, self.journal.next_deadline(), self.watchers.next_deadline()].into_iter().flatten().min()
@@ -160,9 +176,19 @@ impl Driver {
         self.show_due_views();
     }
 
-    /// The scheduler's time: milliseconds since the driver started.
+    fn on_written(&mut self, written: Written) {
+        match written {
+            Written::Through(position) => {
+                self.apply(Event::RecordDurable { position });
+                self.settle_endings(position);
+            }
+            Written::Nothing => {}
+        }
+    }
+
+    /// The scheduler's time: the time of day when the driver started, and what has passed since.
     fn now(&self) -> Timestamp {
-        Timestamp::default().after(self.started.elapsed())
+        self.started_at.after(self.started.elapsed())
     }
 
     /// Tells the scheduler what happened and does what it asks for, in order.
@@ -183,9 +209,8 @@ impl Driver {
                 let now = Instant::now();
                 self.journal.hurry(now);
                 self.journal.start_due(now);
-                let position = self.journal.appended().await?;
-                self.apply(Event::RecordDurable { position });
-                self.settle_endings(position);
+                let written = self.journal.written().await?;
+                self.on_written(written);
             }
             Ok(())
         };

@@ -16,6 +16,8 @@ use super::Driver;
 pub(super) enum Ending {
     /// It is terminal.
     Settled(JobId),
+    /// It goes on.
+    Retried(JobId),
     /// It is forgotten.
     Deleted(JobId),
 }
@@ -41,9 +43,13 @@ impl Driver {
         note(&record);
         let ending = match &record.fact {
             RecordFact::JobSettled { job, .. } => Some(Ending::Settled(job.clone())),
+            RecordFact::RetryStarted { job, .. } => Some(Ending::Retried(job.clone())),
             RecordFact::JobDeleted { job } => Some(Ending::Deleted(job.clone())),
             RecordFact::JobAccepted { .. }
             | RecordFact::TasksDone { .. }
+            | RecordFact::TaskDied { .. }
+            | RecordFact::CleanupStarted { .. }
+            | RecordFact::CleanupDone { .. }
             | RecordFact::BarrierPassed { .. }
             | RecordFact::EndingDecided { .. } => None,
         };
@@ -62,6 +68,10 @@ impl Driver {
                     self.watchers.mark_terminal(&job, Instant::now());
                     self.show_due_views();
                 }
+                Some((_, Ending::Retried(job))) => {
+                    self.jobs.go_on(&job);
+                    self.watchers.mark(&job);
+                }
                 Some((_, Ending::Deleted(job))) => {
                     info!(%job, "job deleted");
                     self.jobs.forget(&job);
@@ -73,6 +83,12 @@ impl Driver {
     }
 
     fn answer_worker(&mut self, worker: &WorkerId, response: SyncResponse) {
+        if !self.journal.is_confirmed(Instant::now(), self.lease) {
+            // A lost answer costs the worker a round; a grant of a coordinator that is none any more might cost data.
+            warn!(%worker, "answer held back: the journal has not confirmed this reign for one lease time");
+            let _was_open = self.calls.drop_call(worker, response.seq);
+            return;
+        }
         for grant in &response.granted {
             let stage = &grant.lease.stage;
             debug!(job = %stage.job, %stage, %worker, lease = %grant.lease.id, "lease granted");
@@ -115,8 +131,11 @@ impl Driver {
 /// One line per fact.
 fn note(record: &Record) {
     match &record.fact {
-        RecordFact::JobAccepted { job, plan } => {
-            debug!(%job, phases = plan.phases.len(), "acceptance recorded");
+        RecordFact::JobAccepted { job, accepted } => {
+            debug!(%job, phases = accepted.plan.phases.len(), "acceptance recorded");
+        }
+        RecordFact::TaskDied { stage, task, worker, .. } => {
+            warn!(job = %stage.job, %stage, %task, %worker, "lease of a single task died");
         }
         RecordFact::TasksDone { stage, tasks, .. } => {
             debug!(job = %stage.job, %stage, from = tasks.start, to = tasks.end, "tasks done");
@@ -129,6 +148,9 @@ fn note(record: &Record) {
             warn!(%job, %run, ending = ending.as_str(), reason = failure.reason, "ending decided: {failure}");
         }
         RecordFact::JobSettled { job, run, state } => info!(%job, %run, state = state.as_str(), "job settled"),
+        RecordFact::RetryStarted { job, run } => info!(%job, %run, "retry recorded"),
+        RecordFact::CleanupStarted { job } => info!(%job, "what it wrote will be removed"),
+        RecordFact::CleanupDone { job } => info!(%job, "what it wrote is removed"),
         RecordFact::JobDeleted { job } => debug!(%job, "deletion recorded"),
     }
 }

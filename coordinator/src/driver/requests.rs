@@ -38,6 +38,7 @@ impl Driver {
             Message::SubmitRechunk { request, answer } => self.on_submit_rechunk(request, answer),
             Message::SubmitPipelines { request, answer } => self.on_submit_pipelines(*request, answer),
             Message::Cancel { job, answer } => self.confirm(job, answer, |job| Event::Cancel { job }),
+            Message::Retry { job, answer } => self.confirm(job, answer, |job| Event::Retry { job }),
             Message::Delete { job, answer } => self.confirm(job, answer, |job| Event::Delete { job }),
             Message::Outlook { answer } => reply(answer, Ok(self.outlook())),
             Message::Job { job, answer } => {

@@ -27,6 +27,8 @@ use crate::{
     },
 };
 
+mod restarts;
+
 fn start_gated() -> (Coordinator, CoordinatorTask, mpsc::UnboundedReceiver<PlanGate>) {
     let (planner, gates) = GatedPlanner::new();
     let (coordinator, task) = start_with(Arc::new(planner), Box::new(MemoryJournal::default()));

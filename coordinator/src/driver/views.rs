@@ -39,14 +39,7 @@ impl Driver {
     }
 
     pub(super) fn worker_views(&self) -> Vec<WorkerView> {
-        // The scheduler counts from the driver's start.
-        let elapsed = self.now().0;
-        let started_ms = self.surroundings.unix_millis().saturating_sub(elapsed);
-        let mut workers = self.scheduler.workers();
-        for worker in &mut workers {
-            worker.last_heard_at_ms = worker.last_heard_at_ms.saturating_add(started_ms);
-        }
-        workers
+        self.scheduler.workers()
     }
 
     pub(super) fn outlook(&self) -> Outlook {

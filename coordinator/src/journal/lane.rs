@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use rechunk_common::ids::{Epoch, JournalPosition};
+use rechunk_common::ids::JournalPosition;
 use rechunk_scheduler::Record;
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, Loaded};
 
 /// How long completions wait for others: what a crash may cost in work done again.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
@@ -23,10 +23,29 @@ pub(crate) struct JournalLane {
     waiting: Vec<Record>,
     flush_at: Option<Instant>,
     in_flight: bool,
+    // Whatever else happened: at this moment nobody else had taken over.
+    confirmed_at: Instant,
     batches: mpsc::Sender<Vec<Record>>,
-    results: mpsc::Receiver<Result<JournalPosition, JournalError>>,
+    results: mpsc::Receiver<Result<Done, JournalError>>,
     // Ends the writer with the lane.
     _writer: JoinSet<()>,
+}
+
+/// What the writer has done.
+struct Done {
+    /// Up to where records are durable now, if it wrote some.
+    written: Option<JournalPosition>,
+    /// When it began.
+    begun_at: Instant,
+}
+
+/// What became of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// Records up to this one are durable.
+    Through(JournalPosition),
+    /// The reign was confirmed.
+    Nothing,
 }
 
 impl JournalLane {
@@ -35,14 +54,25 @@ impl JournalLane {
     pub(crate) async fn open(
         mut journal: Box<dyn Journal>,
         confirm_every: Duration,
-    ) -> Result<(Self, Epoch), JournalError> {
-        let epoch = journal.load().await?.epoch;
+    ) -> Result<(Self, Loaded), JournalError> {
+        // The claim comes after this.
+        let confirmed_at = Instant::now();
+        let loaded = journal.load().await?;
         // One batch at a time is handed over, so neither channel ever fills.
         let (batches, inbox) = mpsc::channel(1);
         let (outbox, results) = mpsc::channel(1);
         let mut writer = JoinSet::new();
         writer.spawn(write(journal, inbox, outbox, confirm_every));
-        Ok((Self { waiting: Vec::new(), flush_at: None, in_flight: false, batches, results, _writer: writer }, epoch))
+        let lane = Self {
+            waiting: Vec::new(),
+            flush_at: None,
+            in_flight: false,
+            confirmed_at,
+            batches,
+            results,
+            _writer: writer,
+        };
+        Ok((lane, loaded))
     }
 
     /// Takes a record; it is written by [`Self::start_due`].
@@ -85,31 +115,44 @@ impl JournalLane {
         self.waiting.len() < MAX_WAITING_RECORDS
     }
 
-    /// The next append that ended, or the error that ended the journal. May be dropped and asked again.
-    pub(crate) async fn appended(&mut self) -> Result<JournalPosition, JournalError> {
+    /// Whether nobody else had taken over within the last `lease`: only then may leases be granted or renewed, because a
+    /// newer coordinator waits for those of this one no longer.
+    pub(crate) fn is_confirmed(&self, now: Instant, lease: Duration) -> bool {
+        now.saturating_duration_since(self.confirmed_at) < lease
+    }
+
+    /// The next append or confirmation that ended, or the error that ended the journal. May be dropped and asked again.
+    pub(crate) async fn written(&mut self) -> Result<Written, JournalError> {
         let result = self.results.recv().await;
-        self.in_flight = false;
-        result.unwrap_or_else(|| Err(JournalError::Unavailable("its writer has ended".to_owned())))
+        let result = result.unwrap_or_else(|| Err(JournalError::Unavailable("its writer has ended".to_owned())));
+        let done = result.inspect_err(|_| self.in_flight = false)?;
+        self.confirmed_at = done.begun_at;
+        Ok(match done.written {
+            Some(position) => {
+                self.in_flight = false;
+                Written::Through(position)
+            }
+            None => Written::Nothing,
+        })
     }
 }
 
 async fn write(
     mut journal: Box<dyn Journal>,
     mut batches: mpsc::Receiver<Vec<Record>>,
-    results: mpsc::Sender<Result<JournalPosition, JournalError>>,
+    results: mpsc::Sender<Result<Done, JournalError>>,
     confirm_every: Duration,
 ) {
     loop {
-        let result = match tokio::time::timeout(confirm_every, batches.recv()).await {
-            Ok(Some(batch)) => journal.append(&batch).await,
+        let batch = tokio::time::timeout(confirm_every, batches.recv()).await;
+        let begun_at = Instant::now();
+        let result = match batch {
+            Ok(Some(batch)) => journal.append(&batch).await.map(Some),
             Ok(None) => return,
-            Err(_elapsed) => match journal.confirm().await {
-                Ok(()) => continue,
-                Err(error) => Err(error),
-            },
+            Err(_elapsed) => journal.confirm().await.map(|()| None),
         };
         let has_ended = result.is_err();
-        if results.send(result).await.is_err() || has_ended {
+        if results.send(result.map(|written| Done { written, begun_at })).await.is_err() || has_ended {
             return;
         }
     }

@@ -15,7 +15,7 @@ pub struct MemoryJournal {
 #[async_trait]
 impl Journal for MemoryJournal {
     async fn load(&mut self) -> Result<Loaded, JournalError> {
-        Ok(Loaded { epoch: Epoch(1) })
+        Ok(Loaded { epoch: Epoch(1), records: Vec::new(), last: JournalPosition(0), last_at_ms: 0 })
     }
 
     async fn append(&mut self, records: &[Record]) -> Result<JournalPosition, JournalError> {

@@ -12,8 +12,9 @@ use rechunk_proto::{
     v1::{
         CancelJobRequest, CancelJobResponse, DeleteJobRequest, DeleteJobResponse, GetJobRequest, GetJobResponse,
         ListJobsRequest, ListJobsResponse, ListWorkersRequest, ListWorkersResponse, PlanRechunkRequest,
-        PlanRechunkResponse, SubmitPipelinesRequest, SubmitPipelinesResponse, SubmitRechunkRequest,
-        SubmitRechunkResponse, WatchJobRequest, WatchJobResponse, rechunk_service_server::RechunkService,
+        PlanRechunkResponse, RetryJobRequest, RetryJobResponse, SubmitPipelinesRequest, SubmitPipelinesResponse,
+        SubmitRechunkRequest, SubmitRechunkResponse, WatchJobRequest, WatchJobResponse,
+        rechunk_service_server::RechunkService,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -105,6 +106,12 @@ impl RechunkService for Rechunk {
         let job: JobId = received(request)?;
         self.coordinator.cancel(&job).await.map_err(to_status)?;
         Ok(Response::new(CancelJobResponse {}))
+    }
+
+    async fn retry_job(&self, request: Request<RetryJobRequest>) -> Result<Response<RetryJobResponse>, Status> {
+        let job: JobId = received(request)?;
+        self.coordinator.retry(&job).await.map_err(to_status)?;
+        Ok(Response::new(RetryJobResponse {}))
     }
 
     async fn delete_job(&self, request: Request<DeleteJobRequest>) -> Result<Response<DeleteJobResponse>, Status> {

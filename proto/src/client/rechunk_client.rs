@@ -108,6 +108,13 @@ impl RechunkClient {
         answer(&self.url, deadline, self.service().cancel_job(request)).await.map(|v1::CancelJobResponse {}| ())
     }
 
+    /// Lets a failed job go on, with what is done.
+    pub async fn retry(&self, job: &JobId) -> Result<(), ClientError> {
+        let deadline = self.options.call_timeout;
+        let request = request::<v1::RetryJobRequest>(job.clone(), deadline)?;
+        answer(&self.url, deadline, self.service().retry_job(request)).await.map(|v1::RetryJobResponse {}| ())
+    }
+
     /// Forgets a terminal job and removes its temporary objects.
     pub async fn delete(&self, job: &JobId) -> Result<(), ClientError> {
         let deadline = self.options.call_timeout;

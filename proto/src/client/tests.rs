@@ -113,6 +113,11 @@ impl rechunk::RechunkService for Script {
         Ok(Response::new(v1::CancelJobResponse {}))
     }
 
+    async fn retry_job(&self, request: Request<v1::RetryJobRequest>) -> Result<Response<v1::RetryJobResponse>, Status> {
+        let job = JobId::try_from(request.into_inner()).map_err(|invalid| to_status(invalid.into()))?;
+        if job.as_str() == "job-9" { Ok(Response::new(v1::RetryJobResponse {})) } else { Err(Status::not_found("job")) }
+    }
+
     async fn delete_job(
         &self,
         request: Request<v1::DeleteJobRequest>,
@@ -187,6 +192,7 @@ async fn every_call_arrives_and_comes_back_in_domain_types() {
     assert_eq!(client.submit_pipelines(one_of(samples::pipelines_requests())).await, Ok("job-2".into()));
     assert_eq!(client.job(&"job-9".into()).await.map(|view| view.id), Ok("job-9".into()));
     assert_eq!(client.cancel(&"job-9".into()).await, Ok(()));
+    assert_eq!(client.retry(&"job-9".into()).await, Ok(()));
     assert_eq!(client.delete(&"job-9".into()).await, Ok(()));
     assert_eq!(client.workers().await, Ok(vec![one_of(samples::workers())]));
     server.end();

@@ -144,23 +144,28 @@ impl TryFrom<v1::Stage> for Stage {
     type Error = InvalidStage;
 
     fn try_from(stage: v1::Stage) -> Result<Self, InvalidStage> {
-        let function: StageFunction = required(stage.function, "function")?;
-        if !matches!(function, StageFunction::Custom(_)) {
+        let stage = any_stage(stage)?;
+        if !matches!(stage.function, StageFunction::Custom(_)) {
             return Err(Fault::at("function", Problem::NotCustom).into());
         }
-        within(stage.task_count, MAX_TASKS_PER_STAGE, "MAX_TASKS_PER_STAGE", "task_count")?;
-        Ok(Self {
-            name: name(stage.name, "name")?,
-            array: None,
-            function,
-            task_count: stage.task_count,
-            task_memory: ByteCount(stage.task_memory_bytes),
-            task_scratch: ByteCount(stage.task_scratch_bytes),
-            retry: optional(stage.retry, "retry")?.unwrap_or_default(),
-            effect: choice::<v1::StageEffect, _>(stage.effect, "effect")?,
-            predicted: or_zero(stage.predicted),
-        })
+        Ok(stage)
     }
+}
+
+/// A stage of any function: of a caller, or of a plan of ours.
+pub(super) fn any_stage(stage: v1::Stage) -> Result<Stage, Fault> {
+    within(stage.task_count, MAX_TASKS_PER_STAGE, "MAX_TASKS_PER_STAGE", "task_count")?;
+    Ok(Stage {
+        name: name(stage.name, "name")?,
+        array: None,
+        function: required(stage.function, "function")?,
+        task_count: stage.task_count,
+        task_memory: ByteCount(stage.task_memory_bytes),
+        task_scratch: ByteCount(stage.task_scratch_bytes),
+        retry: optional(stage.retry, "retry")?.unwrap_or_default(),
+        effect: choice::<v1::StageEffect, _>(stage.effect, "effect")?,
+        predicted: or_zero(stage.predicted),
+    })
 }
 
 impl TryFrom<v1::RetryPolicy> for RetryPolicy {

@@ -166,5 +166,5 @@ macro_rules! about_a_job {
 }
 
 about_a_job! {
-    GetJobRequest WatchJobRequest CancelJobRequest DeleteJobRequest SubmitRechunkResponse SubmitPipelinesResponse
+    GetJobRequest WatchJobRequest CancelJobRequest RetryJobRequest DeleteJobRequest SubmitRechunkResponse SubmitPipelinesResponse
 }

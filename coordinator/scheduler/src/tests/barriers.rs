@@ -253,13 +253,9 @@ fn done_tasks_are_recorded_once_each_with_their_counts() {
     let recorded: Vec<_> = world
         .records
         .iter()
-        .filter_map(|record| match &record.fact {
-            RecordFact::TasksDone { tasks, counts, .. } => Some((*tasks, counts.put_requests)),
-            RecordFact::JobAccepted { .. }
-            | RecordFact::BarrierPassed { .. }
-            | RecordFact::EndingDecided { .. }
-            | RecordFact::JobSettled { .. }
-            | RecordFact::JobDeleted { .. } => None,
+        .filter_map(|record| {
+            let RecordFact::TasksDone { tasks, counts, .. } = &record.fact else { return None };
+            Some((*tasks, counts.put_requests))
         })
         .collect();
     assert_eq!(recorded, (0..4).map(|task| (tasks(task, task + 1), 1)).collect::<Vec<_>>());

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use rechunk_common::{
     FailureClass, TaskFailure,
-    ids::{Epoch, JournalPosition, StageAddress, TaskIndex},
-    job::JobState,
+    ids::{JournalPosition, StageAddress, TaskIndex},
+    job::{JobState, JobView},
     plan::Plan,
     session::{DoneTasks, FailedTask, SyncRequest},
     task_set::{TaskRange, TaskSet},
@@ -15,6 +15,7 @@ use rechunk_common::{
 
 use super::{
     plans::{destroying, of_function, phase, phases, pipeline, publishing, stage},
+    replay,
     steps::{JOBS, Step, WORKERS, step},
     world::{World, puts, settings},
 };
@@ -29,6 +30,12 @@ fn plan(tasks: u64) -> Plan {
         pipeline(vec![stage("read", tasks), write, destroying("delete", 1)])
     };
     phases(vec![phase(vec![group(), group()]), phase(vec![pipeline(vec![stage("none", 0), publishing("publish", 2)])])])
+}
+
+/// Leases of so much work, and failed jobs that are removed soon.
+fn tight(lease_work_ms: u64) -> Settings {
+    let (lease_work, retry_window) = (Duration::from_millis(lease_work_ms), Duration::from_secs(200));
+    Settings { lease_work, retry_window, ..settings() }
 }
 
 /// A world with calls on the way.
@@ -53,6 +60,8 @@ struct Seen {
     ends: BTreeMap<&'static str, u64>,
     deletions: u64,
     draining_stages: u64,
+    restarts: u64,
+    job_retries: u64,
 }
 
 impl Seen {
@@ -61,7 +70,7 @@ impl Seen {
         self.backups += leases().filter(|lease| lease.kind == LeaseKind::Backup).count() as u64;
         self.repairs += leases().filter(|lease| lease.kind == LeaseKind::Repair).count() as u64;
         for job in scheduler.jobs.values() {
-            self.deletions += u64::from(job.lifecycle == Lifecycle::Deleting);
+            self.deletions += u64::from(matches!(job.lifecycle, Lifecycle::Deleting { .. }));
             let stages = || job.open.values().flat_map(|pipeline| &pipeline.stages);
             self.blocked += stages().map(|stage| stage.blocked.len() as u64).sum::<u64>();
             self.draining_stages += stages().filter(|stage| stage.state == StageState::Draining).count() as u64;
@@ -79,8 +88,7 @@ impl Seen {
 
 impl History {
     fn begin(tasks: u64, lease_work_ms: u64) -> Self {
-        let settings = Settings { lease_work: Duration::from_millis(lease_work_ms), ..settings() };
-        let mut world = World::with(settings);
+        let mut world = World::with(tight(lease_work_ms));
         world.is_durable_at_once = false;
         for name in JOBS {
             world.submit_with(name, plan(tasks), |event| {
@@ -205,6 +213,18 @@ impl History {
                 self.deliver(&commands);
             }
             Step::Durable { count } => self.make_durable(count),
+            Step::Restart => {
+                self.awaited.clear();
+                self.seen.restarts += 1;
+                let commands = self.world.restart(self.durable);
+                self.deliver(&commands);
+            }
+            Step::Retry { job } => {
+                let failed = |job: &JobView| job.state == JobState::Failed;
+                let before = self.world.scheduler.job(&JOBS[job].into());
+                self.apply(Event::Retry { job: JOBS[job].into() });
+                self.seen.job_retries += u64::from(before.as_ref().is_some_and(failed));
+            }
             Step::Cancel { job } => self.apply(Event::Cancel { job: JOBS[job].into() }),
             Step::Delete { job } => self.apply(Event::Delete { job: JOBS[job].into() }),
         }
@@ -249,8 +269,12 @@ impl History {
                 }
                 RecordFact::BarrierPassed { stage } => barriers.push(stage.clone()),
                 RecordFact::JobAccepted { .. }
+                | RecordFact::RetryStarted { .. }
+                | RecordFact::TaskDied { .. }
                 | RecordFact::EndingDecided { .. }
                 | RecordFact::JobSettled { .. }
+                | RecordFact::CleanupStarted { .. }
+                | RecordFact::CleanupDone { .. }
                 | RecordFact::JobDeleted { .. } => {}
             }
         }
@@ -266,8 +290,8 @@ impl History {
 }
 
 /// The same events give the same commands.
-fn check_replay(world: &World, settings: Settings) {
-    let mut scheduler = Scheduler::new(Epoch(7), settings);
+fn check_replay(world: &World) {
+    let mut scheduler = world.origin.clone();
     let mut said = Vec::new();
     for (now, event) in &world.history {
         said.extend(scheduler.apply(*now, event.clone()));
@@ -286,6 +310,7 @@ fn run((tasks, lease_work_ms, steps): (u64, u64, Vec<Step>)) -> History {
     history.make_durable(2);
     for step in &steps {
         history.step(step);
+        replay::check_recovery(&history.world);
     }
     history.calm_down();
     history.seen.look_at_the_end(&history.world.scheduler);
@@ -298,6 +323,7 @@ fn random_histories_meet_every_kind_of_trouble() {
     let mut runner = TestRunner::deterministic();
     let (mut backups, mut repairs, mut blocked, mut expired, mut retries, mut deletions, mut draining) =
         Default::default();
+    let (mut restarts, mut job_retries) = Default::default();
     let mut ends: BTreeMap<&str, u64> = BTreeMap::new();
     for _ in 0..200 {
         let input = history().new_tree(&mut runner).expect("a history").current();
@@ -310,11 +336,13 @@ fn random_histories_meet_every_kind_of_trouble() {
         add(&mut retries, seen.retries);
         add(&mut deletions, seen.deletions);
         add(&mut draining, seen.draining_stages);
+        add(&mut restarts, seen.restarts);
+        add(&mut job_retries, seen.job_retries);
         for (end, count) in seen.ends {
             *ends.entry(end).or_default() += count;
         }
     }
-    let counts = [backups, repairs, blocked, expired, retries, deletions, draining];
+    let counts = [backups, repairs, blocked, expired, retries, deletions, draining, restarts, job_retries];
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
     assert_eq!(ends.keys().copied().collect::<Vec<_>>(), vec!["CANCELLED", "FAILED", "SUCCEEDED"], "{ends:?}");
 }
@@ -324,10 +352,9 @@ proptest! {
 
     #[test]
     fn whatever_happens_the_invariants_hold_and_every_job_ends(input in history()) {
-        let settings = Settings { lease_work: Duration::from_millis(input.1), ..settings() };
         let history = run(input);
         history.check_records();
-        check_replay(&history.world, settings);
+        check_replay(&history.world);
     }
 
     #[test]

@@ -64,6 +64,11 @@ pub(super) enum Step {
     Cancel {
         job: usize,
     },
+    Retry {
+        job: usize,
+    },
+    /// The coordinator dies, and another one reads its journal.
+    Restart,
     Delete {
         job: usize,
     },
@@ -98,6 +103,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         10 => prop_oneof![1_u64..500, 500_u64..12_000, 12_000_u64..60_000].prop_map(|ms| Step::Wait { ms }),
         12 => (1_usize..6).prop_map(|count| Step::Durable { count }),
         1 => job.clone().prop_map(|job| Step::Cancel { job }),
+        2 => job.clone().prop_map(|job| Step::Retry { job }),
         1 => job.prop_map(|job| Step::Delete { job }),
+        1 => Just(Step::Restart),
     ]
 }

@@ -38,9 +38,11 @@ pub(super) struct World {
     pub(super) workers: BTreeMap<String, TestWorker>,
     /// All commands since the start but for `Append`.
     pub(super) log: Vec<Command>,
-    /// All events since the start.
+    /// The scheduler at the start, or when the last restart was over.
+    pub(super) origin: Scheduler,
+    /// All events since then.
     pub(super) history: Vec<(Timestamp, Event)>,
-    /// All commands since the start.
+    /// All commands since then.
     pub(super) said: Vec<Command>,
 }
 
@@ -64,8 +66,10 @@ impl World {
     }
 
     pub(super) fn with(settings: Settings) -> Self {
+        let scheduler = Scheduler::new(Epoch(7), settings);
         Self {
-            scheduler: Scheduler::new(Epoch(7), settings),
+            origin: scheduler.clone(),
+            scheduler,
             now: 1_000,
             is_durable_at_once: true,
             records: Vec::new(),
@@ -97,6 +101,21 @@ impl World {
             commands.extend(self.apply(Event::RecordDurable { position }));
         }
         commands
+    }
+
+    /// The coordinator dies, and another one makes its scheduler of the first `durable` records; the rest is lost.
+    pub(super) fn restart(&mut self, durable: usize) -> Vec<Command> {
+        self.records.truncate(durable);
+        let epoch = Epoch(self.scheduler.epoch.0 + 1);
+        let last = self.records.last().map_or(JournalPosition(0), |record| record.position);
+        let settings = self.scheduler.settings.clone();
+        let records = self.records.iter().cloned();
+        self.scheduler =
+            Scheduler::recover(epoch, settings, Timestamp(self.now), records, last).expect("consistent records");
+        self.origin = self.scheduler.clone();
+        self.history.clear();
+        self.said.clear();
+        self.apply(Event::Begin)
     }
 
     /// Everything recorded so far becomes durable.
@@ -139,6 +158,10 @@ impl World {
 
     pub(super) fn cancel(&mut self, name: &str) -> Vec<Command> {
         self.apply(Event::Cancel { job: job(name) })
+    }
+
+    pub(super) fn retry(&mut self, name: &str) -> Vec<Command> {
+        self.apply(Event::Retry { job: job(name) })
     }
 
     pub(super) fn delete(&mut self, name: &str) -> Vec<Command> {
@@ -289,13 +312,9 @@ impl World {
 
     /// The barriers recorded so far, as (phase, pipeline, stage).
     pub(super) fn barriers(&self) -> Vec<(u32, u32, u32)> {
-        let barrier = |record: &Record| match &record.fact {
-            RecordFact::BarrierPassed { stage } => Some((stage.phase.0, stage.pipeline.0, stage.stage.0)),
-            RecordFact::JobAccepted { .. }
-            | RecordFact::TasksDone { .. }
-            | RecordFact::EndingDecided { .. }
-            | RecordFact::JobSettled { .. }
-            | RecordFact::JobDeleted { .. } => None,
+        let barrier = |record: &Record| {
+            let RecordFact::BarrierPassed { stage } = &record.fact else { return None };
+            Some((stage.phase.0, stage.pipeline.0, stage.stage.0))
         };
         self.records.iter().filter_map(barrier).collect()
     }

@@ -11,6 +11,7 @@ pub mod config;
 pub mod config_file;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod cost_table;
 pub mod error;
 pub mod faults;
 pub mod guard;

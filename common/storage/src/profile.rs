@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use rechunk_common::cost_profile::CostProfile;
+
 use crate::url::StoreUrl;
 
 /// What a prefix is opened for, and what a profile allows.
@@ -50,12 +52,14 @@ pub struct StoreProfile {
     pub access: Access,
     /// The settings of an S3 store.
     pub s3: S3Settings,
+    /// What it is assumed to do and to charge; `None`: as for its kind.
+    pub cost: Option<CostProfile>,
 }
 
 impl StoreProfile {
     /// A profile with the environment's settings.
     pub fn new(prefix: StoreUrl, access: Access) -> Self {
-        Self { prefix, access, s3: S3Settings::default() }
+        Self { prefix, access, s3: S3Settings::default(), cost: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use rechunk_common::{
     ByteCount,
     layout::ArrayLayout,
-    plan::{Document, GapPolicy, MemoryModel, PinnedDocument},
+    plan::{CostBasis, Document, GapPolicy, MemoryModel, PinnedDocument},
 };
 
 /// All that a plan depends on. The same input gives the same plan.
@@ -17,6 +17,9 @@ pub struct PlanInput {
     pub worker_slots: u64,
     /// Threads of one worker, at least 1: one task keeps all of them busy.
     pub threads_per_worker: u64,
+    /// What the stores are assumed to do and to charge, and what the plan is chosen for; `workers` is what
+    /// `worker_slots` makes of it.
+    pub basis: CostBasis,
     /// Where exchange objects go.
     pub temp: TempSpace,
     /// What is deleted before copying; `None` where the target is free.

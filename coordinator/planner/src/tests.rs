@@ -4,12 +4,14 @@ mod cases;
 mod documents;
 mod pass_through;
 mod properties;
+mod weighing;
 mod worked;
 
 use rechunk_common::{
     ByteCount, Counts,
+    cost_profile::{Prefer, StoreKind, WORKER_HOUR},
     layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
-    plan::{GapPolicy, MemoryModel, Plan, PlanSummary},
+    plan::{CostBasis, GapPolicy, MemoryModel, Plan, PlanSummary},
 };
 
 use crate::{CopySpec, EncodedBound, PlanInput, Publish, TempSpace, plan};
@@ -71,6 +73,7 @@ fn input(copies: Vec<CopySpec>, memory: MemoryModel, slots: u64, threads: u64) -
         memory,
         worker_slots: slots,
         threads_per_worker: threads,
+        basis: basis(StoreKind::S3),
         temp: TempSpace {
             space: "memory://t/tmp/job-1".into(),
             url: "memory://t/tmp/job-1/0".into(),
@@ -82,6 +85,12 @@ fn input(copies: Vec<CopySpec>, memory: MemoryModel, slots: u64, threads: u64) -
         pinned: Vec::new(),
         cleanup_prefixes: Vec::new(),
     }
+}
+
+/// Everything in stores of one kind.
+fn basis(kind: StoreKind) -> CostBasis {
+    let store = kind.profile();
+    CostBasis { source: store, target: store, temp: store, worker_hour: WORKER_HOUR, workers: 1, prefer: Prefer::Time }
 }
 
 /// As planning.md: 0.9 of `max_mem` less 120 MB.

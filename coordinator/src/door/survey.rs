@@ -1,6 +1,11 @@
 //! All that the stores say about a request, gathered; and the plan that follows from it.
 
-use rechunk_common::{Refusal, RefusalCode, ids::JobId, plan::MemoryModel, request::RechunkRequest};
+use rechunk_common::{
+    Refusal, RefusalCode,
+    ids::JobId,
+    plan::{CostBasis, MemoryModel},
+    request::RechunkRequest,
+};
 use rechunk_planner::{ClearTarget, PlanInput, TempSpace};
 use rechunk_storage::{Access, Scheme, StorageError, StoreUrl, Stores};
 
@@ -19,6 +24,7 @@ pub struct Survey {
     pub(super) request: RechunkRequest,
     pub(super) fleet: Fleet,
     pub(super) memory: MemoryModel,
+    basis: CostBasis,
     pub(super) source: Source,
     pub(super) target: StoreUrl,
     pub(super) enclosing: Enclosing,
@@ -63,10 +69,20 @@ impl Door {
                 places.target
             ));
         }
+        let stores = self.stores.config();
+        let basis = CostBasis {
+            source: stores.cost_profile(&places.source),
+            target: stores.cost_profile(&places.target),
+            temp: stores.cost_profile(&temp.space),
+            worker_hour: stores.worker_hour(),
+            workers: fleet.slots.max(1).div_ceil(fleet.threads.max(1)),
+            prefer: request.prefer,
+        };
         Ok(Survey {
             request: request.clone(),
             fleet: *fleet,
             memory,
+            basis,
             source,
             target: places.target,
             enclosing,
@@ -88,6 +104,7 @@ impl Survey {
             memory: self.memory,
             worker_slots: self.fleet.slots.max(1),
             threads_per_worker: self.fleet.threads.max(1),
+            basis: self.basis,
             temp: TempSpace {
                 space: space.clone(),
                 url: self.temp.generation.to_string(),

@@ -2,8 +2,9 @@
 
 use rechunk_common::{
     ByteCount,
+    cost_profile::{Prefer, StoreKind, WORKER_HOUR},
     layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
-    plan::{GapPolicy, MemoryModel, Plan, ShapeOfPlan},
+    plan::{CostBasis, GapPolicy, MemoryModel, Plan, ShapeOfPlan},
 };
 use rechunk_planner::{CopySpec, EncodedBound, PlanInput, Publish, TempSpace};
 
@@ -174,6 +175,14 @@ pub fn input(shape: &[u64], width: u64, from: Grid, to: Grid, memory: MemoryMode
         worker_slots: slots,
         threads_per_worker: 1,
         worker_scratch: ByteCount(0),
+        basis: CostBasis {
+            source: StoreKind::S3.profile(),
+            target: StoreKind::S3.profile(),
+            temp: StoreKind::S3.profile(),
+            worker_hour: WORKER_HOUR,
+            workers: slots,
+            prefer: Prefer::Time,
+        },
         temp: TempSpace {
             space: "s3://bucket/.rechunk-job-0".into(),
             url: "s3://bucket/.rechunk-job-0/0".into(),

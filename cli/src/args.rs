@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use rechunk_common::{ByteCount, Refusal, ids::JobId};
+use rechunk_common::{ByteCount, Refusal, cost_profile::Prefer, ids::JobId};
 
 /// Change the chunk grid of Zarr arrays: at any size, within a stated memory, without losing an element.
 #[derive(Debug, Parser)]
@@ -157,6 +157,9 @@ pub(crate) struct CopyArgs {
     /// A missing source chunk is an error
     #[arg(long)]
     pub(crate) strict: bool,
+    /// What the plan is chosen for: to be done soon, or to cost little
+    #[arg(long, value_name = "time|money", default_value = "time", value_parser = parse_prefer)]
+    pub(crate) prefer: Prefer,
 }
 
 /// Which stores this process may use, and how.
@@ -278,6 +281,11 @@ fn parse_format(text: &str) -> Result<rechunk_common::request::ZarrFormat, Strin
     }
 }
 
+fn parse_prefer(text: &str) -> Result<Prefer, String> {
+    let found = Prefer::ALL.into_iter().find(|prefer| prefer.as_str() == text);
+    found.ok_or_else(|| format!("{text:?} is no preference; write time or money"))
+}
+
 /// `30s`, `5m`, `1h`, or a number of seconds.
 fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     let (number, seconds) = match text.as_bytes().last() {
@@ -329,6 +337,18 @@ mod tests {
             let Command::Plan(plan) = parse(line).expect("valid").command else { panic!("not plan") };
             assert_eq!(plan.copy.consolidate, expected, "{line}");
         }
+    }
+
+    #[test]
+    fn a_plan_is_chosen_for_time_unless_money_is_preferred() {
+        for (line, expected) in [
+            ("rechunk plan a b --chunks 1", Prefer::Time),
+            ("rechunk plan a b --chunks 1 --prefer money", Prefer::Money),
+        ] {
+            let Command::Plan(plan) = parse(line).expect("valid").command else { panic!("not plan") };
+            assert_eq!(plan.copy.prefer, expected, "{line}");
+        }
+        assert!(parse("rechunk plan a b --chunks 1 --prefer fame").is_err());
     }
 
     #[test]

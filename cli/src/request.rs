@@ -22,6 +22,7 @@ pub(crate) fn from_arguments(copy: &CopyArgs, request_id: Option<&str>) -> Resul
         temp_limit: copy.temp_limit,
         write_empty_chunks: copy.write_empty_chunks,
         strict: copy.strict,
+        prefer: copy.prefer,
         request_id: request_id.map(RequestId::from),
     })
 }

@@ -120,6 +120,13 @@ impl ChunkKeys {
 }
 
 impl ChunkLayout {
+    /// The codec chain of the chunks, or of the inner chunks of shards, as JSON.
+    pub fn codecs(&self) -> &str {
+        match self {
+            Self::Plain { codecs, .. } | Self::Sharded { codecs, .. } => codecs,
+        }
+    }
+
     /// Length per axis of the smallest piece that can be read alone: the chunk, or the inner chunk of a shard.
     pub fn read_unit(&self) -> &[u64] {
         match self {

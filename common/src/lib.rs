@@ -4,6 +4,7 @@
 //! depends on this one; this one depends on none of them.
 
 pub mod byte_count;
+pub mod cost_profile;
 pub mod counts;
 pub mod failure;
 pub mod geometry;
@@ -12,6 +13,7 @@ pub mod job;
 pub mod layout;
 pub mod limits;
 pub mod memory_share;
+pub mod micro_usd;
 pub mod plan;
 pub mod record;
 pub mod refusal;
@@ -23,4 +25,5 @@ pub use byte_count::ByteCount;
 pub use counts::Counts;
 pub use failure::{FailureClass, TaskFailure};
 pub use memory_share::MemoryShare;
+pub use micro_usd::MicroUsd;
 pub use refusal::{Refusal, RefusalCode};

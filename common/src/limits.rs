@@ -22,6 +22,9 @@ pub const MAX_PIPELINES: usize = 100_000;
 /// Arrays of one job.
 pub const MAX_ARRAYS: usize = 10_000;
 
+/// Candidates that a plan shows for one array: there are a few for each shape.
+pub const MAX_CANDIDATES: usize = 100;
+
 /// One metadata document, attributes included: it travels in a lease.
 pub const MAX_DOCUMENT_BYTES: ByteCount = ByteCount(8 << 20);
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ByteCount,
+    cost_profile::Prefer,
     ids::RequestId,
     plan::{ParallelPipelines, Phase},
 };
@@ -42,6 +43,8 @@ pub struct RechunkRequest {
     pub write_empty_chunks: bool,
     /// A missing source chunk is an error.
     pub strict: bool,
+    /// What the plan is chosen for.
+    pub prefer: Prefer,
     /// The same id gives the same job.
     pub request_id: Option<RequestId>,
 }

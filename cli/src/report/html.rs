@@ -6,6 +6,8 @@
 //! of this program.
 
 mod arrays;
+mod assumptions;
+mod candidates;
 mod drawing;
 mod flow;
 mod markup;
@@ -23,7 +25,7 @@ use rechunk_common::{
 };
 
 use self::markup::Markup;
-use super::table::grouped;
+use super::table::{grouped, seconds};
 
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -45,6 +47,7 @@ pub(crate) fn page(request: &RechunkRequest, plan: &Plan, summary: &PlanSummary)
     flow::section(&mut page, plan);
     stages::section(&mut page, summary);
     memory::section(&mut page, summary);
+    assumptions::section(&mut page, summary);
     page.raw(GUIDE).raw("<footer>rechunk ").raw(env!("CARGO_PKG_VERSION"));
     page.raw(". The counts are exact for ").raw(match summary.assumed {
         Assumed::Dense => "a source that has every chunk",
@@ -71,7 +74,7 @@ fn header(page: &mut Markup, request: &RechunkRequest, summary: &PlanSummary) {
     page.raw("</p>\n</header>\n");
 }
 
-/// The job in five figures.
+/// The job in six figures.
 fn figures(page: &mut Markup, summary: &PlanSummary) {
     let totals = &summary.totals;
     let tasks = summary.stages.iter().map(|stage| stage.tasks).fold(0, u64::saturating_add);
@@ -91,6 +94,9 @@ fn figures(page: &mut Markup, summary: &PlanSummary) {
     }
     let note = format!("of {} that a worker may use", summary.memory.max_mem);
     card(&summary.peak_memory.to_string(), "memory of a task", &note);
+    let estimate = &summary.estimate;
+    let note = format!("and {}, on {}: an estimate", estimate.usd, counted(summary.basis.workers, "worker"));
+    card(&format!("≈ {}", seconds(estimate.duration.as_secs_f64())), "of time", &note);
     page.raw("</section>\n");
 }
 

@@ -2,8 +2,9 @@
 
 use rechunk_common::{
     Counts, Refusal,
+    cost_profile::CostProfile,
     job::JobView,
-    plan::{ArrayPlan, PlanSummary},
+    plan::{ArrayPlan, Candidate, CostBasis, Estimate, PlanSummary},
 };
 use serde_json::{Value, json};
 
@@ -70,8 +71,8 @@ fn object(summary: &PlanSummary, stages: &[Value], totals: &Counts) -> Value {
         },
         "metadata_requests": totals.metadata_requests,
         "assumed": summary.assumed,
-        // The cost model is not there yet: an unknown figure is null, never a guess.
-        "estimate": {"seconds": null, "usd": null, "wire_bytes": null},
+        "estimate": estimate(&summary.estimate),
+        "basis": basis(&summary.basis),
         "peak_memory_bytes": summary.peak_memory.0,
         "memory": {
             "max_mem_bytes": summary.memory.max_mem.0,
@@ -100,6 +101,67 @@ fn array_row(array: &ArrayPlan) -> Value {
         "shape_of_plan": array.shape_of_plan.as_str(),
         "reason": array.reason,
         "pipelines": array.pipelines,
+        "candidates": array.candidates.iter().map(candidate).collect::<Vec<_>>(),
+    })
+}
+
+fn estimate(estimate: &Estimate) -> Value {
+    json!({
+        "seconds": estimate.duration.as_secs_f64(),
+        "usd": estimate.usd.as_usd(),
+        "wire_bytes": estimate.wire_bytes.0,
+    })
+}
+
+fn basis(basis: &CostBasis) -> Value {
+    json!({
+        "prefer": basis.prefer,
+        "seconds_per_usd": basis.prefer.seconds_per_usd(),
+        "workers": basis.workers,
+        "usd_per_worker_hour": basis.worker_hour.as_usd(),
+        "source": store(&basis.source),
+        "target": store(&basis.target),
+        "temp": store(&basis.temp),
+    })
+}
+
+fn store(profile: &CostProfile) -> Value {
+    let prices = &profile.prices;
+    json!({
+        "kind": profile.kind,
+        "latency_seconds": profile.latency.as_secs_f64(),
+        "bytes_per_second": profile.bytes_per_second,
+        "requests_in_flight": profile.requests_in_flight,
+        "gets_per_second": profile.gets_per_second,
+        "puts_per_second": profile.puts_per_second,
+        "usd_per_1000_put": prices.per_1000_put.as_usd(),
+        "usd_per_1000_get": prices.per_1000_get.as_usd(),
+        "usd_per_1000_list": prices.per_1000_list.as_usd(),
+        "usd_per_gb_out": prices.per_gb_out.as_usd(),
+        "usd_per_gb_month": prices.per_gb_month.as_usd(),
+    })
+}
+
+fn candidate(candidate: &Candidate) -> Value {
+    let figures = candidate.figures.as_ref().map(|figures| {
+        json!({
+            "cost_seconds": figures.cost.as_secs_f64(),
+            "estimate": estimate(&figures.estimate),
+            "get_requests": figures.counts.get_requests,
+            "put_requests": figures.counts.put_requests,
+            "delete_requests": figures.counts.delete_requests,
+            "bytes_decoded": figures.counts.bytes_decoded,
+            "bytes_encoded": figures.counts.bytes_encoded,
+            "exchange_bytes": figures.exchange_bytes.0,
+            "tasks": figures.tasks,
+            "peak_memory_bytes": figures.peak_memory.0,
+        })
+    });
+    json!({
+        "shape_of_plan": candidate.shape_of_plan.as_str(),
+        "verdict": candidate.verdict.as_str(),
+        "reason": candidate.reason,
+        "figures": figures,
     })
 }
 

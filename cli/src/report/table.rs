@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::assumptions::stores;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use rechunk_common::{
     ByteCount, Counts,
@@ -101,6 +102,7 @@ fn shape_name(array: &ArrayPlan) -> String {
         ShapeOfPlan::DirectSweep => "direct sweep",
         ShapeOfPlan::GroupLocal => "group by group, over local disk",
         ShapeOfPlan::Exchange => "exchange",
+        ShapeOfPlan::SeveralExchanges => "several exchanges",
     };
     if array.pipelines > 1 { format!("{name}, {} groups", grouped(array.pipelines)) } else { name.to_owned() }
 }
@@ -123,6 +125,7 @@ fn footer(summary: &PlanSummary) -> String {
     if summary.peak_scratch.0 > 0 {
         let _ = writeln!(text, "scratch   {} of local disk for the largest task", summary.peak_scratch);
     }
+    let _ = writeln!(text, "{}", expected(summary));
     for (arrays, why) in reasons(summary) {
         let arrays = if summary.arrays.len() > 1 { format!("{}: ", named(&arrays)) } else { String::new() };
         let _ = writeln!(text, "why       {arrays}{why}");
@@ -135,6 +138,32 @@ fn footer(summary: &PlanSummary) -> String {
     }
     for warning in &summary.warnings {
         let _ = writeln!(text, "warning   {warning}");
+    }
+    text
+}
+
+/// The estimate, and what it rests on.
+fn expected(summary: &PlanSummary) -> String {
+    let (estimate, basis) = (&summary.estimate, &summary.basis);
+    let workers =
+        if basis.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", grouped(basis.workers)) };
+    let mut text = format!(
+        "estimate  about {}, {}, {} over the network; with {workers} at {} an hour each",
+        seconds(estimate.duration.as_secs_f64()),
+        estimate.usd,
+        estimate.wire_bytes,
+        basis.worker_hour,
+    );
+    for (places, store) in stores(basis, summary.temp.is_some()) {
+        let _ = write!(
+            text,
+            "\n          {places} as {}: {:?} to the first byte, {} MB/s a worker, {} for 1,000 PUT, {} for 1,000 GET",
+            store.kind.as_str().replace('_', " "),
+            store.latency,
+            grouped(store.bytes_per_second / 1_000_000),
+            store.prices.per_1000_put,
+            store.prices.per_1000_get,
+        );
     }
     text
 }
@@ -307,15 +336,20 @@ fn whole(figure: f64) -> u64 {
     figure.round() as u64
 }
 
-/// `0.8 s`, `42 s`, `3 min 20 s`.
+/// `0.8 s`, `42 s`, `3 min 20 s`, `7 h 5 min`, `12 days`.
 pub(crate) fn seconds(seconds: f64) -> String {
     if seconds < 10.0 {
         format!("{seconds:.1} s")
     } else if seconds < 120.0 {
         format!("{seconds:.0} s")
-    } else {
+    } else if seconds < 7_200.0 {
         let whole = whole(seconds);
         format!("{} min {} s", whole / 60, whole % 60)
+    } else if seconds < 172_800.0 {
+        let minutes = whole(seconds / 60.0);
+        format!("{} h {} min", minutes / 60, minutes % 60)
+    } else {
+        format!("{} days", grouped(whole(seconds / 86_400.0)))
     }
 }
 
@@ -336,5 +370,7 @@ mod tests {
         assert_eq!(seconds(0.84), "0.8 s");
         assert_eq!(seconds(42.4), "42 s");
         assert_eq!(seconds(200.0), "3 min 20 s");
+        assert_eq!(seconds(25_500.0), "7 h 5 min");
+        assert_eq!(seconds(1_000_000.0), "12 days");
     }
 }

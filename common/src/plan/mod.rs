@@ -1,5 +1,6 @@
 //! Plans: what the planner answers, the scheduler runs, and the workers are given piece by piece.
 
+mod candidate;
 mod exchange;
 mod function;
 mod outline;
@@ -7,6 +8,7 @@ mod pipelines;
 mod scratch;
 mod summary;
 
+pub use candidate::{Candidate, CandidateFigures, CostBasis, Estimate, Verdict};
 pub use exchange::{BLOCK_TRAILER_BYTES, Block, Exchange};
 pub use function::{
     CheckSource, ClearPrefix, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Candidate, CostBasis, Estimate};
 use crate::{ByteCount, Counts};
 
 /// The plan in figures.
@@ -21,6 +22,10 @@ pub struct PlanSummary {
     pub peak_scratch: ByteCount,
     /// What was assumed of the source's chunks.
     pub assumed: Assumed,
+    /// What all of it is expected to take.
+    pub estimate: Estimate,
+    /// What the estimates rest on.
+    pub basis: CostBasis,
     /// How the memory was shared out.
     pub memory: MemoryModel,
     /// The temporary space; `None` where no stage needs one.
@@ -54,8 +59,10 @@ pub struct ArrayPlan {
     pub reason: String,
     /// Pipelines of the copy phase.
     pub pipelines: u64,
-    /// The candidate that came second.
+    /// The candidate of another shape that came second.
     pub runner_up: Option<RunnerUp>,
+    /// All that was looked at, the cheapest first; none for an array without elements.
+    pub candidates: Vec<Candidate>,
 }
 
 /// The second-best candidate and why it lost.
@@ -81,6 +88,8 @@ pub enum ShapeOfPlan {
     GroupLocal,
     /// copy_read_to_exchange, then copy_exchange_to_write.
     Exchange,
+    /// More than one exchange, one after another. Known by its cost only: nothing here runs it.
+    SeveralExchanges,
 }
 
 impl ShapeOfPlan {
@@ -92,6 +101,7 @@ impl ShapeOfPlan {
             Self::DirectSweep => "direct_sweep",
             Self::GroupLocal => "group_local",
             Self::Exchange => "exchange",
+            Self::SeveralExchanges => "several_exchanges",
         }
     }
 }

@@ -4,14 +4,19 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use rechunk_common::limits;
+use rechunk_common::{
+    MicroUsd,
+    cost_profile::{CostProfile, StoreKind, WORKER_HOUR},
+    limits,
+};
 
 use crate::{
+    aws_environment::AwsEnvironment,
     error::{ErrorClass, Operation, StorageError},
     profile::{Access, RequestLimits, S3Settings, StoreProfile},
     retry::RetryPolicy,
     upload::UploadSizes,
-    url::StoreUrl,
+    url::{Scheme, StoreUrl},
 };
 
 /// One attempt of a request other than a write, beside the time for the body that it reads: a second per megabyte.
@@ -37,6 +42,7 @@ pub struct StoreConfig {
     pub(crate) is_traffic_everywhere: bool,
     /// Whether a local file is on the disk, its directory too, before its write is answered.
     pub(crate) is_synced: bool,
+    worker_hour: MicroUsd,
     pub(crate) variables: Variables,
 }
 
@@ -83,6 +89,7 @@ impl StoreConfig {
             upload_sizes: UploadSizes::default(),
             is_traffic_everywhere: false,
             is_synced: false,
+            worker_hour: WORKER_HOUR,
             variables: Arc::new(|name| std::env::var(name).ok()),
         }
     }
@@ -164,6 +171,41 @@ impl StoreConfig {
         self
     }
 
+    /// What an hour of a machine for one worker costs.
+    #[must_use]
+    pub fn with_worker_hour(mut self, worker_hour: MicroUsd) -> Self {
+        self.worker_hour = worker_hour;
+        self
+    }
+
+    /// What an hour of a machine for one worker costs.
+    pub fn worker_hour(&self) -> MicroUsd {
+        self.worker_hour
+    }
+
+    /// What the store of `url` is assumed to do and to charge. Whether it may be used is another question.
+    pub fn cost_profile(&self, url: &StoreUrl) -> CostProfile {
+        let profile = self.covering(url).map(|(_, profile)| profile);
+        if let Some(cost) = profile.and_then(|profile| profile.cost) {
+            return cost;
+        }
+        let of_environment = || {
+            let read = |name: &str| (self.variables)(name).filter(|value| !value.is_empty());
+            AwsEnvironment::read(&read).ok()?.endpoint
+        };
+        let endpoint = match url.scheme() {
+            Scheme::S3 => profile.and_then(|profile| profile.s3.endpoint.clone()).or_else(of_environment),
+            Scheme::File | Scheme::Memory => None,
+        };
+        kind_of(url.scheme(), endpoint.as_deref()).profile()
+    }
+
+    /// The profile with the longest prefix that covers `url`, and its place.
+    fn covering(&self, url: &StoreUrl) -> Option<(usize, &StoreProfile)> {
+        let covers = self.profiles.iter().enumerate().filter(|(_, profile)| url.is_within(&profile.prefix));
+        covers.max_by_key(|(_, profile)| profile.prefix.segments().len())
+    }
+
     /// The profiles.
     pub fn profiles(&self) -> &[StoreProfile] {
         &self.profiles
@@ -172,12 +214,7 @@ impl StoreConfig {
     /// The settings that hold for `url`, or why it may not be used so.
     pub(crate) fn grant(&self, url: &StoreUrl, access: Access) -> Result<Granted, StorageError> {
         let denied = |message: String| Err(StorageError::new(ErrorClass::Denied, Operation::Open, url, message));
-        let covering = self
-            .profiles
-            .iter()
-            .enumerate()
-            .filter(|(_, profile)| url.is_within(&profile.prefix))
-            .max_by_key(|(_, profile)| profile.prefix.segments().len());
+        let covering = self.covering(url);
         if access == Access::ReadWrite {
             // Keys below `url` are reached without asking again, so a tighter rule below it must hold here.
             let writes = |profile: &&StoreProfile| profile.access == Access::Read && profile.prefix.is_within(url);
@@ -195,5 +232,16 @@ impl StoreConfig {
             (None, Some(open)) => Ok(Granted { profile: None, s3: open.clone(), limits: RequestLimits::default() }),
             (None, None) => denied("no store profile covers it; add a [[stores]] table with this prefix".to_owned()),
         }
+    }
+}
+
+/// The kind of a store, as far as its scheme and its endpoint tell.
+pub(crate) fn kind_of(scheme: Scheme, endpoint: Option<&str>) -> StoreKind {
+    match scheme {
+        Scheme::S3 => match endpoint {
+            Some(endpoint) if !endpoint.contains(".amazonaws.com") => StoreKind::S3Compatible,
+            Some(_) | None => StoreKind::S3,
+        },
+        Scheme::File | Scheme::Memory => StoreKind::Local,
     }
 }

@@ -1,14 +1,16 @@
 //! The `[[stores]]` tables of the programs' TOML file.
 //!
-//! Ignores every other table: they belong to the program. Within a store's table an unknown key is refused, so that a
-//! misspelt restriction is not lost.
+//! Beside them it reads `[prices]`, which belongs to no store, and ignores every other table: they belong to the program.
+//! Within a table an unknown key is refused, so that a misspelt restriction is not lost.
 
 use std::{collections::BTreeSet, num::NonZeroU32, path::PathBuf};
 
+use rechunk_common::{MicroUsd, cost_profile::WORKER_HOUR};
 use serde::Deserialize;
 
 use crate::{
-    config::StoreConfig,
+    config::{self, StoreConfig},
+    cost_table::{self, PriceTable, SpeedTable},
     profile::{Access, Credentials, RequestLimits, S3Settings, StoreProfile},
     url::{Scheme, StoreUrl, UrlError},
 };
@@ -56,6 +58,24 @@ pub enum ConfigError {
         /// The setting.
         key: &'static str,
     },
+    /// A figure about speed or prices that can't be one.
+    #[error("[[stores]] table {table}: {key} must be {wanted}")]
+    Figure {
+        /// From 1.
+        table: usize,
+        /// The setting.
+        key: &'static str,
+        /// What it may be.
+        wanted: &'static str,
+    },
+    /// A price that can't be one.
+    #[error("[prices]: {key} must be {wanted}")]
+    Price {
+        /// The setting.
+        key: &'static str,
+        /// What it may be.
+        wanted: &'static str,
+    },
     /// Anonymous requests carry no credentials.
     #[error("[[stores]] table {table}: anonymous requests need no credentials")]
     AnonymousWithCredentials {
@@ -68,6 +88,15 @@ pub enum ConfigError {
 struct Document {
     #[serde(default)]
     stores: Vec<Table>,
+    #[serde(default)]
+    prices: Prices,
+}
+
+/// Prices of what is no store, in US dollars.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prices {
+    worker_hour: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +111,8 @@ struct Table {
     requester_pays: Option<bool>,
     credentials: Option<CredentialsEntry>,
     max_concurrent_requests: Option<NonZeroU32>,
+    speed: Option<SpeedTable>,
+    prices: Option<PriceTable>,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +165,15 @@ impl StoreConfig {
             }
             profiles.push(profile);
         }
-        Ok(Self::of_profiles(profiles))
+        Ok(Self::of_profiles(profiles).with_worker_hour(document.prices.worker_hour()?))
+    }
+}
+
+impl Prices {
+    fn worker_hour(&self) -> Result<MicroUsd, ConfigError> {
+        let price = |usd| cost_table::price("worker_hour", usd);
+        let price = self.worker_hour.map(price).transpose();
+        price.map(|price| price.unwrap_or(WORKER_HOUR)).map_err(|(key, wanted)| ConfigError::Price { key, wanted })
     }
 }
 
@@ -149,6 +188,13 @@ impl Table {
             AccessName::Read => Access::Read,
             AccessName::ReadWrite => Access::ReadWrite,
         };
+        let cost = if self.speed.is_some() || self.prices.is_some() {
+            let kind = config::kind_of(prefix.scheme(), self.endpoint.as_deref());
+            let profile = cost_table::profile(kind, self.speed.as_ref(), self.prices.as_ref());
+            Some(profile.map_err(|(key, wanted)| ConfigError::Figure { table, key, wanted })?)
+        } else {
+            None
+        };
         let s3 = S3Settings {
             endpoint: self.endpoint,
             region: self.region,
@@ -158,7 +204,7 @@ impl Table {
             credentials: self.credentials.map_or(Credentials::Environment, CredentialsEntry::into_credentials),
         };
         let limits = RequestLimits { concurrent: self.max_concurrent_requests };
-        Ok(StoreProfile { prefix, access, s3, limits })
+        Ok(StoreProfile { prefix, access, s3, limits, cost })
     }
 
     fn check_settings(&self, table: usize, scheme: Scheme) -> Result<(), ConfigError> {

@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use rechunk_common::cost_profile::StoreKind;
+
 use super::*;
 use crate::{ErrorClass, Stores};
 
@@ -124,4 +128,79 @@ fn an_empty_configuration_allows_nothing_and_the_environment_everything() {
     let own = StoreProfile::new(url("s3://b/target"), Access::ReadWrite);
     let granted = open.with_profile(own).grant(&url("s3://b/target/x"), Access::ReadWrite).unwrap();
     assert!(!granted.s3.anonymous, "a profile wins over the environment");
+}
+
+const COSTS: &str = r#"
+    [prices]
+    worker_hour = 0.35
+
+    [[stores]]
+    prefix = "s3://data"
+    access = "read"
+
+    [[stores]]
+    prefix = "s3://far"
+    access = "read"
+    speed = { latency_ms = 80.5, bytes_per_second = "40MB", gets_per_second = 300 }
+    prices = { per_gb_out = 0.09 }
+
+    [[stores]]
+    prefix = "s3://lab"
+    access = "read-write"
+    endpoint = "https://s3.lab.example"
+
+    [[stores]]
+    prefix = "file:///data"
+    access = "read-write"
+"#;
+
+#[test]
+fn what_a_store_does_and_charges_follows_from_its_table_and_its_kind() {
+    let config = StoreConfig::from_toml(COSTS).unwrap();
+    let cost = |text| config.cost_profile(&url(text));
+    assert_eq!(config.worker_hour(), MicroUsd(350_000));
+    assert_eq!(cost("s3://data/a"), StoreKind::S3.profile());
+    assert_eq!(cost("s3://lab/a"), StoreKind::S3Compatible.profile());
+    assert_eq!(cost("file:///data/a"), StoreKind::Local.profile());
+    let far = cost("s3://far/a");
+    assert_eq!(
+        (far.kind, far.latency, far.bytes_per_second),
+        (StoreKind::Custom, Duration::from_micros(80_500), 40_000_000)
+    );
+    assert_eq!((far.gets_per_second, far.prices.per_gb_out), (Some(300), MicroUsd(90_000)));
+    let s3 = StoreKind::S3.profile();
+    assert_eq!((far.puts_per_second, far.prices.per_1000_put), (s3.puts_per_second, s3.prices.per_1000_put), "as S3");
+}
+
+#[test]
+fn an_endpoint_of_the_environment_makes_it_no_store_of_amazon() {
+    let kind = |endpoint: Option<&str>| {
+        let endpoint = endpoint.map(str::to_owned);
+        let of = move |name: &str| if name == "AWS_ENDPOINT_URL" { endpoint.clone() } else { None };
+        StoreConfig::environment().with_variables(of).cost_profile(&url("s3://b/a")).kind
+    };
+    assert_eq!(kind(None), StoreKind::S3);
+    assert_eq!(kind(Some("http://127.0.0.1:8333")), StoreKind::S3Compatible);
+    assert_eq!(kind(Some("https://s3.eu-west-1.amazonaws.com")), StoreKind::S3);
+}
+
+#[test]
+fn figures_that_can_be_none_are_refused_by_name() {
+    let refused = |rest: &str| {
+        StoreConfig::from_toml(&format!("[[stores]]\nprefix = 's3://b'\naccess = 'read'\n{rest}")).unwrap_err()
+    };
+    for (rest, wrong) in [
+        ("speed = { latency_ms = -1 }", "latency_ms"),
+        ("speed = { bytes_per_second = 'fast' }", "bytes_per_second"),
+        ("speed = { requests_in_flight = 0 }", "requests_in_flight"),
+        ("speed = { gets_per_second = 0 }", "gets_per_second"),
+        ("prices = { per_1000_put = -0.1 }", "per_1000_put"),
+        ("prices = { per_gb_out = inf }", "per_gb_out"),
+    ] {
+        let error = refused(rest);
+        assert!(matches!(error, ConfigError::Figure { table: 1, key, .. } if key == wrong), "{rest}: {error:?}");
+    }
+    assert!(matches!(refused("speed = { latency = 3 }"), ConfigError::Syntax { .. }));
+    assert!(matches!(refused("[prices]\nworker_hour = nan"), ConfigError::Price { key: "worker_hour", .. }));
+    assert!(matches!(refused("[prices]\nworker = 1"), ConfigError::Syntax { .. }));
 }

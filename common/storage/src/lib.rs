@@ -12,6 +12,7 @@ pub mod config_file;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod copy;
+mod cost_table;
 mod deadline;
 pub mod error;
 pub mod faults;

@@ -4,6 +4,8 @@
 
 use std::{num::NonZeroU32, path::PathBuf};
 
+use rechunk_common::cost_profile::CostProfile;
+
 use crate::url::StoreUrl;
 
 /// What a prefix is opened for, and what a profile allows.
@@ -52,6 +54,8 @@ pub struct StoreProfile {
     pub s3: S3Settings,
     /// How much may be asked of it.
     pub limits: RequestLimits,
+    /// What it is assumed to do and to charge; `None`: as for its kind.
+    pub cost: Option<CostProfile>,
 }
 
 /// How much may be asked of a store.
@@ -64,7 +68,7 @@ pub struct RequestLimits {
 impl StoreProfile {
     /// A profile with the environment's settings.
     pub fn new(prefix: StoreUrl, access: Access) -> Self {
-        Self { prefix, access, s3: S3Settings::default(), limits: RequestLimits::default() }
+        Self { prefix, access, s3: S3Settings::default(), limits: RequestLimits::default(), cost: None }
     }
 }
 

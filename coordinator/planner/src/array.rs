@@ -5,6 +5,7 @@ use rechunk_common::{Refusal, RefusalCode, limits};
 use crate::{
     CopySpec,
     axis::{self, product},
+    codec::CodecFamily,
     memory::{SourceSide, TargetSide},
 };
 
@@ -21,6 +22,10 @@ pub(crate) struct Array<'a> {
     pub(crate) write_unit: &'a [u64],
     /// The array, decoded (T).
     pub(crate) bytes: u64,
+    /// Of the source's chunks.
+    pub(crate) source_codec: CodecFamily,
+    /// Of the target's chunks.
+    pub(crate) target_codec: CodecFamily,
 }
 
 impl<'a> Array<'a> {
@@ -65,6 +70,8 @@ impl<'a> Array<'a> {
             read_object: source.chunks.write_unit(),
             write_unit: target.chunks.write_unit(),
             bytes,
+            source_codec: CodecFamily::of(source.chunks.codecs()),
+            target_codec: CodecFamily::of(target.chunks.codecs()),
         }))
     }
 

@@ -1,22 +1,23 @@
-//! Which shape an array's copy takes: candidates are enumerated, costed, and the cheapest is chosen; the one that came
-//! second is named with the reason why it lost.
+//! Which shape an array's copy takes: candidates are enumerated, costed, and the cheapest is chosen. All of them are
+//! kept with their figures, and the one of another shape that came second is named with the reason why it lost.
 
 use rechunk_common::{
-    ByteCount, Refusal,
-    plan::{RunnerUp, ShapeOfPlan},
+    ByteCount, Counts, Refusal,
+    plan::{Candidate, CandidateFigures, MultiStagePipeline, RunnerUp, ShapeOfPlan, Stage, StageEffect, Verdict},
 };
 
 use crate::{
-    PlanInput,
-    array::Array,
-    cost::Fleet,
+    array::{Array, named},
+    copy::Copier,
+    cost::{Fleet, Outlay, duration},
     direct::{self, DirectSweep},
     encoded::{self, PassThrough},
     exchange::{self, ExchangeShape},
     fit::Room,
+    further::{self, FurtherExchanges},
     group_local::{self, GroupLocal},
     groups::Groups,
-    refusal,
+    refusal, verdict,
 };
 
 /// A shape with its parameters.
@@ -28,16 +29,21 @@ pub(crate) enum Shape {
     Exchange(ExchangeShape),
 }
 
-/// The shape chosen for an array.
+/// What was chosen for an array, and all that was looked at.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Choice {
-    pub(crate) shape: Shape,
+    pub(crate) kind: ShapeOfPlan,
+    pub(crate) pipelines: Vec<MultiStagePipeline>,
+    pub(crate) outlay: Outlay,
     pub(crate) reason: String,
     pub(crate) runner_up: Option<RunnerUp>,
+    pub(crate) candidates: Vec<Candidate>,
+    /// Candidates that would be cheaper, but that nothing runs.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Why a candidate is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unfit {
     /// Its smallest task holds this many bytes; `None`: beyond 2^64.
     Memory(Option<u64>),
@@ -45,18 +51,23 @@ pub(crate) enum Unfit {
     Temp(u64),
     /// Its smallest group needs this many bytes of local disk.
     Scratch(u64),
+    /// It passes another limit.
+    Refused(Refusal),
 }
 
-/// A candidate of one kind, or why there is none.
-type Candidate = (ShapeOfPlan, Result<Shape, Unfit>);
+/// A candidate that fits, put together.
+struct Fitting {
+    shape: Shape,
+    pipelines: Vec<MultiStagePipeline>,
+}
 
 impl Shape {
-    fn cost(&self) -> f64 {
+    pub(crate) fn outlay(&self) -> &Outlay {
         match self {
-            Self::Encoded(encoded) => encoded.cost,
-            Self::Direct(direct) => direct.cost,
-            Self::GroupLocal(local) => local.cost,
-            Self::Exchange(exchange) => exchange.cost,
+            Self::Encoded(encoded) => &encoded.outlay,
+            Self::Direct(direct) => &direct.outlay,
+            Self::GroupLocal(local) => &local.outlay,
+            Self::Exchange(exchange) => &exchange.outlay,
         }
     }
 
@@ -68,160 +79,187 @@ impl Shape {
             Self::Exchange(_) => ShapeOfPlan::Exchange,
         }
     }
+}
 
-    /// What speaks for it.
-    fn merit(&self, array: &Array) -> String {
-        match self {
-            Self::Encoded(encoded) => {
-                let how = if encoded.by_store {
-                    "the store itself copies their objects, unread"
-                } else {
-                    "their bytes are passed on without decoding"
-                };
-                format!("the chunks are the same: {how}, what is missing stays missing and what is stored stays stored")
-            }
-            Self::Direct(sweep) => {
-                format!("it reads {} and needs no temporary objects", times_read(sweep, array))
-            }
-            Self::GroupLocal(local) => {
-                let groups = local.groups.count(array).unwrap_or(1);
-                let groups = if groups == 1 { "one group".to_owned() } else { format!("{groups} groups") };
-                format!(
-                    "it reads every source chunk once, in {groups} that are each sorted on {} of local disk instead \
-                     of in the store",
-                    ByteCount(local.scratch)
-                )
-            }
-            Self::Exchange(exchange) => {
-                let groups = exchange.groups.count(array).unwrap_or(1);
-                let parts = if groups == 1 { String::new() } else { format!(", in {groups} independent groups") };
-                format!("it reads every source chunk once, whatever the memory{parts}")
-            }
-        }
-    }
-
-    /// What speaks against it.
-    fn demerit(&self, array: &Array) -> String {
-        match self {
-            Self::Encoded(_) => "would pass chunks on without decoding".to_owned(),
-            Self::Direct(sweep) => format!("would read {}", times_read(sweep, array)),
-            Self::GroupLocal(local) => {
-                let groups = local.groups.count(array).unwrap_or(1);
-                let tasks = if groups == 1 { "task" } else { "tasks" };
-                format!("would have {groups} {tasks}, each with {} on local disk", ByteCount(local.scratch))
-            }
-            Self::Exchange(_) => format!("would write and read {} of temporary objects", ByteCount(array.bytes)),
+impl Fitting {
+    fn figures(&self, fleet: &Fleet) -> CandidateFigures {
+        let outlay = self.shape.outlay();
+        let stages = || self.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+        let moves_chunks = |stage: &&Stage| stage.effect == StageEffect::Writes;
+        let sum = |figures: &mut dyn Iterator<Item = u64>| figures.fold(0, u64::saturating_add);
+        CandidateFigures {
+            cost: duration(outlay.cost(fleet.basis.prefer)),
+            estimate: outlay.estimate(),
+            counts: stages().map(|stage| stage.predicted).sum::<Counts>(),
+            tasks: sum(&mut stages().filter(moves_chunks).map(|stage| stage.task_count)),
+            peak_memory: stages().map(|stage| stage.task_memory).max().unwrap_or_default(),
+            exchange_bytes: ByteCount(sum(&mut self.pipelines.iter().map(|pipeline| pipeline.temp_bytes.0))),
         }
     }
 }
 
-fn times_read(sweep: &DirectSweep, array: &Array) -> String {
-    let times = sweep.read_bytes / array.bytes.max(1) as f64;
-    let tasks = if sweep.tasks > 1.0 { format!(" in {} tasks", sweep.tasks) } else { String::new() };
-    // Floats: as exact as they are.
-    if times < 1.0 + 1e-9 {
-        format!("every source chunk once{tasks}")
-    } else {
-        format!("the source {times:.2} times{tasks}")
-    }
+/// What was looked at: shapes that fit, and why others do not.
+#[derive(Default)]
+struct Found {
+    fit: Vec<Fitting>,
+    unfit: Vec<(ShapeOfPlan, Unfit)>,
 }
 
-impl Unfit {
-    fn demerit(self) -> String {
-        match self {
-            Self::Memory(Some(bytes)) => format!("needs {} for its smallest task", ByteCount(bytes)),
-            Self::Memory(None) => "needs more than 2^64 bytes for its smallest task".to_owned(),
-            Self::Temp(bytes) => format!("needs {} of temporary space", ByteCount(bytes)),
-            Self::Scratch(bytes) => format!("needs {} of local disk for a group", ByteCount(bytes)),
+impl Found {
+    fn take(&mut self, work: &Copier, kind: ShapeOfPlan, found: Result<Vec<Shape>, Unfit>) {
+        match found {
+            Ok(shapes) => {
+                for shape in shapes {
+                    match work.pipelines(&shape) {
+                        Ok(pipelines) => self.fit.push(Fitting { shape, pipelines }),
+                        Err(refusal) => self.unfit.push((kind, Unfit::Refused(refusal))),
+                    }
+                }
+            }
+            Err(reason) => self.unfit.push((kind, reason)),
         }
     }
 }
 
-/// The cheapest shape for `array`, which may have `most_groups` pipelines.
-pub(crate) fn choose(input: &PlanInput, array: &Array, fleet: &Fleet, most_groups: u64) -> Result<Choice, Refusal> {
-    let mut candidates = Vec::new();
-    if encoded::is_eligible(array.spec) {
-        match encoded_candidate(array, fleet) {
-            Ok(shape) => return Ok(passed_on(array, fleet, shape)),
-            Err(unfit) => candidates.push((ShapeOfPlan::CopyEncoded, Err(unfit))),
-        }
-    }
-    candidates.push((ShapeOfPlan::DirectSweep, direct_candidate(array, fleet)));
-    candidates.push((ShapeOfPlan::Exchange, exchange_candidate(input, array, fleet, most_groups)));
-    if fleet.scratch > 0 {
-        candidates.push((ShapeOfPlan::GroupLocal, local_candidate(array, fleet)));
-    }
-    decide(array, candidates).map_err(|unfit| refusal::nothing_fits(input, array, &unfit))
-}
-
-/// A pass-through beats whatever decodes: it moves each encoded byte once, and no shape moves less.
-fn passed_on(array: &Array, fleet: &Fleet, shape: Shape) -> Choice {
-    let reason = match direct_candidate(array, fleet) {
-        Ok(_) => "would decode and encode every chunk".to_owned(),
-        Err(unfit) => unfit.demerit(),
+/// Whether any shape fits that decodes.
+pub(crate) fn fits(work: &Copier) -> bool {
+    let any = |found: Result<Vec<Shape>, Unfit>| {
+        found.is_ok_and(|shapes| shapes.iter().any(|shape| work.pipelines(shape).is_ok()))
     };
-    let runner_up = RunnerUp { shape_of_plan: ShapeOfPlan::DirectSweep, reason };
-    Choice { reason: shape.merit(array), shape, runner_up: Some(runner_up) }
+    any(direct_candidates(work.array, work.fleet))
+        || any(local_candidates(work.array, work.fleet))
+        || any(exchange_candidates(work, 1))
+}
+
+/// The cheapest shape for an array, which may have `most_groups` pipelines.
+pub(crate) fn choose(work: &Copier, most_groups: u64) -> Result<Choice, Refusal> {
+    let (array, fleet) = (work.array, work.fleet);
+    let mut found = Found::default();
+    let encoded = encoded::is_eligible(array.spec).then(|| encoded_candidates(array, fleet));
+    // What is passed on needs no figures of an exchange: it moves each encoded byte once, and no shape moves less.
+    let is_passed_on = matches!(encoded, Some(Ok(_)));
+    if let Some(encoded) = encoded {
+        found.take(work, ShapeOfPlan::CopyEncoded, encoded);
+    }
+    found.take(work, ShapeOfPlan::DirectSweep, direct_candidates(array, fleet));
+    if !is_passed_on {
+        found.take(work, ShapeOfPlan::Exchange, exchange_candidates(work, most_groups));
+        if fleet.scratch > 0 {
+            found.take(work, ShapeOfPlan::GroupLocal, local_candidates(array, fleet));
+        }
+    }
+    let Found { mut fit, unfit } = found;
+    // One that is passed on comes first whatever the rest is estimated to take.
+    let rank = |fitting: &Fitting| {
+        let decodes = !matches!(fitting.shape, Shape::Encoded(_));
+        (decodes, fitting.shape.outlay().cost(fleet.basis.prefer))
+    };
+    fit.sort_by(|one, other| {
+        let (one, other) = (rank(one), rank(other));
+        one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))
+    });
+    decide(work, fit, unfit)
+}
+
+/// The first of those that fit, and why the others did not win; all reasons if none fits.
+fn decide(work: &Copier, fit: Vec<Fitting>, unfit: Vec<(ShapeOfPlan, Unfit)>) -> Result<Choice, Refusal> {
+    let (array, fleet, prefer) = (work.array, work.fleet, work.fleet.basis.prefer);
+    let Some(best) = fit.first() else {
+        let reasons: Vec<Unfit> = unfit.into_iter().map(|(_, reason)| reason).collect();
+        return Err(refusal::nothing_fits(work, &reasons));
+    };
+    let (kind, outlay, reason) = (best.shape.kind(), *best.shape.outlay(), verdict::merit(&best.shape, array));
+    let better = fit.iter().find_map(|fitting| cheaper_further(&fitting.shape, &outlay, work));
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for (at, fitting) in fit.iter().enumerate() {
+        let (verdict, reason) = if at == 0 {
+            (Verdict::Chosen, reason.clone())
+        } else {
+            (Verdict::Dearer, verdict::demerit(&fitting.shape, array, &best.shape, prefer))
+        };
+        let figures = Some(fitting.figures(fleet));
+        candidates.push(Candidate { shape_of_plan: fitting.shape.kind(), verdict, reason, figures });
+    }
+    candidates.extend(unfit.iter().map(|(shape_of_plan, unfit)| Candidate {
+        shape_of_plan: *shape_of_plan,
+        verdict: Verdict::DoesNotFit,
+        reason: verdict::unfit(unfit),
+        figures: None,
+    }));
+    let second = candidates.iter().find(|candidate| candidate.shape_of_plan != kind);
+    let runner_up =
+        second.map(|candidate| RunnerUp { shape_of_plan: candidate.shape_of_plan, reason: candidate.reason.clone() });
+    let mut warnings = Vec::new();
+    if let Some(further) = better {
+        let why = verdict::further(&further, &outlay, prefer);
+        warnings.push(format!("{}{why}; more max_mem makes them larger", named(array.spec)));
+        let peak = candidates.first().and_then(|candidate| candidate.figures).map(|figures| figures.peak_memory);
+        candidates.push(of_further(&further, why, peak.unwrap_or_default(), array, fleet));
+    }
+    let pipelines = fit.into_iter().next().map(|best| best.pipelines).unwrap_or_default();
+    Ok(Choice { kind, pipelines, outlay, reason, runner_up, candidates, warnings })
+}
+
+/// Several exchanges instead of one, if that would be cheaper than what is chosen.
+fn cheaper_further(shape: &Shape, chosen: &Outlay, work: &Copier) -> Option<FurtherExchanges> {
+    let Shape::Exchange(one) = shape else { return None };
+    let prefer = work.fleet.basis.prefer;
+    further::instead_of(one, work.array, work.fleet).filter(|further| further.outlay.cost(prefer) < chosen.cost(prefer))
+}
+
+fn of_further(further: &FurtherExchanges, reason: String, peak: ByteCount, array: &Array, fleet: &Fleet) -> Candidate {
+    Candidate {
+        shape_of_plan: ShapeOfPlan::SeveralExchanges,
+        verdict: Verdict::NotExecuted,
+        reason,
+        figures: Some(CandidateFigures {
+            cost: duration(further.outlay.cost(fleet.basis.prefer)),
+            estimate: further.outlay.estimate(),
+            counts: further.counts,
+            tasks: further.tasks,
+            peak_memory: peak,
+            exchange_bytes: ByteCount(array.bytes.saturating_mul(further.exchanges)),
+        }),
+    }
 }
 
 /// With room to keep a link busy, else with the least.
-fn with_most_room<T>(search: impl Fn(Room) -> Option<T>) -> Option<T> {
-    search(Room::Busy).or_else(|| search(Room::Least))
+fn with_most_room<T>(search: impl Fn(Room) -> Vec<T>) -> Option<Vec<T>> {
+    [Room::Busy, Room::Least].into_iter().map(search).find(|found| !found.is_empty())
 }
 
-fn encoded_candidate(array: &Array, fleet: &Fleet) -> Result<Shape, Unfit> {
+fn encoded_candidates(array: &Array, fleet: &Fleet) -> Result<Vec<Shape>, Unfit> {
     with_most_room(|room| encoded::search(array, fleet, room))
-        .map(Shape::Encoded)
+        .map(|found| found.into_iter().map(Shape::Encoded).collect())
         .ok_or_else(|| Unfit::Memory(encoded::least_memory(array)))
 }
 
-fn direct_candidate(array: &Array, fleet: &Fleet) -> Result<Shape, Unfit> {
+fn direct_candidates(array: &Array, fleet: &Fleet) -> Result<Vec<Shape>, Unfit> {
     with_most_room(|room| direct::search(array, fleet, room))
-        .map(Shape::Direct)
+        .map(|found| found.into_iter().map(Shape::Direct).collect())
         .ok_or_else(|| Unfit::Memory(direct::least_memory(array)))
 }
 
-fn local_candidate(array: &Array, fleet: &Fleet) -> Result<Shape, Unfit> {
+fn local_candidates(array: &Array, fleet: &Fleet) -> Result<Vec<Shape>, Unfit> {
     let least = group_local::least_scratch(array).unwrap_or(u64::MAX);
     if least > fleet.scratch {
         return Err(Unfit::Scratch(least));
     }
     with_most_room(|room| group_local::search(array, fleet, room))
-        .map(Shape::GroupLocal)
+        .map(|found| found.into_iter().map(Shape::GroupLocal).collect())
         .ok_or_else(|| Unfit::Memory(group_local::least_memory(array)))
 }
 
-fn exchange_candidate(input: &PlanInput, array: &Array, fleet: &Fleet, most_groups: u64) -> Result<Shape, Unfit> {
-    let limit = input.temp.limit.map(|limit| limit.0);
+fn exchange_candidates(work: &Copier, most_groups: u64) -> Result<Vec<Shape>, Unfit> {
+    let (array, fleet) = (work.array, work.fleet);
+    let limit = work.input.temp.limit.map(|limit| limit.0);
     let groups = Groups::of(array, fleet.budget, limit, most_groups).ok_or(Unfit::Memory(None))?;
-    if limit.is_some_and(|limit| groups.bytes > limit) {
-        return Err(Unfit::Temp(groups.bytes));
-    }
     let found = with_most_room(|room| exchange::search(array, &groups, fleet, room))
         .ok_or_else(|| Unfit::Memory(exchange::least_memory(array, &groups)))?;
     // Checksums of blocks are known only with the boxes.
-    match found.largest_group_bytes(array) {
-        Some(bytes) if limit.is_none_or(|limit| bytes <= limit) => Ok(Shape::Exchange(found)),
-        bytes => Err(Unfit::Temp(bytes.unwrap_or(u64::MAX))),
-    }
-}
-
-/// The cheapest of those that fit, and why the next did not win; all reasons if none fits.
-fn decide(array: &Array, candidates: Vec<Candidate>) -> Result<Choice, Vec<Unfit>> {
-    let mut fit: Vec<Shape> = Vec::new();
-    let mut unfit: Vec<(ShapeOfPlan, Unfit)> = Vec::new();
-    for (kind, candidate) in candidates {
-        match candidate {
-            Ok(shape) => fit.push(shape),
-            Err(reason) => unfit.push((kind, reason)),
-        }
-    }
-    fit.sort_by(|a, b| a.cost().total_cmp(&b.cost()));
-    let mut fit = fit.into_iter();
-    let Some(shape) = fit.next() else { return Err(unfit.into_iter().map(|(_, reason)| reason).collect()) };
-    let runner_up = match fit.next() {
-        Some(second) => Some(RunnerUp { shape_of_plan: second.kind(), reason: second.demerit(array) }),
-        None => unfit.first().map(|(kind, reason)| RunnerUp { shape_of_plan: *kind, reason: reason.demerit() }),
-    };
-    Ok(Choice { reason: shape.merit(array), shape, runner_up })
+    let bytes = |shape: &ExchangeShape| shape.largest_group_bytes(array).unwrap_or(u64::MAX);
+    let least = found.iter().map(bytes).min().unwrap_or(u64::MAX);
+    let within = found.into_iter().filter(|shape| limit.is_none_or(|limit| bytes(shape) <= limit));
+    let within: Vec<Shape> = within.map(Shape::Exchange).collect();
+    if within.is_empty() { Err(Unfit::Temp(least)) } else { Ok(within) }
 }

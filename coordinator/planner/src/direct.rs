@@ -1,10 +1,12 @@
 //! The direct sweep: each task owns a box of write units, reads every source unit that overlaps it, and holds only
 //! the chunks that are open. The search chooses the box and the axis along which it is swept.
 
+use rechunk_common::cost_profile::Prefer;
+
 use crate::{
     array::Array,
-    axis,
-    cost::{Fleet, StageWork},
+    axis, codec,
+    cost::{Bests, Fleet, Outlay, Place, StageWork, Traffic},
     fit::Room,
     lengths::{self, Lengths},
     memory::{self, Sweep, TaskMemory},
@@ -18,7 +20,7 @@ pub(crate) struct DirectSweep {
     pub(crate) writers: Vec<u64>,
     /// Axes in visiting order.
     pub(crate) order: Vec<usize>,
-    pub(crate) cost: f64,
+    pub(crate) outlay: Outlay,
     /// Decoded source bytes, as often as they are read.
     pub(crate) read_bytes: f64,
     pub(crate) tasks: f64,
@@ -40,17 +42,19 @@ struct Search<'a> {
     room: Room,
     sweep: Sweep<'a>,
     orders: Vec<Vec<usize>>,
-    best: Option<DirectSweep>,
+    bests: Bests<DirectSweep>,
 }
 
-/// The cheapest box and order that fit; `None` if none does.
-pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Option<DirectSweep> {
-    let sweep = Sweep::new(array.shape, array.source.unit, array.target)?;
-    let mut search = Search { array, fleet, room, sweep, orders: orders(array), best: None };
+/// The cheapest boxes and orders that fit, by each preference; none if none does.
+pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Vec<DirectSweep> {
+    let Some(sweep) = Sweep::new(array.shape, array.source.unit, array.target) else { return Vec::new() };
+    let mut search = Search { array, fleet, room, sweep, orders: orders(array), bests: Bests::default() };
     let all = lengths::all(array.shape, array.write_unit, array.source.unit);
     search.look_at_all(&lengths::thinned(all.clone()));
-    search.refine(&all);
-    search.best
+    for prefer in Prefer::ALL {
+        search.refine(prefer, &all);
+    }
+    search.bests.distinct()
 }
 
 /// What the smallest task would hold, at the least.
@@ -100,30 +104,30 @@ impl Search<'_> {
             let Some(of_axes) = of_axes.collect::<Option<Vec<_>>>() else { continue };
             let (work, read_bytes) = self.work(&of_axes);
             // Most boxes end here, before their memory is looked at.
-            if self.is_better(work.cost(self.fleet, 1))
+            if self.bests.would_take(&work.least_outlay(self.fleet))
                 && let Some(writers) = lengths::chosen(lengths, &choice)
             {
-                self.consider(writers, &work, read_bytes);
+                self.consider(&writers, &work, read_bytes);
             }
         }
     }
 
     /// Moves along one axis at a time to any length of the full list, for as long as that is cheaper.
-    fn refine(&mut self, lengths: &Lengths) {
-        while let Some(start) = self.best.clone() {
+    fn refine(&mut self, prefer: Prefer, lengths: &Lengths) {
+        while let Some(start) = self.bests.by(prefer).cloned() {
             for (axis, lengths) in lengths.iter().enumerate() {
                 for length in lengths {
-                    let Some(mut writers) = self.best.as_ref().map(|best| best.writers.clone()) else { return };
+                    let Some(mut writers) = self.bests.by(prefer).map(|best| best.writers.clone()) else { return };
                     if let Some(at) = writers.get_mut(axis) {
                         *at = *length;
                     }
                     let figures = writers.iter().enumerate().map(|(axis, length)| self.figures(axis, *length));
                     let Some(figures) = figures.collect::<Option<Vec<_>>>() else { continue };
                     let (work, read_bytes) = self.work(&figures);
-                    self.consider(writers, &work, read_bytes);
+                    self.consider(&writers, &work, read_bytes);
                 }
             }
-            if self.best.as_ref() == Some(&start) {
+            if self.bests.by(prefer) == Some(&start) {
                 return;
             }
         }
@@ -134,29 +138,43 @@ impl Search<'_> {
         let read_bytes = over(|axis| axis.covered) * self.array.source.width as f64;
         let indexes = if self.array.source.shard.is_some() { over(|axis| axis.indexes) } else { 0.0 };
         let written = self.array.shape.iter().zip(self.array.write_unit).map(|(n, unit)| axis::boxes(*n, *unit) as f64);
+        let (array, bytes) = (self.array, self.array.bytes as f64);
+        let (from, to) = (array.source_codec, array.target_codec);
         let work = StageWork {
             tasks: over(|axis| axis.tasks),
-            requests: over(|axis| axis.reads) + indexes + written.product::<f64>(),
-            bytes: read_bytes + self.array.bytes as f64,
-            in_turn: false,
+            reads: Traffic {
+                place: Place::Source,
+                requests: over(|axis| axis.reads) + indexes,
+                bytes: read_bytes * from.stored_part(),
+            },
+            writes: Traffic { place: Place::Target, requests: written.product(), bytes: bytes * to.stored_part() },
+            deletes: 0.0,
+            decode_seconds: from.decode_seconds(read_bytes) + codec::copy_seconds(bytes),
+            encode_seconds: to.encode_seconds(bytes),
         };
         (work, read_bytes)
     }
 
-    fn is_better(&self, cost: f64) -> bool {
-        self.best.as_ref().is_none_or(|best| cost < best.cost)
-    }
-
-    fn consider(&mut self, writers: Vec<u64>, work: &StageWork, read_bytes: f64) {
-        let cost = work.cost(self.fleet, 1);
-        if !self.is_better(cost) {
+    fn consider(&mut self, writers: &[u64], work: &StageWork, read_bytes: f64) {
+        if !self.bests.would_take(&work.least_outlay(self.fleet)) {
             return;
         }
-        let total = |order: &Vec<usize>| self.room.fits(&self.memory(&writers, order)?, self.fleet.budget);
-        let order = self.orders.iter().filter_map(|order| Some((total(order)?, order))).min_by_key(|(total, _)| *total);
-        if let Some((_, order)) = order {
-            let (order, room, tasks) = (order.clone(), self.room, work.tasks);
-            self.best = Some(DirectSweep { writers, order, cost, read_bytes, tasks, room });
+        let Some(held) = memory::box_bytes(self.array.shape, writers, self.array.target.width) else { return };
+        let mut fitting: Vec<(u64, u64, &Vec<usize>)> = Vec::new();
+        for order in &self.orders {
+            let Some(memory) = self.memory(writers, order) else { continue };
+            let Some(total) = self.room.fits(&memory, self.fleet.budget) else { continue };
+            fitting.push((total, memory.open, order));
+        }
+        // Of orders that cost the same the one that holds least.
+        fitting.sort_by_key(|(total, _, _)| *total);
+        for (total, open, order) in fitting {
+            let times = held as f64 / open.max(1) as f64;
+            let outlay = work.outlay(self.fleet, self.fleet.residents(total), times);
+            if self.bests.would_take(&outlay) {
+                let (writers, order, room, tasks) = (writers.to_vec(), order.clone(), self.room, work.tasks);
+                self.bests.offer(&outlay, &DirectSweep { writers, order, outlay, read_bytes, tasks, room });
+            }
         }
     }
 

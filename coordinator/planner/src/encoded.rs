@@ -1,24 +1,18 @@
 //! The pass-through: where both sides have the same chunks by the same codecs, chunks are passed on as they are, still
 //! encoded; into and out of shards too. The search chooses how many objects one task has.
 
-use rechunk_common::{
-    layout::{ArrayLayout, ChunkLayout},
-    limits,
-};
+use rechunk_common::{layout::ArrayLayout, limits};
 use serde_json::Value;
 
 use crate::{
     CopySpec,
     array::Array,
     axis,
-    cost::{Fleet, StageWork},
+    cost::{Bests, Fleet, Outlay, Place, StageWork, Traffic},
     fit::Room,
     lengths::{self, Lengths},
     memory,
 };
-
-/// Encoded bytes as a part of the decoded ones, as far as cost is concerned.
-const ENCODED_PART: f64 = 0.5;
 
 /// The cheapest pass-through.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +21,7 @@ pub(crate) struct PassThrough {
     pub(crate) writers: Vec<u64>,
     /// The store itself copies the objects.
     pub(crate) by_store: bool,
-    pub(crate) cost: f64,
+    pub(crate) outlay: Outlay,
     pub(crate) room: Room,
 }
 
@@ -42,7 +36,7 @@ pub(crate) fn is_eligible(spec: &CopySpec) -> bool {
         && source.fill == target.fill
         && reads_the_same_where_missing(source, target)
         && !spec.gaps.write_empty_chunks
-        && same_codecs(codecs(&source.chunks), codecs(&target.chunks))
+        && same_codecs(source.chunks.codecs(), target.chunks.codecs())
 }
 
 /// An array without a fill value reads as zeros where nothing is stored, and so does one whose fill value is zero. The
@@ -51,24 +45,17 @@ fn reads_the_same_where_missing(source: &ArrayLayout, target: &ArrayLayout) -> b
     target.has_fill || !source.has_fill
 }
 
-/// The chain of the chunks, or of the inner chunks.
-fn codecs(chunks: &ChunkLayout) -> &str {
-    match chunks {
-        ChunkLayout::Plain { codecs, .. } | ChunkLayout::Sharded { codecs, .. } => codecs,
-    }
-}
-
 /// Whether two chains are the same, whatever the order of their fields.
 fn same_codecs(one: &str, other: &str) -> bool {
     let parsed = |codecs: &str| serde_json::from_str::<Value>(codecs).ok();
     one == other || parsed(one).is_some_and(|one| parsed(other) == Some(one))
 }
 
-/// The cheapest box that fits; `None` if none does. Bytes are read and written once whatever the box: it decides how
+/// The cheapest boxes that fit, by each preference; none if none does. Bytes are read and written once whatever the box: it decides how
 /// many tasks there are, and how often the index of a shard is read.
-pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Option<PassThrough> {
+pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Vec<PassThrough> {
     let lengths = lengths::thinned(lengths::all(array.shape, array.write_unit, array.read_object));
-    let mut best: Option<PassThrough> = None;
+    let mut bests: Bests<PassThrough> = Bests::default();
     let tables = tables(array, &lengths);
     let objects =
         |units: &[u64]| array.shape.iter().zip(units).map(|(n, unit)| axis::boxes(*n, *unit) as f64).product();
@@ -89,18 +76,27 @@ pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Option<PassThr
             (false, true) => written,
             (false, false) => units + has_indexes(array) * indexes,
         };
-        let bytes = if by_store { 0.0 } else { 2.0 * ENCODED_PART * array.bytes as f64 };
-        let cost = StageWork { tasks, requests: reads + written, bytes, in_turn: false }.cost(fleet, 1);
-        if best.as_ref().is_some_and(|best| best.cost <= cost) {
+        let bytes = if by_store { 0.0 } else { array.source_codec.stored_part() * array.bytes as f64 };
+        let work = StageWork {
+            tasks,
+            reads: Traffic { place: Place::Source, requests: reads, bytes },
+            writes: Traffic { place: Place::Target, requests: written, bytes },
+            deletes: 0.0,
+            decode_seconds: 0.0,
+            encode_seconds: 0.0,
+        };
+        // Objects are passed on one by one, some at a time: reading and writing overlap as far as they can.
+        let outlay = work.least_outlay(fleet);
+        if !bests.would_take(&outlay) {
             continue;
         }
         let Some(writers) = lengths::chosen(&lengths, &choice) else { continue };
         let memory = memory::encoded(array, &writers, is_whole, by_store);
         if memory.is_some_and(|memory| room.fits(&memory, fleet.budget).is_some()) {
-            best = Some(PassThrough { writers, by_store, cost, room });
+            bests.offer(&outlay, &PassThrough { writers, by_store, outlay, room });
         }
     }
-    best
+    bests.distinct()
 }
 
 /// What the smallest task would hold, at the least.

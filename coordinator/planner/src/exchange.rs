@@ -2,6 +2,7 @@
 //! of whole write units together from blocks. The search chooses both boxes in all axes.
 
 use rechunk_common::{
+    cost_profile::Prefer,
     geometry::{BoxGrid, Region},
     plan::BLOCK_TRAILER_BYTES,
 };
@@ -9,7 +10,8 @@ use rechunk_common::{
 use crate::{
     array::Array,
     axis::{self, product},
-    cost::{Fleet, StageWork},
+    codec,
+    cost::{Bests, Fleet, Outlay, Place, StageWork, Traffic},
     direct::orders_over,
     fit::Room,
     groups::Groups,
@@ -34,7 +36,11 @@ pub(crate) struct ExchangeShape {
     pub(crate) writers: Vec<u64>,
     /// Axes in the order in which a writing task visits its blocks.
     pub(crate) order: Vec<usize>,
-    pub(crate) cost: f64,
+    pub(crate) outlay: Outlay,
+    /// Blocks: pairs of a reading and a writing task.
+    pub(crate) blocks: f64,
+    /// Tasks of both stages.
+    pub(crate) tasks: (f64, f64),
     pub(crate) room: Room,
 }
 
@@ -60,27 +66,29 @@ struct Search<'a> {
     room: Room,
     units: f64,
     written: f64,
-    best: Option<ExchangeShape>,
+    bests: Bests<ExchangeShape>,
 }
 
-/// The cheapest pair of boxes that fits; `None` if none does.
-pub(crate) fn search(array: &Array, groups: &Groups, fleet: &Fleet, room: Room) -> Option<ExchangeShape> {
+/// The cheapest pairs of boxes that fit, by each preference; none if none does.
+pub(crate) fn search(array: &Array, groups: &Groups, fleet: &Fleet, room: Room) -> Vec<ExchangeShape> {
     let number = |units: &[u64]| array.shape.iter().zip(units).map(|(n, unit)| axis::boxes(*n, *unit) as f64).product();
     let (units, written) = (number(array.source.unit), number(array.write_unit));
-    let mut search = Search { array, groups, fleet, room, units, written, best: None };
+    let mut search = Search { array, groups, fleet, room, units, written, bests: Bests::default() };
     let readers = lengths::all(&groups.lengths, array.source.unit, array.write_unit);
     let writers = lengths::all(&groups.lengths, array.write_unit, array.source.unit);
     search.consider(array.source.unit.to_vec(), array.write_unit.to_vec());
     let (thin_readers, thin_writers) = (lengths::thinned(readers.clone()), lengths::thinned(writers.clone()));
     let figures = search.table(&thin_readers, &thin_writers);
     for share in SHARES.into_iter().filter(|share| *share <= fleet.threads) {
-        let budget = fleet.budget.checked_div(share)?;
+        let budget = fleet.budget.checked_div(share).unwrap_or(0);
         let readers = maximal(&thin_readers, |lengths| search.reader_fits(lengths, budget));
         let writers = maximal(&thin_writers, |lengths| search.writer_fits_whole(lengths, budget));
         search.look_at_pairs(&figures, (&thin_readers, &readers), (&thin_writers, &writers));
     }
-    search.refine(&readers, &writers);
-    search.best
+    for prefer in Prefer::ALL {
+        search.refine(prefer, &readers, &writers);
+    }
+    search.bests.distinct()
 }
 
 /// What the smallest tasks would hold, at the least: the larger of both stages.
@@ -159,7 +167,7 @@ impl Search<'_> {
                 let figures = axes.map(|((axis, r), w)| axis.get(*r)?.get(*w).copied().flatten());
                 // Most pairs end here, before anything is allocated for them.
                 let Some((read, write)) = self.work(figures) else { continue };
-                if !self.is_better(read.cost(self.fleet, u64::MAX) + write.cost(self.fleet, u64::MAX)) {
+                if !self.bests.would_take(&self.least_outlay(&read, &write)) {
                     continue;
                 }
                 let boxes = lengths::chosen(readers.0, reader).zip(lengths::chosen(writers.0, writer));
@@ -171,26 +179,32 @@ impl Search<'_> {
     }
 
     /// Moves one axis of one side at a time to any length of its list, for as long as that is cheaper.
-    fn refine(&mut self, readers: &Lengths, writers: &Lengths) {
-        while let Some(start) = self.best.clone() {
+    fn refine(&mut self, prefer: Prefer, readers: &Lengths, writers: &Lengths) {
+        while let Some(start) = self.bests.by(prefer).cloned() {
             for (axis, lengths) in readers.iter().enumerate() {
                 for length in lengths {
-                    self.consider_changed(axis, |best| &mut best.readers, *length);
+                    self.consider_changed(prefer, axis, |best| &mut best.readers, *length);
                 }
             }
             for (axis, lengths) in writers.iter().enumerate() {
                 for length in lengths {
-                    self.consider_changed(axis, |best| &mut best.writers, *length);
+                    self.consider_changed(prefer, axis, |best| &mut best.writers, *length);
                 }
             }
-            if self.best.as_ref() == Some(&start) {
+            if self.bests.by(prefer) == Some(&start) {
                 return;
             }
         }
     }
 
-    fn consider_changed(&mut self, axis: usize, side: fn(&mut ExchangeShape) -> &mut Vec<u64>, length: u64) {
-        let Some(mut changed) = self.best.clone() else { return };
+    fn consider_changed(
+        &mut self,
+        prefer: Prefer,
+        axis: usize,
+        side: fn(&mut ExchangeShape) -> &mut Vec<u64>,
+        length: u64,
+    ) {
+        let Some(mut changed) = self.bests.by(prefer).cloned() else { return };
         if let Some(at) = side(&mut changed).get_mut(axis) {
             *at = length;
         }
@@ -219,42 +233,69 @@ impl Search<'_> {
             all.indexes *= figures.indexes;
         }
         let indexes = if self.array.source.shard.is_some() { all.indexes } else { 0.0 };
-        let bytes = 2.0 * self.array.bytes as f64;
-        // An exchange object is written once and deleted once.
-        let requests = self.units + indexes + 2.0 * all.readers;
-        let read = StageWork { tasks: all.readers, requests, bytes, in_turn: true };
-        Some((read, StageWork { tasks: all.writers, requests: all.pairs + self.written, bytes, in_turn: true }))
+        let (array, bytes) = (self.array, self.array.bytes as f64);
+        let (from, to) = (array.source_codec, array.target_codec);
+        // Blocks are raw, and each is checked against its sum as it is copied.
+        let read = StageWork {
+            tasks: all.readers,
+            reads: Traffic { place: Place::Source, requests: self.units + indexes, bytes: bytes * from.stored_part() },
+            writes: Traffic { place: Place::Temp, requests: all.readers, bytes },
+            deletes: all.readers,
+            decode_seconds: from.decode_seconds(bytes) + codec::copy_seconds(bytes),
+            encode_seconds: 0.0,
+        };
+        let write = StageWork {
+            tasks: all.writers,
+            reads: Traffic { place: Place::Temp, requests: all.pairs, bytes },
+            writes: Traffic { place: Place::Target, requests: self.written, bytes: bytes * to.stored_part() },
+            deletes: 0.0,
+            decode_seconds: codec::copy_seconds(bytes),
+            encode_seconds: to.encode_seconds(bytes),
+        };
+        Some((read, write))
     }
 
-    fn is_better(&self, cost: f64) -> bool {
-        self.best.as_ref().is_none_or(|best| cost < best.cost)
+    /// Less than both stages take, whatever their memory.
+    fn least_outlay(&self, read: &StageWork, write: &StageWork) -> Outlay {
+        let mut outlay = read.least_outlay(self.fleet);
+        outlay += write.least_outlay(self.fleet);
+        outlay
     }
 
     fn consider(&mut self, readers: Vec<u64>, writers: Vec<u64>) {
         let axes = readers.iter().zip(&writers).enumerate();
         let Some((read, write)) = self.work(axes.map(|(axis, (r, w))| self.figures(axis, *r, *w))) else { return };
-        if !self.is_better(read.cost(self.fleet, u64::MAX) + write.cost(self.fleet, u64::MAX)) {
+        if !self.bests.would_take(&self.least_outlay(&read, &write)) {
             return;
         }
         let Some((read_memory, write_memory, order)) = self.memory(&readers, &writers) else { return };
-        let residents = |memory: u64| self.fleet.residents(memory);
-        let cost = read.cost(self.fleet, residents(read_memory)) + write.cost(self.fleet, residents(write_memory));
-        if self.is_better(cost) {
+        let Some(held) = memory::box_bytes(&self.groups.lengths, &writers, self.array.target.width) else { return };
+        let times = held as f64 / write_memory.1.max(1) as f64;
+        let mut outlay = read.outlay(self.fleet, self.fleet.residents(read_memory), 1.0);
+        outlay += write.outlay(self.fleet, self.fleet.residents(write_memory.0), times);
+        let outlay = outlay.with_standing(self.array.bytes as f64, self.fleet);
+        if self.bests.would_take(&outlay) {
             let (groups, room) = (self.groups.clone(), self.room);
-            self.best = Some(ExchangeShape { groups, readers, writers, order, cost, room });
+            let (blocks, tasks) = (write.reads.requests, (read.tasks, write.tasks));
+            let shape = ExchangeShape { groups, readers, writers, order, outlay, blocks, tasks, room };
+            self.bests.offer(&outlay, &shape);
         }
     }
 
-    /// What a task of either stage takes, and the best visiting order; `None` if one does not fit.
-    fn memory(&self, readers: &[u64], writers: &[u64]) -> Option<(u64, u64, Vec<usize>)> {
+    /// What a task of either stage takes, of a writing task also what is open, and the best visiting order; `None` if
+    /// one does not fit.
+    fn memory(&self, readers: &[u64], writers: &[u64]) -> Option<(u64, (u64, u64), Vec<usize>)> {
         let (extents, budget) = (&self.groups.lengths, self.fleet.budget);
         let read = memory::read_to_exchange(extents, &self.array.source, readers, writers)?;
         let read = self.room.fits(&read, budget)?;
         let sweep = Sweep::new(extents, readers, self.array.target)?;
-        let total = |order: &[usize]| self.room.fits(&memory::exchange_to_write(&sweep, writers, order)?, budget);
+        let write = |order: &[usize]| {
+            let memory = memory::exchange_to_write(&sweep, writers, order)?;
+            Some((self.room.fits(&memory, budget)?, memory.open))
+        };
         orders_over(extents, readers)
             .into_iter()
-            .filter_map(|order| Some((read, total(&order)?, order)))
+            .filter_map(|order| Some((read, write(&order)?, order)))
             .min_by_key(|(_, write, _)| *write)
     }
 }

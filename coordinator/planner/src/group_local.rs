@@ -3,14 +3,16 @@
 //! group must fit the disk.
 
 use rechunk_common::{
+    cost_profile::{CostProfile, StoreKind},
     geometry::{BoxGrid, Region},
-    plan::CopyThroughScratch,
+    plan::{CopyThroughScratch, CostBasis},
 };
 
 use crate::{
     array::Array,
-    cost::{Fleet, StageWork},
-    exchange,
+    codec,
+    cost::{Bests, Fleet, Outlay, Place, StageWork, Traffic},
+    exchange::{self, ExchangeShape},
     fit::Room,
     groups::Groups,
     memory::TaskMemory,
@@ -22,10 +24,6 @@ const SHARES: [u64; 3] = [1, 2, 4];
 
 /// A task of a larger group would come too near to the time after which a lease counts as stuck.
 const MOST_GROUP_BYTES: u64 = 64_000_000_000;
-
-/// What a byte written to a local disk, and read there again later, costs beside one that goes to a store or comes from
-/// it.
-const DISK_BYTE: f64 = 0.5;
 
 /// The cheapest way over local disk.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,22 +39,28 @@ pub(crate) struct GroupLocal {
     pub(crate) scratch: u64,
     /// Tasks that share a worker.
     share: u64,
-    pub(crate) cost: f64,
+    pub(crate) outlay: Outlay,
     pub(crate) room: Room,
 }
 
-/// The cheapest boxes inside the smallest groups; `None` where memory or local disk is too small.
-pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Option<GroupLocal> {
-    let groups = Groups::smallest(array).filter(|groups| groups.bytes <= MOST_GROUP_BYTES.min(fleet.scratch))?;
-    let shares = SHARES.into_iter().filter(|share| *share <= fleet.threads.max(1));
-    let found = shares.filter_map(|share| with_share(array, &groups, fleet, share, room));
-    found.min_by(|a, b| a.cost.total_cmp(&b.cost))
+/// The cheapest boxes inside the smallest groups, by each preference; none where memory or local disk is too small.
+pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Vec<GroupLocal> {
+    let groups = Groups::smallest(array).filter(|groups| groups.bytes <= MOST_GROUP_BYTES.min(fleet.scratch));
+    let Some(groups) = groups else { return Vec::new() };
+    let mut bests = Bests::default();
+    for share in SHARES.into_iter().filter(|share| *share <= fleet.threads.max(1)) {
+        // Inside a task one box comes after another: larger ones are better, and nobody waits for the last.
+        for boxes in exchange::search(array, &groups, &alone(fleet, share), room) {
+            if let Some(found) = with_share(array, boxes, fleet, share) {
+                bests.offer(&found.outlay, &found);
+            }
+        }
+    }
+    bests.distinct()
 }
 
-/// The cheapest boxes where `share` tasks share a worker.
-fn with_share(array: &Array, groups: &Groups, fleet: &Fleet, share: u64, room: Room) -> Option<GroupLocal> {
-    // Inside a task one box comes after another: larger ones are better, and nobody waits for the last.
-    let boxes = exchange::search(array, groups, &alone(fleet, share), room)?;
+/// Boxes inside a group where `share` tasks share a worker; `None` where its local disk is too small for them.
+fn with_share(array: &Array, boxes: ExchangeShape, fleet: &Fleet, share: u64) -> Option<GroupLocal> {
     let scratch = boxes.largest_group_bytes(array)?;
     if scratch.checked_mul(share)? > fleet.scratch {
         return None;
@@ -68,24 +72,46 @@ fn with_share(array: &Array, groups: &Groups, fleet: &Fleet, share: u64, room: R
         order: boxes.order,
         scratch,
         share,
-        cost: 0.0,
-        room,
+        outlay: Outlay::default(),
+        room: boxes.room,
     };
-    let counts = prediction::through_scratch(&found.function(array))?;
-    let bytes = 2.0 * array.bytes as f64;
-    let work = StageWork {
-        tasks: groups.count(array)? as f64,
-        requests: counts.requests() as f64,
-        bytes: bytes + DISK_BYTE * bytes,
-        in_turn: true,
-    };
-    let cost = work.cost(fleet, share);
-    Some(GroupLocal { cost, ..found })
+    let outlay = work(array, &found)?.outlay(fleet, share, 1.0);
+    Some(GroupLocal { outlay, ..found })
 }
 
-/// A worker as one of `share` tasks sees it.
+/// Source and target are moved once each; the disk takes the elements and gives them back, and nothing else of the task
+/// goes on meanwhile.
+fn work(array: &Array, local: &GroupLocal) -> Option<StageWork> {
+    let counts = prediction::through_scratch(&local.function(array))?;
+    let (bytes, from, to) = (array.bytes as f64, array.source_codec, array.target_codec);
+    let disk = bytes / disk().bytes_per_second.max(1) as f64;
+    Some(StageWork {
+        tasks: local.groups.count(array)? as f64,
+        reads: Traffic {
+            place: Place::Source,
+            requests: counts.get_requests as f64,
+            bytes: bytes * from.stored_part(),
+        },
+        writes: Traffic {
+            place: Place::Target,
+            requests: counts.put_requests as f64,
+            bytes: bytes * to.stored_part(),
+        },
+        deletes: 0.0,
+        decode_seconds: from.decode_seconds(bytes) + codec::copy_seconds(bytes) + disk,
+        encode_seconds: to.encode_seconds(bytes) + codec::copy_seconds(bytes) + disk,
+    })
+}
+
+/// A worker's local disk.
+fn disk() -> CostProfile {
+    StoreKind::Local.profile()
+}
+
+/// A worker as one of `share` tasks sees it, with its disk for a temporary store.
 fn alone(fleet: &Fleet, share: u64) -> Fleet {
-    Fleet { workers: 1, threads: 1, budget: fleet.budget.checked_div(share).unwrap_or(0), scratch: 0 }
+    let basis = CostBasis { temp: disk(), workers: 1, ..fleet.basis };
+    Fleet { workers: 1, threads: 1, budget: fleet.budget.checked_div(share).unwrap_or(0), scratch: 0, basis }
 }
 
 /// Local disk that the smallest group needs, checksums left out; `None` beyond 2^64.

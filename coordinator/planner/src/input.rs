@@ -3,7 +3,7 @@
 use rechunk_common::{
     ByteCount,
     layout::ArrayLayout,
-    plan::{Document, GapPolicy, MemoryModel, PinnedDocument},
+    plan::{CostBasis, Document, GapPolicy, MemoryModel, PinnedDocument},
 };
 
 /// All that a plan depends on. The same input gives the same plan.
@@ -19,6 +19,9 @@ pub struct PlanInput {
     pub threads_per_worker: u64,
     /// Local disk that tasks of any one worker may use together; 0 where workers offer none.
     pub worker_scratch: ByteCount,
+    /// What the stores are assumed to do and to charge, and what the plan is chosen for; `workers` is what
+    /// `worker_slots` makes of it.
+    pub basis: CostBasis,
     /// Where exchange objects go.
     pub temp: TempSpace,
     /// What is deleted before copying; `None` where the target is free.

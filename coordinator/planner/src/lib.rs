@@ -2,6 +2,7 @@
 //!
 //! [`plan`] turns each array into candidates (a pass-through, a direct sweep, groups over local disk, an exchange), each the cheapest of its kind that fits the
 //! memory, chooses between them by cost, and puts the result together as phases of pipelines: prepare, copy, finish.
+//! `cost` is the model of time and money behind the choice; it makes the estimates, never the counts.
 //! [`memory`] is the model that says what a task holds; the worker enforces the same. [`prediction`] is the rule by
 //! which requests are counted.
 //!
@@ -11,12 +12,15 @@ pub mod advice;
 mod array;
 mod axis;
 mod choice;
+mod codec;
 mod copy;
 mod cost;
 mod direct;
 mod encoded;
 mod exchange;
+mod expected;
 mod fit;
+mod further;
 mod group_local;
 mod groups;
 mod input;
@@ -24,17 +28,19 @@ mod lengths;
 pub mod memory;
 pub mod prediction;
 mod refusal;
+mod smaller;
 mod summary;
 mod surroundings;
 mod sweep;
+mod verdict;
 
 pub use input::{ClearTarget, CopySpec, EncodedBound, PlanInput, Publish, TempSpace};
 use rechunk_common::{
     Refusal, limits,
-    plan::{MultiStagePipeline, ParallelPipelines, Phase, Plan},
+    plan::{CostBasis, MultiStagePipeline, ParallelPipelines, Phase, Plan},
 };
 
-use crate::{array::Array, copy::Copier, cost::Fleet};
+use crate::{array::Array, copy::Copier, cost::Fleet, expected::Expected};
 
 /// The cheapest plan that fits the memory, or why there is none.
 pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
@@ -44,27 +50,31 @@ pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
     }
     let threads = input.threads_per_worker.max(1);
     let workers = input.worker_slots.max(1).div_ceil(threads);
-    let fleet = Fleet { workers, threads, budget: input.memory.budget.0, scratch: input.worker_scratch.0 };
+    let basis = CostBasis { workers, ..input.basis };
+    let (budget, scratch) = (input.memory.budget.0, input.worker_scratch.0);
+    let fleet = Fleet { workers, threads, budget, scratch, basis };
     let most_groups = most_groups(input.copies.len());
 
     let mut arrays = Vec::with_capacity(input.copies.len());
     let mut copies: Vec<MultiStagePipeline> = Vec::new();
+    let mut expected = Expected::default();
+    let mut warnings = Vec::new();
     for (index, spec) in (0_u32..).zip(&input.copies) {
         let Some(array) = Array::new(spec)? else {
-            arrays.push(summary::array_plan(spec, None, 0));
+            arrays.push(summary::array_plan(spec, None));
             continue;
         };
-        let choice = choice::choose(input, &array, &fleet, most_groups)?;
-        let work = Copier { input, array: &array, fleet: &fleet, index };
-        let pipelines = work.pipelines(&choice.shape)?;
-        arrays.push(summary::array_plan(spec, Some(&choice), pipelines.len()));
-        copies.extend(pipelines);
+        let mut choice = choice::choose(&Copier { input, array: &array, fleet: &fleet, index }, most_groups)?;
+        arrays.push(summary::array_plan(spec, Some(&choice)));
+        expected.add(&choice.outlay);
+        warnings.append(&mut choice.warnings);
+        copies.append(&mut choice.pipelines);
     }
 
     let had_temp = copies.iter().any(|pipeline| pipeline.temp_bytes.0 > 0);
     let phases = [
         ("prepare", surroundings::prepare(input).into_iter().collect()),
-        ("copy", copies),
+        (expected::COPY, copies),
         ("finish", surroundings::finish(input, had_temp)?.into_iter().collect()),
     ]
     .into_iter()
@@ -76,7 +86,9 @@ pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
         let message = format!("{count} pipelines, {} at the most in one plan", limits::MAX_PIPELINES);
         return Err(refusal::limit("TOO_MANY_PIPELINES", message).at("temp_limit"));
     }
-    let summary = summary::summary(input, arrays, &phases);
+    let mut summary = summary::summary(input, &fleet, arrays, &phases);
+    summary.estimate = expected.of(&phases);
+    summary.warnings.extend(warnings);
     Ok(Plan { phases, cleanup: surroundings::cleanup(input), summary: Some(summary) })
 }
 

@@ -201,6 +201,11 @@ impl<'a> TargetSide<'a> {
     }
 }
 
+/// The elements of the largest box of `lengths`, decoded.
+pub(crate) fn box_bytes(extents: &[u64], lengths: &[u64], width: u64) -> Option<u64> {
+    product(extents.iter().zip(lengths).map(|(n, length)| *n.min(length)))?.checked_mul(width)
+}
+
 /// The most units that one box overlaps.
 fn most_in_a_box(extents: &[u64], lengths: &[u64], unit: &[u64]) -> Option<u64> {
     over_axes(extents.len(), |axis| {
@@ -314,9 +319,9 @@ pub(crate) fn read_to_exchange(
     readers: &[u64],
     writers: &[u64],
 ) -> Option<TaskMemory> {
-    let elements = product(extents.iter().zip(readers).map(|(n, length)| *n.min(length)))?;
+    let bytes = box_bytes(extents, readers, source.width)?;
     let trailers = most_in_a_box(extents, readers, writers)?.checked_mul(BLOCK_TRAILER_BYTES)?;
-    let mut memory = TaskMemory::of_open(elements.checked_mul(source.width)?.checked_add(trailers)?);
+    let mut memory = TaskMemory::of_open(bytes.checked_add(trailers)?);
     memory.indexes = source.indexes(extents, readers)?;
     let pieces = most_in_a_box(extents, readers, source.unit)?;
     Some(memory.with_pieces(source.piece()?, pieces, MAX_PIECES_IN_FLIGHT))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rechunk_common::{
     ByteCount, Counts,
     layout::{ArrayLayout, ChunkKeys, ChunkLayout},
-    plan::{ArrayPlan, Assumed, Phase, PlanSummary, ShapeOfPlan, Stage, StageFunction, StageSummary},
+    plan::{ArrayPlan, Assumed, Estimate, Phase, PlanSummary, ShapeOfPlan, Stage, StageFunction, StageSummary},
 };
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     advice::{self, ShardAxis},
     axis::{self, over_axes, product},
     choice::Choice,
+    cost::Fleet,
     refusal::joined,
 };
 
@@ -23,7 +24,7 @@ const SMALL_OBJECT_BYTES: u64 = 1 << 20;
 const FEW_OBJECTS: u64 = 100;
 
 /// One array's row; no choice: it has no elements.
-pub(crate) fn array_plan(spec: &CopySpec, choice: Option<&Choice>, pipelines: usize) -> ArrayPlan {
+pub(crate) fn array_plan(spec: &CopySpec, choice: Option<&Choice>) -> ArrayPlan {
     let shards = |layout: &ArrayLayout| match &layout.chunks {
         ChunkLayout::Plain { .. } => None,
         ChunkLayout::Sharded { shard_shape, .. } => Some(shard_shape.clone()),
@@ -36,15 +37,16 @@ pub(crate) fn array_plan(spec: &CopySpec, choice: Option<&Choice>, pipelines: us
         source_shards: shards(&spec.source),
         target_chunks: spec.target.chunks.read_unit().to_vec(),
         target_shards: shards(&spec.target),
-        shape_of_plan: choice.map_or(ShapeOfPlan::Empty, |choice| choice.shape.kind()),
+        shape_of_plan: choice.map_or(ShapeOfPlan::Empty, |choice| choice.kind),
         reason: choice.map_or_else(|| "it has no elements".to_owned(), |choice| choice.reason.clone()),
-        pipelines: u64::try_from(pipelines).unwrap_or(u64::MAX),
+        pipelines: choice.map_or(0, |choice| u64::try_from(choice.pipelines.len()).unwrap_or(u64::MAX)),
         runner_up: choice.and_then(|choice| choice.runner_up.clone()),
+        candidates: choice.map(|choice| choice.candidates.clone()).unwrap_or_default(),
     }
 }
 
-/// Everything that people are shown.
-pub(crate) fn summary(input: &PlanInput, arrays: Vec<ArrayPlan>, phases: &[Phase]) -> PlanSummary {
+/// Everything that people are shown, but for estimates.
+pub(crate) fn summary(input: &PlanInput, fleet: &Fleet, arrays: Vec<ArrayPlan>, phases: &[Phase]) -> PlanSummary {
     let pipelines = || phases.iter().flat_map(|phase| &phase.pipelines.pipelines);
     let all: Vec<&Stage> = pipelines().flat_map(|pipeline| &pipeline.stages).collect();
     let temp = pipelines().map(|pipeline| pipeline.temp_bytes.0);
@@ -64,6 +66,8 @@ pub(crate) fn summary(input: &PlanInput, arrays: Vec<ArrayPlan>, phases: &[Phase
         peak_scratch: all.iter().map(|stage| stage.task_scratch).max().unwrap_or_default(),
         peak_memory: all.iter().map(|stage| stage.task_memory).max().unwrap_or_default(),
         assumed: Assumed::Dense,
+        estimate: Estimate::default(),
+        basis: fleet.basis,
         memory: input.memory,
         temp: uses_temp.then(|| input.temp.url.clone()),
         temp_bytes: ByteCount(standing),
@@ -140,7 +144,7 @@ fn objects_of(spec: &CopySpec, unit: &[u64]) -> Option<u64> {
 }
 
 /// As a shell takes it for one word.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,".contains(c);
     if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -5,12 +5,14 @@ mod documents;
 mod group_local;
 mod pass_through;
 mod properties;
+mod weighing;
 mod worked;
 
 use rechunk_common::{
     ByteCount, Counts,
+    cost_profile::{Prefer, StoreKind, WORKER_HOUR},
     layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
-    plan::{GapPolicy, MemoryModel, Plan, PlanSummary},
+    plan::{CostBasis, GapPolicy, MemoryModel, Plan, PlanSummary},
 };
 
 use crate::{CopySpec, EncodedBound, PlanInput, Publish, TempSpace, plan};
@@ -74,6 +76,7 @@ fn input(copies: Vec<CopySpec>, memory: MemoryModel, slots: u64, threads: u64) -
         worker_slots: slots,
         threads_per_worker: threads,
         worker_scratch: ByteCount(0),
+        basis: basis(StoreKind::S3),
         temp: TempSpace {
             space: "memory://t/tmp/job-1".into(),
             url: "memory://t/tmp/job-1/0".into(),
@@ -85,6 +88,12 @@ fn input(copies: Vec<CopySpec>, memory: MemoryModel, slots: u64, threads: u64) -
         pinned: Vec::new(),
         cleanup_prefixes: Vec::new(),
     }
+}
+
+/// Everything in stores of one kind.
+fn basis(kind: StoreKind) -> CostBasis {
+    let store = kind.profile();
+    CostBasis { source: store, target: store, temp: store, worker_hour: WORKER_HOUR, workers: 1, prefer: Prefer::Time }
 }
 
 /// As planning.md: 0.9 of `max_mem` less 120 MB.

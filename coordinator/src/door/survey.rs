@@ -1,6 +1,11 @@
 //! All that the stores say about a request, gathered; and the plan that follows from it.
 
-use rechunk_common::{Refusal, RefusalCode, ids::JobId, plan::MemoryModel, request::RechunkRequest};
+use rechunk_common::{
+    Refusal, RefusalCode,
+    ids::JobId,
+    plan::{CostBasis, MemoryModel},
+    request::RechunkRequest,
+};
 use rechunk_planner::{ClearTarget, PlanInput, TempSpace};
 use rechunk_storage::{Access, Scheme, StorageError, StoreUrl, Stores};
 
@@ -19,6 +24,7 @@ pub struct Survey {
     pub(super) request: RechunkRequest,
     pub(super) fleet: Fleet,
     pub(super) memory: MemoryModel,
+    basis: CostBasis,
     pub(super) source: Source,
     pub(super) target: StoreUrl,
     /// Source and target lie in one store, which can copy objects by itself.
@@ -65,11 +71,21 @@ impl Door {
                 places.target
             ));
         }
+        let stores = self.stores.config();
+        let basis = CostBasis {
+            source: stores.cost_profile(&places.source),
+            target: stores.cost_profile(&places.target),
+            temp: stores.cost_profile(&temp.space),
+            worker_hour: stores.worker_hour(),
+            workers: fleet.slots.max(1).div_ceil(fleet.threads.max(1)),
+            prefer: request.prefer,
+        };
         Ok(Survey {
             request: request.clone(),
             fleet: *fleet,
             memory,
             one_store: is_one_store(&self.stores, &source.url, &places.target),
+            basis,
             source,
             target: places.target,
             enclosing,
@@ -92,6 +108,7 @@ impl Survey {
             worker_slots: self.fleet.slots.max(1),
             threads_per_worker: self.fleet.threads.max(1),
             worker_scratch: self.fleet.worker_scratch,
+            basis: self.basis,
             temp: TempSpace {
                 space: space.clone(),
                 url: self.temp.generation.to_string(),

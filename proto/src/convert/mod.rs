@@ -3,6 +3,7 @@
 //! Domain types are taken apart by name on the way out, so that a new field of a domain type does not compile until it
 //! is on the wire.
 
+mod cost;
 mod counts;
 mod exchange;
 mod field;

@@ -3,6 +3,7 @@
 
 use rechunk_common::{
     ByteCount,
+    cost_profile::Prefer,
     ids::{JobId, RequestId},
     limits::{MAX_ARRAYS, MAX_DOCUMENT_BYTES},
     request::{RechunkRequest, ZarrFormat},
@@ -67,6 +68,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             temp_limit,
             write_empty_chunks,
             strict,
+            prefer,
             // Of the submission, not of the rechunk.
             request_id: _,
         } = request;
@@ -90,6 +92,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             temp_limit_bytes: temp_limit.map(|bytes| bytes.0),
             write_empty_chunks,
             strict,
+            prefer: v1::Prefer::from(prefer).into(),
         }
     }
 }
@@ -113,6 +116,7 @@ impl TryFrom<v1::RechunkSpec> for RechunkRequest {
             temp_limit: spec.temp_limit_bytes.map(ByteCount),
             write_empty_chunks: spec.write_empty_chunks,
             strict: spec.strict,
+            prefer: prefer(spec.prefer)?,
             request_id: None,
         })
     }
@@ -125,6 +129,15 @@ fn zarr_format(value: i32) -> Result<Option<ZarrFormat>, Fault> {
         Ok(v1::ZarrFormat::V2) => Ok(Some(ZarrFormat::V2)),
         Ok(v1::ZarrFormat::V3) => Ok(Some(ZarrFormat::V3)),
         Err(_) => Err(Fault::at("zarr_format", Problem::UnknownValue { value })),
+    }
+}
+
+/// Unspecified means time here.
+fn prefer(value: i32) -> Result<Prefer, Fault> {
+    match v1::Prefer::try_from(value) {
+        Ok(v1::Prefer::Unspecified | v1::Prefer::Time) => Ok(Prefer::Time),
+        Ok(v1::Prefer::Money) => Ok(Prefer::Money),
+        Err(_) => Err(Fault::at("prefer", Problem::UnknownValue { value })),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use rechunk_common::{
     ByteCount,
-    limits::MAX_ARRAYS,
-    plan::{ArrayPlan, Assumed, MemoryModel, PlanSummary, RunnerUp, ShapeOfPlan, StageSummary},
+    limits::{MAX_ARRAYS, MAX_CANDIDATES},
+    plan::{ArrayPlan, Assumed, Candidate, MemoryModel, PlanSummary, RunnerUp, ShapeOfPlan, StageSummary},
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 use crate::{fault::Fault, invalid::InvalidPlan, v1};
 
 same_variants! {
-    v1::ShapeOfPlan = ShapeOfPlan { Empty, CopyEncoded, DirectSweep, GroupLocal, Exchange }
+    v1::ShapeOfPlan = ShapeOfPlan { Empty, CopyEncoded, DirectSweep, GroupLocal, Exchange, SeveralExchanges }
     v1::Assumed = Assumed { Dense, Listed }
 }
 
@@ -27,6 +27,8 @@ impl From<PlanSummary> for v1::PlanSummary {
             peak_memory,
             peak_scratch,
             assumed,
+            estimate,
+            basis,
             memory: MemoryModel { max_mem, reserve, budget },
             temp,
             temp_bytes,
@@ -39,6 +41,8 @@ impl From<PlanSummary> for v1::PlanSummary {
             exchange_bytes: exchange_bytes.0,
             peak_memory_bytes: peak_memory.0,
             assumed: v1::Assumed::from(assumed).into(),
+            estimate: Some(estimate.into()),
+            basis: Some(basis.into()),
             memory: Some(v1::MemoryModel {
                 max_mem_bytes: max_mem.0,
                 reserve_bytes: reserve.0,
@@ -65,6 +69,8 @@ impl TryFrom<v1::PlanSummary> for PlanSummary {
             peak_memory: ByteCount(summary.peak_memory_bytes),
             peak_scratch: ByteCount(summary.peak_scratch_bytes),
             assumed: choice::<v1::Assumed, _>(summary.assumed, "assumed")?,
+            estimate: required(summary.estimate, "estimate")?,
+            basis: required(summary.basis, "basis")?,
             memory: required(summary.memory, "memory")?,
             temp: summary.temp.map(|temp| url(temp, "temp")).transpose()?,
             temp_bytes: ByteCount(summary.temp_bytes),
@@ -97,6 +103,7 @@ impl From<ArrayPlan> for v1::ArrayPlan {
             reason,
             pipelines,
             runner_up,
+            candidates,
         } = array;
         let shards = |lengths| v1::ShardShape { lengths };
         Self {
@@ -114,6 +121,7 @@ impl From<ArrayPlan> for v1::ArrayPlan {
                 shape_of_plan: v1::ShapeOfPlan::from(shape_of_plan).into(),
                 reason,
             }),
+            candidates: candidates.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -138,9 +146,16 @@ impl TryFrom<v1::ArrayPlan> for ArrayPlan {
             reason: array.reason,
             pipelines: array.pipelines,
             runner_up: optional(array.runner_up, "runner_up")?,
+            candidates: candidates(array.candidates)?,
             shape,
         })
     }
+}
+
+/// A few for each shape.
+fn candidates(candidates: Vec<v1::Candidate>) -> Result<Vec<Candidate>, Fault> {
+    length_within(candidates.len(), MAX_CANDIDATES, "MAX_CANDIDATES", "candidates")?;
+    each(candidates, "candidates")
 }
 
 impl TryFrom<v1::RunnerUp> for RunnerUp {

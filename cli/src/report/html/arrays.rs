@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rechunk_common::plan::{ArrayPlan, Document, Plan, PlanSummary, ShapeOfPlan, Stage, StageFunction};
+use rechunk_common::plan::{ArrayPlan, CostBasis, Document, Plan, PlanSummary, Stage, StageFunction};
 
 use super::{
     super::table::grouped,
+    candidates::{self, name_of},
     counted,
     drawing::{Block, Drawing, Role},
     elements, lengths,
@@ -30,14 +31,14 @@ pub(super) fn section(page: &mut Markup, plan: &Plan, summary: &PlanSummary) {
         let stages: Vec<&Stage> = distinct(plan, index);
         let url = stages.iter().find_map(|stage| sample::target_of(stage)).map(|layout| layout.url.as_str());
         let names = axis_names(array, url.and_then(|url| names.get(url)));
-        one(page, array, &stages, &names);
+        one(page, array, &stages, &names, &summary.basis);
     }
     if !rest.is_empty() {
         others(page, &rest);
     }
 }
 
-fn one(page: &mut Markup, array: &ArrayPlan, stages: &[&Stage], names: &[String]) {
+fn one(page: &mut Markup, array: &ArrayPlan, stages: &[&Stage], names: &[String], basis: &CostBasis) {
     page.raw("<section class=\"array\">\n<h2>");
     if array.name.is_empty() {
         page.raw("The array")
@@ -53,7 +54,7 @@ fn one(page: &mut Markup, array: &ArrayPlan, stages: &[&Stage], names: &[String]
         grids(page, array, &scene, names);
         tasks(page, array, stages, &scene, names);
     }
-    weighed(page, array);
+    candidates::section(page, array, basis);
     page.raw("</section>\n");
 }
 
@@ -134,58 +135,6 @@ fn tasks(page: &mut Markup, array: &ArrayPlan, stages: &[&Stage], scene: &Scene,
         page.raw("<small>It holds ").text(stage.task_memory).raw(" at the most.</small></figcaption>\n</figure>\n");
     }
     page.raw("</div>\n");
-}
-
-/// The shapes of a plan that were weighed, and why one was taken.
-fn weighed(page: &mut Markup, array: &ArrayPlan) {
-    page.raw("<h3>Why this way</h3>\n<p>")
-        .raw(explained(array.shape_of_plan))
-        .raw("</p>\n<div class=\"wide\"><table>\n");
-    page.raw("<thead><tr><th>way</th><th></th><th>because</th></tr></thead>\n<tbody>\n<tr class=\"chosen\"><td>");
-    page.raw(name_of(array.shape_of_plan));
-    if array.pipelines > 1 {
-        page.raw(", ").text(counted(array.pipelines, "group")).raw(" side by side");
-    }
-    page.raw("</td><td class=\"short\"><b>chosen</b></td><td>").text(&array.reason).raw("</td></tr>\n");
-    if let Some(runner_up) = &array.runner_up {
-        page.raw("<tr><td>").raw(name_of(runner_up.shape_of_plan)).raw("</td><td class=\"short\">runner-up</td><td>");
-        page.text(&runner_up.reason).raw("</td></tr>\n");
-    }
-    page.raw("</tbody>\n</table></div>\n");
-}
-
-fn name_of(shape: ShapeOfPlan) -> &'static str {
-    match shape {
-        ShapeOfPlan::Empty => "metadata only",
-        ShapeOfPlan::CopyEncoded => "copy as stored",
-        ShapeOfPlan::DirectSweep => "direct sweep",
-        ShapeOfPlan::GroupLocal => "group by group",
-        ShapeOfPlan::Exchange => "exchange",
-    }
-}
-
-fn explained(shape: ShapeOfPlan) -> &'static str {
-    match shape {
-        ShapeOfPlan::Empty => "There is nothing to copy.",
-        ShapeOfPlan::CopyEncoded => {
-            "Source and target have the same chunks, stored by the same codecs: they are copied as they are, and \
-             nothing is decoded."
-        }
-        ShapeOfPlan::DirectSweep => {
-            "Each task fills a box of target chunks straight from the source, and walks through it so that only a few \
-             chunks are in memory at a time."
-        }
-        ShapeOfPlan::GroupLocal => {
-            "The chunks of both sides fall into groups that have nothing to do with one another. Each task copies one \
-             group: it reads the group's source chunks once, sorts their elements on the local disk of its worker, and \
-             writes the group's target chunks. Nothing temporary goes to the store."
-        }
-        ShapeOfPlan::Exchange => {
-            "The data goes through temporary objects. First every source chunk is read once, and its elements are \
-             sorted by the target chunks they belong to; then every target chunk is put together from ranges of the \
-             temporary objects. So the memory stays small, and nothing is read again and again."
-        }
-    }
 }
 
 /// The arrays that are not drawn.

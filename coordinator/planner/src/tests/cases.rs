@@ -28,10 +28,12 @@ fn a_target_chunk_that_would_fit_as_a_shard_is_proposed_as_one() {
     let copy = plain(&[1000, 1000, 1000], &[10, 100, 100], &[500, 500, 500]);
     let memory = |mib| mebibytes(mib, 0);
     let refusal = refused(&input(vec![copy], memory(400), 1, 1));
-    let Some((_, proposal)) = refusal.message.split_once("; or write shards 500,500,500 of chunks ") else {
+    let Some((_, proposal)) = refusal.message.split_once("; or ask for --chunks ") else {
         panic!("{}", refusal.message)
     };
-    let chunk: Vec<u64> = proposal.split(',').map(|length| length.parse().expect("a length")).collect();
+    let (chunk, shards) = proposal.split_once(" --shards ").expect("chunks and shards");
+    assert_eq!(shards, "500,500,500");
+    let chunk: Vec<u64> = chunk.split(',').map(|length| length.parse().expect("a length")).collect();
     let shape = [1000, 1000, 1000];
     let source = layout(&shape, 4, None, &[10, 100, 100]);
     let sharded = copy_of(source, layout(&shape, 4, Some(&[500, 500, 500]), &chunk));
@@ -40,6 +42,39 @@ fn a_target_chunk_that_would_fit_as_a_shard_is_proposed_as_one() {
 
 fn copy_of(source: ArrayLayout, target: ArrayLayout) -> CopySpec {
     copy(source, target, 50)
+}
+
+#[test]
+fn where_not_even_a_shard_would_fit_smaller_objects_are_proposed_that_do() {
+    let lengths =
+        |text: &str| -> Vec<u64> { text.split(',').map(|length| length.parse().expect("a length")).collect() };
+    let shape = [1000, 1000, 1000];
+    let source = || layout(&shape, 4, None, &[10, 100, 100]);
+    let proposed = |target: ArrayLayout, option: &str| {
+        let refusal = refused(&input(vec![copy_of(source(), target)], mebibytes(60, 0), 1, 1));
+        assert_eq!(refusal.reason, "MEMORY_TOO_SMALL");
+        let (_, proposal) = refusal.message.split_once("; or ask for ").expect(&refusal.message);
+        lengths(proposal.strip_prefix(option).expect(proposal).trim())
+    };
+    let chunk = proposed(layout(&shape, 4, None, &[500, 500, 500]), "--chunks ");
+    assert!(chunk.iter().product::<u64>() * 4 > 4 << 20, "no smaller than it must be: {chunk:?}");
+    planned(&input(vec![copy_of(source(), layout(&shape, 4, None, &chunk))], mebibytes(60, 0), 1, 1));
+
+    let sharded = |shard: &[u64]| layout(&shape, 4, Some(shard), &[50, 50, 50]);
+    let shard = proposed(sharded(&[500, 500, 500]), "--shards ");
+    assert!(shard.iter().all(|length| length % 50 == 0), "{shard:?}");
+    planned(&input(vec![copy_of(source(), sharded(&shard))], mebibytes(60, 0), 1, 1));
+}
+
+#[test]
+fn a_proposal_for_zarr_v2_has_no_shards_and_one_for_a_group_names_its_array() {
+    let shape = [1000, 1000, 1000];
+    let mut copy = copy_of(layout(&shape, 4, None, &[10, 100, 100]), layout(&shape, 4, None, &[500, 500, 500]));
+    copy.target.keys = ChunkKeys::V2 { separator: Separator::Dot };
+    copy.name = "tas".to_owned();
+    let refusal = refused(&input(vec![copy], mebibytes(400, 0), 1, 1));
+    let (_, proposal) = refusal.message.split_once("; or ask for ").expect("a proposal");
+    assert!(proposal.starts_with("--chunks tas:") && !proposal.contains("--shards"), "{proposal}");
 }
 
 #[test]
@@ -71,7 +106,7 @@ fn a_temporary_space_below_one_group_where_nothing_else_fits_is_refused() {
     input.temp.limit = Some(ByteCount(1000));
     let refusal = refused(&input);
     assert_eq!((refusal.reason.as_str(), refusal.field.as_deref()), ("TEMP_LIMIT_TOO_SMALL", Some("temp_limit")));
-    assert!(refusal.message.contains("256 KiB"), "{}", refusal.message);
+    assert!(refusal.message.contains("272 KiB"), "256 KiB and the sums of its blocks: {}", refusal.message);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rechunk_common::{
     ids::TaskIndex,
     plan::{
         CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, MultiStagePipeline, StageEffect,
-        StageFunction,
+        StageFunction, Verdict,
     },
 };
 
@@ -81,23 +81,21 @@ fn spec(small: &Small) -> CopySpec {
 fn all_shapes(input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
     let array = Array::new(&input.copies[0]).expect("valid").expect("has elements");
     let threads = input.threads_per_worker;
-    let fleet = Fleet {
-        workers: input.worker_slots.div_ceil(threads),
-        threads,
-        budget: input.memory.budget.0,
-        scratch: input.worker_scratch.0,
-    };
+    let workers = input.worker_slots.div_ceil(threads);
+    let (budget, scratch) = (input.memory.budget.0, input.worker_scratch.0);
+    let fleet = Fleet { workers, threads, budget, scratch, basis: input.basis };
     let work = Copier { input, array: &array, fleet: &fleet, index: 0 };
     // No budget in the groups: as many as there may be.
     let groups = Groups::of(&array, 0, None, groups).expect("small");
     let mut shapes = Vec::new();
     for room in [Room::Busy, Room::Least] {
         if encoded::is_eligible(&input.copies[0]) {
-            shapes.extend(encoded::search(&array, &fleet, room).map(Shape::Encoded));
+            shapes.extend(encoded::search(&array, &fleet, room).into_iter().map(Shape::Encoded));
         }
-        shapes.extend(direct::search(&array, &fleet, room).map(Shape::Direct));
-        shapes.extend(group_local::search(&array, &fleet, room).map(Shape::GroupLocal));
-        shapes.extend(exchange::search(&array, &groups, &fleet, room).map(Shape::Exchange));
+        shapes.extend(direct::search(&array, &fleet, room).into_iter().map(Shape::Direct));
+        shapes.extend(group_local::search(&array, &fleet, room).into_iter().map(Shape::GroupLocal));
+        let exchanges = exchange::search(&array, &groups, &fleet, room);
+        shapes.extend(exchanges.into_iter().map(Shape::Exchange));
     }
     shapes.iter().map(|shape| work.pipelines(shape).expect("what was found can be put together")).collect()
 }
@@ -333,6 +331,46 @@ proptest! {
         if let Ok(plan) = plan(&input) {
             check(&plan.phases[0].pipelines.pipelines, &small, &input.copies[0].target);
         }
+    }
+
+    #[test]
+    fn the_temporary_limit_that_a_refusal_asks_for_is_enough(small in small(), limit in 1_u64..5000) {
+        let memory = MemoryModel { max_mem: ByteCount(small.budget), reserve: ByteCount(0), budget: ByteCount(small.budget) };
+        let mut input = input(vec![spec(&small)], memory, small.slots, small.threads);
+        input.temp.limit = Some(ByteCount(limit));
+        match plan(&input) {
+            Ok(plan) => {
+                let standing = summary(&plan).temp_bytes;
+                prop_assert!(standing.0 <= limit, "{standing} stand");
+            }
+            Err(refusal) if refusal.reason == "TEMP_LIMIT_TOO_SMALL" => {
+                let asked = refusal.message.split("raise it to ").nth(1).and_then(|rest| rest.split(',').next());
+                input.temp.limit = Some(asked.expect("a size").parse().expect("a size"));
+                prop_assert!(plan(&input).is_ok(), "{}", refusal.message);
+            }
+            Err(refusal) => prop_assert_eq!(refusal.reason.as_str(), "MEMORY_TOO_SMALL"),
+        }
+    }
+
+    #[test]
+    fn the_cheapest_by_the_figures_shown_is_chosen_and_money_never_rises_where_it_is_preferred(small in small()) {
+        let memory = MemoryModel { max_mem: ByteCount(small.budget), reserve: ByteCount(0), budget: ByteCount(small.budget) };
+        let mut input = input(vec![spec(&small)], memory, small.slots, small.threads);
+        let mut spent = Vec::new();
+        for prefer in Prefer::ALL {
+            input.basis.prefer = prefer;
+            let Ok(plan) = plan(&input) else { continue };
+            let candidates = &summary(&plan).arrays[0].candidates;
+            let chosen = candidates[0].figures.expect("what is chosen has figures");
+            prop_assert_eq!(candidates[0].verdict, Verdict::Chosen);
+            for other in &candidates[1..] {
+                if let (Verdict::Dearer, Some(figures)) = (other.verdict, other.figures) {
+                    prop_assert!(chosen.cost <= figures.cost, "{candidates:?}");
+                }
+            }
+            spent.push(chosen.estimate.usd);
+        }
+        prop_assert!(spent.is_sorted_by(|time, money| money <= time), "{spent:?}");
     }
 
     #[test]

@@ -92,6 +92,34 @@ fn pipelines_open_within_the_temporary_bytes_and_one_always_may() {
 }
 
 #[test]
+fn an_early_group_is_done_before_the_last_begins_where_the_limit_forces_it() {
+    let mut world = World::new();
+    let group = |number: usize| {
+        let name = |stage: &str| format!("{stage} {number}");
+        pipeline(vec![stage(&name("read"), 2), stage(&name("write"), 2), destroying(&name("delete"), 1)])
+    };
+    world.submit_with("a", phases(vec![phase((0..4).map(group).collect())]), |event| {
+        if let Event::Submit { temp_limit, .. } = event {
+            *temp_limit = Some(ByteCount(250));
+        }
+    });
+    world.add_worker("w", 8);
+    let mut begun: Vec<String> = Vec::new();
+    world.poll("w");
+    for _ in 0..100 {
+        let grants = world.finish("w").granted;
+        begun.extend(grants.into_iter().map(|grant| grant.stage_name));
+        if world.state("a") == JobState::Succeeded {
+            break;
+        }
+    }
+    let first =
+        |name: &str| begun.iter().position(|stage| stage == name).unwrap_or_else(|| panic!("{name}: {begun:?}"));
+    assert!(first("delete 0") < first("read 3"), "{begun:?}");
+    assert!(first("read 1") < first("delete 0"), "two may stand: {begun:?}");
+}
+
+#[test]
 fn a_pipeline_opens_when_no_fresh_task_is_left() {
     let mut world = World::new();
     let copy = || pipeline(vec![stage("copy", 2)]);

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod basics;
+mod costs;
 mod functions;
 mod jobs;
 mod plans;

@@ -15,6 +15,7 @@ use rechunk_common::{
 use super::{
     arrays::{lengths, shapes},
     basics::{bytes, counts, names, texts, urls},
+    costs::{bases, candidates, estimates, preferences},
     functions::custom_functions,
 };
 use crate::PlannedRechunk;
@@ -26,13 +27,15 @@ pub(crate) fn shapes_of_plan() -> impl Strategy<Value = ShapeOfPlan> {
         ShapeOfPlan::DirectSweep,
         ShapeOfPlan::GroupLocal,
         ShapeOfPlan::Exchange,
+        ShapeOfPlan::SeveralExchanges,
     ])
 }
 
 pub(crate) fn array_plans() -> impl Strategy<Value = ArrayPlan> {
     let runner_up = (shapes_of_plan(), texts()).prop_map(|(shape_of_plan, reason)| RunnerUp { shape_of_plan, reason });
-    (shapes(), names(), texts(), shapes_of_plan(), texts(), any::<u64>(), option::of(runner_up)).prop_flat_map(
-        |(shape, name, dtype, shape_of_plan, reason, pipelines, runner_up)| {
+    let weighed = (option::of(runner_up), vec(candidates(), 0..3));
+    (shapes(), names(), texts(), shapes_of_plan(), texts(), any::<u64>(), weighed).prop_flat_map(
+        |(shape, name, dtype, shape_of_plan, reason, pipelines, (runner_up, candidates))| {
             let rank = shape.len();
             (lengths(rank), option::of(lengths(rank)), lengths(rank), option::of(lengths(rank))).prop_map(
                 move |(source_chunks, source_shards, target_chunks, target_shards)| ArrayPlan {
@@ -47,6 +50,7 @@ pub(crate) fn array_plans() -> impl Strategy<Value = ArrayPlan> {
                     reason: reason.clone(),
                     pipelines,
                     runner_up: runner_up.clone(),
+                    candidates: candidates.clone(),
                 },
             )
         },
@@ -61,8 +65,9 @@ pub(crate) fn summaries() -> impl Strategy<Value = PlanSummary> {
     let assumed = select(vec![Assumed::Dense, Assumed::Listed]);
     let sizes = (bytes(), (bytes(), bytes()), bytes());
     let lists = (vec(array_plans(), 0..3), vec(stage, 0..3), vec(texts(), 0..3));
-    (lists, counts(), sizes, assumed, memory, option::of(urls())).prop_map(
-        |((arrays, stages, warnings), totals, sizes, assumed, memory, temp)| {
+    let costs = (estimates(), bases());
+    (lists, counts(), sizes, assumed, memory, option::of(urls()), costs).prop_map(
+        |((arrays, stages, warnings), totals, sizes, assumed, memory, temp, (estimate, basis))| {
             let (exchange_bytes, (peak_memory, peak_scratch), temp_bytes) = sizes;
             PlanSummary {
                 arrays,
@@ -72,6 +77,8 @@ pub(crate) fn summaries() -> impl Strategy<Value = PlanSummary> {
                 peak_memory,
                 peak_scratch,
                 assumed,
+                estimate,
+                basis,
                 memory,
                 temp,
                 temp_bytes,
@@ -155,8 +162,10 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
     let format = option::of(select(vec![ZarrFormat::V2, ZarrFormat::V3]));
     let sizes = (option::of(bytes()), option::of(bytes()));
     let places = (urls(), urls(), option::of(urls()));
-    (places, specs, format, any::<[bool; 4]>(), any::<Option<bool>>(), sizes, request_ids()).prop_map(
-        |((source, target, temp), (chunks, shards, codecs), zarr_format, flags, consolidate, sizes, request_id)| {
+    let flags = (any::<[bool; 4]>(), any::<Option<bool>>(), preferences());
+    (places, specs, format, flags, sizes, request_ids()).prop_map(
+        |((source, target, temp), (chunks, shards, codecs), zarr_format, flags, sizes, request_id)| {
+            let (flags, consolidate, prefer) = flags;
             RechunkRequest {
                 source,
                 target,
@@ -172,6 +181,7 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
                 temp_limit: sizes.1,
                 write_empty_chunks: flags[2],
                 strict: flags[3],
+                prefer,
                 request_id,
             }
         },

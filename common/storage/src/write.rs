@@ -183,12 +183,12 @@ impl Prefix {
 
     /// Sends a write that goes on when the caller stops waiting: a store may take it all the same, and `guard` must
     /// know of it for so long.
-    async fn to_its_end<T: Send + 'static>(
+    pub(crate) async fn to_its_end<T: Send + 'static>(
         &self,
         guard: &dyn WriteGuard,
-        limit: Duration,
         write: impl Future<Output = Result<T, Fault>> + Send + 'static,
     ) -> Result<T, Fault> {
+        let limit = self.place.put_timeout;
         let under_way = guard.begin_write();
         // Asked once more: whoever ended the lease before this write was counted does not wait for it.
         guard.check().map_err(|lost| Fault::new(ErrorClass::LeaseLost, lost.to_string()))?;

@@ -32,6 +32,11 @@ const MOST_IN_FLIGHT: usize = 32;
 /// than one piece per compute thread must stay, so that all of them have work.
 const SMALL_PIECE_BYTES: u64 = 512 << 10;
 
+/// Where so many batches of local files are under way, the next one waits until it has this part of a full one: room
+/// comes back piece by piece, and a batch of one piece saves nothing.
+const FEW_BATCHES: usize = 4;
+const LEAST_BATCH_BYTES: u64 = SMALL_PIECE_BYTES / 4;
+
 /// A copy that is about to run: what does not change while it does.
 #[derive(Debug)]
 pub(crate) struct Copy {
@@ -103,6 +108,7 @@ impl Copy {
             running: JoinSet::new(),
             starting: Vec::new(),
             starting_bytes: 0,
+            batches: 0,
             fetched: Vec::new(),
             complete: VecDeque::new(),
             is_opened: vec![false; copy.targets.len()],
@@ -188,6 +194,8 @@ struct Sweep {
     /// Pieces of local files that are fetched together.
     starting: Vec<Starting>,
     starting_bytes: u64,
+    /// Batches of them that are under way.
+    batches: usize,
     /// Small pieces that wait to be copied.
     fetched: Vec<Brought>,
     /// Targets that wait to be written.
@@ -212,7 +220,9 @@ impl Sweep {
                     }
                 }
             }
-            self.start_together();
+            if self.batches < FEW_BATCHES || self.starting_bytes >= LEAST_BATCH_BYTES {
+                self.start_together();
+            }
             if self.running.is_empty() {
                 return self.at_rest(next);
             }
@@ -250,7 +260,10 @@ impl Sweep {
     fn note(&mut self, ended: Result<Result<Step, TaskFailure>, JoinError>) -> Result<(), TaskFailure> {
         match ended {
             Ok(Ok(Step::Fetched(piece))) => self.fetched.push(piece),
-            Ok(Ok(Step::Copied(complete))) => self.complete.extend(complete),
+            Ok(Ok(Step::Copied(complete))) => {
+                self.batches = self.batches.saturating_sub(1);
+                self.complete.extend(complete);
+            }
             Ok(Ok(Step::Finished)) => self.finished = self.finished.saturating_add(1),
             Ok(Err(failure)) => return Err(failure),
             Err(error) if error.is_panic() => return Err(of_panic(error.into_panic().as_ref())),
@@ -342,6 +355,7 @@ impl Sweep {
     fn start_together(&mut self) {
         if !self.starting.is_empty() {
             self.starting_bytes = 0;
+            self.batches = self.batches.saturating_add(1);
             let pieces = std::mem::take(&mut self.starting);
             self.running.spawn(Arc::clone(&self.copy).bring_together(pieces));
         }

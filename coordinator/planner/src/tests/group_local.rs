@@ -58,8 +58,14 @@ fn without_enough_local_disk_the_exchange_goes_through_the_store_and_the_plan_sa
 }
 
 #[test]
-fn a_fleet_larger_than_there_are_groups_would_stand_idle() {
-    assert_eq!(summary(&planned(&maps(64 * GIB, 200))).arrays[0].shape_of_plan, ShapeOfPlan::Exchange);
+fn one_group_is_for_one_worker_and_a_fleet_shares_it_through_the_store() {
+    let shape = |slots| {
+        let copy = plain(&[8760, 721, 1440], &[1, 721, 1440], &[8760, 72, 144]);
+        let mut input = input(vec![copy], usable(2_000_000_000), slots, 1);
+        input.worker_scratch = ByteCount(64 * GIB);
+        summary(&planned(&input)).arrays[0].shape_of_plan
+    };
+    assert_eq!((shape(1), shape(200)), (ShapeOfPlan::GroupLocal, ShapeOfPlan::Exchange));
 }
 
 #[test]

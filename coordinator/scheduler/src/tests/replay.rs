@@ -1,6 +1,9 @@
 //! A replay of the journal makes the state that it came from, less its leases.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use rechunk_common::{
     Counts, Refusal,
@@ -11,7 +14,7 @@ use rechunk_common::{
 
 use super::world::World;
 use crate::{
-    Command, Event, Ledger, Scheduler, Timestamp,
+    Command, Event, Ledger, Scheduler, Settings, Timestamp,
     invariants::check,
     job::{Ending, Job, Lifecycle, PipelineProgress, Remains},
     stage::{StagePlace, StageState},
@@ -102,7 +105,8 @@ fn all_kept(scheduler: &Scheduler) -> BTreeMap<JobId, Kept> {
 }
 
 fn recover(world: &World, records: &[Record], last: JournalPosition) -> Scheduler {
-    let settings = world.scheduler.settings.clone();
+    // A window counts from the record of the failure here, from its effect there: it ends in neither.
+    let settings = Settings { retry_window: Duration::from_hours(1_000), ..world.scheduler.settings.clone() };
     let epoch = Epoch(world.scheduler.epoch.0 + 1);
     let now = Timestamp(world.now);
     let mut scheduler =

@@ -66,6 +66,15 @@ fn use_function(function: &StageFunction) {
             use_layout(&copy.target);
             use_grid(&copy.exchange.writers);
         }
+        StageFunction::CopyThroughScratch(copy) => {
+            use_layout(&copy.source);
+            use_layout(&copy.target);
+            use_grid(&copy.groups);
+            if let Some((read, write)) = copy.halves(TaskIndex(0), String::new()) {
+                use_grid(&read.exchange.readers);
+                use_grid(&write.exchange.writers);
+            }
+        }
         StageFunction::DeleteExchange(delete) => use_grid(&delete.exchange.readers),
         StageFunction::ClearPrefix(_)
         | StageFunction::CheckSource(_)

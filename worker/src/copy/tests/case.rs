@@ -159,7 +159,7 @@ fn fill_of(first: u8, width: u64) -> Vec<u8> {
 
 /// The least length that both are multiples to.
 fn meeting(a: u64, b: u64) -> u64 {
-    (1..).map(|times| a * times).find(|length| length.is_multiple_of(b)).expect("at their product at the latest")
+    (1..=b).map(|times| a * times).find(|length| length.is_multiple_of(b)).expect("at their product at the latest")
 }
 
 /// Any copy.

@@ -336,6 +336,14 @@ fn a_wrong_sync_is_named() {
     expect(&failed("lost_task"), Problem::Missing, |request| {
         request.reports[0].failed[0].failure_class = worker::FailureClass::InputLost.into();
     });
+    expect(&failed("lost_stages_back"), Problem::Zero, |request| {
+        let failed = &mut request.reports[0].failed[0];
+        failed.failure_class = worker::FailureClass::InputLost.into();
+        (failed.lost_task, failed.lost_stages_back) = (Some(1), Some(0));
+    });
+    expect(&failed("lost_stages_back"), Problem::Disagrees { other: "lost_task" }, |request| {
+        request.reports[0].failed[0].lost_stages_back = Some(1);
+    });
 }
 
 #[test]

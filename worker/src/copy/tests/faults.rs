@@ -81,7 +81,7 @@ async fn a_lost_or_corrupt_exchange_object_names_the_task_that_wrote_it() {
             None => temp.delete(&key, &rechunk_storage::Unguarded).await.expect("deleted"),
         }
         let failure = exchange_to_write(&bench.context(PLENTY), &second, TaskIndex(0)).await.expect_err("damaged");
-        assert_eq!(failure.class, FailureClass::InputLost { task: TaskIndex(1) });
+        assert_eq!(failure.class, FailureClass::InputLost { stages_back: 1, task: TaskIndex(1) });
         assert!(failure.message.contains(&key) && failure.message.contains(reason), "{}", failure.message);
     }
     bench.put(&second.exchange.url, &key, intact).await;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use rechunk_common::{ByteCount, TaskFailure};
+use rechunk_common::{
+    ByteCount, TaskFailure,
+    ids::{Epoch, LeaseId},
+};
 use rechunk_storage::{Access, Prefix, StoreUrl, Stores, WriteGuard};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +20,7 @@ pub struct TaskContext {
     compute: ComputePool,
     tally: Arc<Tally>,
     cancelled: CancellationToken,
+    lease: LeaseId,
 }
 
 impl std::fmt::Debug for TaskContext {
@@ -34,7 +38,19 @@ impl TaskContext {
         compute: ComputePool,
         cancelled: CancellationToken,
     ) -> Self {
-        Self { stores, guard, memory, compute, tally: Arc::new(Tally::new()), cancelled }
+        let lease = LeaseId { epoch: Epoch(0), counter: 0 };
+        Self { stores, guard, memory, compute, tally: Arc::new(Tally::new()), cancelled, lease }
+    }
+
+    /// The same for an attempt under `lease`.
+    #[must_use]
+    pub fn with_lease(self, lease: LeaseId) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// Under which the attempt runs: no other lease, of this or any other coordinator, has this id.
+    pub fn lease(&self) -> LeaseId {
+        self.lease
     }
 
     /// Cancelled when the lease has ended or was revoked: stop soon, nothing that is still written counts. A function

@@ -1,4 +1,5 @@
-//! Copies of elements from one chunk grid to another: three functions, one engine.
+//! Copies of elements from one chunk grid to another: three functions, one engine; and the index that a packed exchange
+//! has between two of them.
 //!
 //! A *piece* is what is read alone (a chunk, an inner chunk, an exchange block), a *target* what is filled (a chunk,
 //! an inner chunk, an exchange block). Elements are opaque bytes of a fixed width. Knows nothing of plans, leases or
@@ -7,7 +8,9 @@
 mod cells;
 mod engine;
 mod exchange;
+mod index_exchange;
 mod kernel;
+mod packed;
 mod sink;
 mod source;
 mod targets;
@@ -20,10 +23,11 @@ use rechunk_common::{
     plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, GapPolicy},
 };
 
+pub use self::index_exchange::index_exchange;
 use self::{
     engine::Copy,
-    sink::{ChunkSink, ExchangeSink, ShardSink, Sink},
-    source::{ArraySource, BlockSource, PieceSource},
+    sink::{ChunkSink, ExchangeSink, PackedSink, ShardSink, Sink},
+    source::{ArraySource, BlockSource, PackedSource, PieceSource},
     targets::Fills,
 };
 use crate::{context::TaskContext, failure::invalid};
@@ -52,7 +56,11 @@ pub async fn read_to_exchange(
     same_width(source.element.width, exchange.width)?;
     let region = box_of(&exchange.readers, task)?;
     let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, *strict)?);
-    let sink = Sink::Exchange(ExchangeSink::open(cx, exchange, task, &region, &source.fill)?);
+    let gap = &source.fill;
+    let sink = match exchange.packing() {
+        None => Sink::Exchange(ExchangeSink::open(cx, exchange, task, &region, gap)?),
+        Some(packing) => Sink::Packed(PackedSink::open(cx, exchange, packing, task, &region, gap)?),
+    };
     let fills = Fills::new(&source.fill, &source.fill);
     let order: Vec<usize> = (0..region.rank()).collect();
     Copy::new(cx.clone(), pieces, sink, fills, exchange.width)?.run(&order).await
@@ -67,7 +75,10 @@ pub async fn exchange_to_write(
     let CopyExchangeToWrite { exchange, target, order, gaps } = function;
     same_width(exchange.width, target.element.width)?;
     let region = box_of(&exchange.writers, task)?;
-    let pieces = PieceSource::Blocks(BlockSource::open(cx, exchange, task, &region)?);
+    let pieces = match exchange.packing() {
+        None => PieceSource::Blocks(BlockSource::open(cx, exchange, task, &region)?),
+        Some(packing) => PieceSource::Packed(PackedSource::open(cx, exchange, packing, task, &region).await?),
+    };
     let sink = array_sink(cx, target, &region, *gaps)?;
     // Blocks are always there: what was missing in the source stands in them as values.
     let fills = Fills::new(&target.fill, &target.fill);

@@ -3,14 +3,20 @@
 mod exchange;
 mod function;
 mod outline;
+mod packing;
 mod pipelines;
 mod summary;
 
 pub use exchange::{BLOCK_TRAILER_BYTES, Block, Exchange};
 pub use function::{
     CheckSource, ClearPrefix, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction,
-    DeleteExchange, Document, FunctionId, GapPolicy, PinnedDocument, PrefixPart, PublishMetadata, StageFunction,
+    DeleteExchange, Document, FunctionId, GapPolicy, IndexExchange, PinnedDocument, PrefixPart, PublishMetadata,
+    StageFunction,
 };
 pub use outline::{PhaseOutline, PipelineOutline, PlanOutline, StageOutline};
+pub use packing::{
+    BLOCK_HEADER_BYTES, ExchangeCodec, ExchangeEncoding, Packing, ROW_ENTRY_BYTES, Row, Rows, TABLE_ENTRY_BYTES,
+    TASKS_PER_DIRECTORY,
+};
 pub use pipelines::{MultiStagePipeline, ParallelPipelines, Phase, Plan, RetryPolicy, Stage, StageEffect};
 pub use summary::{ArrayPlan, Assumed, MemoryModel, PlanSummary, RunnerUp, ShapeOfPlan, StageSummary};

@@ -13,7 +13,7 @@ pub struct PlanSummary {
     pub stages: Vec<StageSummary>,
     /// All stages together.
     pub totals: Counts,
-    /// Bytes of exchange objects written in all.
+    /// Bytes of exchange objects written in all: exactly where their blocks are raw, at the most where they are packed.
     pub exchange_bytes: ByteCount,
     /// The most that one task holds.
     pub peak_memory: ByteCount,
@@ -75,7 +75,7 @@ pub enum ShapeOfPlan {
     CopyEncoded,
     /// copy_read_to_write.
     DirectSweep,
-    /// copy_read_to_exchange, then copy_exchange_to_write.
+    /// copy_read_to_exchange, then copy_exchange_to_write; where blocks are packed, index_exchange between the two.
     Exchange,
 }
 

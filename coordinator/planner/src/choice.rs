@@ -15,7 +15,7 @@ use crate::{
     exchange::{self, ExchangeShape},
     fit::Room,
     groups::Groups,
-    refusal,
+    packing, refusal,
 };
 
 /// A shape with its parameters.
@@ -75,7 +75,9 @@ impl Shape {
             Self::Exchange(exchange) => {
                 let groups = exchange.groups.count(array).unwrap_or(1);
                 let parts = if groups == 1 { String::new() } else { format!(", in {groups} independent groups") };
-                format!("it reads every source chunk once, whatever the memory{parts}")
+                let codec = exchange.codec.map(|codec| format!(", with blocks compressed by {}", codec.as_str()));
+                let codec = codec.unwrap_or_default();
+                format!("it reads every source chunk once, whatever the memory{parts}{codec}")
             }
         }
     }
@@ -158,8 +160,12 @@ fn exchange_candidate(input: &PlanInput, array: &Array, fleet: &Fleet, most_grou
     if limit.is_some_and(|limit| groups.bytes > limit) {
         return Err(Unfit::Temp(groups.bytes));
     }
-    let found = with_most_room(|room| exchange::search(array, &groups, fleet, room))
-        .ok_or_else(|| Unfit::Memory(exchange::least_memory(array, &groups)))?;
+    let codecs = packing::candidates(&input.temp, array, fleet);
+    let is_packed = !codecs.contains(&None);
+    let found = codecs
+        .into_iter()
+        .find_map(|codec| with_most_room(|room| exchange::search(array, &groups, fleet, codec, room)))
+        .ok_or_else(|| Unfit::Memory(exchange::least_memory(array, &groups, is_packed)))?;
     // Checksums of blocks are known only with the boxes.
     match found.largest_group_bytes(array) {
         Some(bytes) if limit.is_none_or(|limit| bytes <= limit) => Ok(Shape::Exchange(found)),

@@ -3,7 +3,7 @@
 
 use rechunk_common::{
     geometry::{BoxGrid, Region},
-    plan::BLOCK_TRAILER_BYTES,
+    plan::{BLOCK_HEADER_BYTES, BLOCK_TRAILER_BYTES, ExchangeCodec, ROW_ENTRY_BYTES, TABLE_ENTRY_BYTES},
 };
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     groups::Groups,
     lengths::{self, Lengths},
     memory::{self, Sweep},
-    prediction,
+    packing, prediction,
 };
 
 /// Maximal boxes of one side that are tried against those of the other.
@@ -34,6 +34,8 @@ pub(crate) struct ExchangeShape {
     pub(crate) writers: Vec<u64>,
     /// Axes in the order in which a writing task visits its blocks.
     pub(crate) order: Vec<usize>,
+    /// How blocks are compressed, if they are.
+    pub(crate) codec: Option<ExchangeCodec>,
     pub(crate) cost: f64,
     pub(crate) room: Room,
 }
@@ -57,6 +59,7 @@ struct Search<'a> {
     array: &'a Array<'a>,
     groups: &'a Groups,
     fleet: &'a Fleet,
+    codec: Option<ExchangeCodec>,
     room: Room,
     units: f64,
     written: f64,
@@ -64,10 +67,16 @@ struct Search<'a> {
 }
 
 /// The cheapest pair of boxes that fits; `None` if none does.
-pub(crate) fn search(array: &Array, groups: &Groups, fleet: &Fleet, room: Room) -> Option<ExchangeShape> {
+pub(crate) fn search(
+    array: &Array,
+    groups: &Groups,
+    fleet: &Fleet,
+    codec: Option<ExchangeCodec>,
+    room: Room,
+) -> Option<ExchangeShape> {
     let number = |units: &[u64]| array.shape.iter().zip(units).map(|(n, unit)| axis::boxes(*n, *unit) as f64).product();
     let (units, written) = (number(array.source.unit), number(array.write_unit));
-    let mut search = Search { array, groups, fleet, room, units, written, best: None };
+    let mut search = Search { array, groups, fleet, codec, room, units, written, best: None };
     let readers = lengths::all(&groups.lengths, array.source.unit, array.write_unit);
     let writers = lengths::all(&groups.lengths, array.write_unit, array.source.unit);
     search.consider(array.source.unit.to_vec(), array.write_unit.to_vec());
@@ -83,16 +92,22 @@ pub(crate) fn search(array: &Array, groups: &Groups, fleet: &Fleet, room: Room) 
     search.best
 }
 
-/// What the smallest tasks would hold, at the least: the larger of both stages.
-pub(crate) fn least_memory(array: &Array, groups: &Groups) -> Option<u64> {
+/// What the smallest tasks would hold, at the least: the largest of all stages.
+pub(crate) fn least_memory(array: &Array, groups: &Groups, is_packed: bool) -> Option<u64> {
     let (readers, writers) = (array.source.unit, array.write_unit);
-    let read = memory::read_to_exchange(&groups.lengths, &array.source, readers, writers)?;
+    let read = memory::read_to_exchange(&groups.lengths, &array.source, readers, writers, is_packed)?;
     let sweep = Sweep::new(&groups.lengths, readers, array.target)?;
     let write = orders_over(&groups.lengths, readers).into_iter().filter_map(|order| {
-        let memory = memory::exchange_to_write(&sweep, writers, &order)?;
+        let memory = memory::exchange_to_write(&sweep, writers, &order, is_packed)?;
         memory.total(memory.least_pieces)
     });
-    Some(read.total(read.least_pieces)?.max(write.min()?))
+    let index = if is_packed {
+        let memory = memory::index_exchange(&groups.lengths, readers, writers, writers)?;
+        memory.total(memory.least_pieces)?
+    } else {
+        0
+    };
+    Some(read.total(read.least_pieces)?.max(write.min()?).max(index))
 }
 
 /// The choices whose boxes fit and could not be longer on any axis, evenly thinned.
@@ -129,7 +144,7 @@ impl Search<'_> {
     /// Whether a reading task fits, its trailers left out, which depend on the writers.
     fn reader_fits(&self, readers: &[u64], budget: u64) -> bool {
         let extents = &self.groups.lengths;
-        memory::read_to_exchange(extents, &self.array.source, readers, extents)
+        memory::read_to_exchange(extents, &self.array.source, readers, extents, false)
             .is_some_and(|memory| self.room.fits(&memory, budget).is_some())
     }
 
@@ -240,18 +255,23 @@ impl Search<'_> {
         let residents = |memory: u64| self.fleet.residents(memory);
         let cost = read.cost(self.fleet, residents(read_memory)) + write.cost(self.fleet, residents(write_memory));
         if self.is_better(cost) {
-            let (groups, room) = (self.groups.clone(), self.room);
-            self.best = Some(ExchangeShape { groups, readers, writers, order, cost, room });
+            let (groups, codec, room) = (self.groups.clone(), self.codec, self.room);
+            self.best = Some(ExchangeShape { groups, readers, writers, order, codec, cost, room });
         }
     }
 
     /// What a task of either stage takes, and the best visiting order; `None` if one does not fit.
     fn memory(&self, readers: &[u64], writers: &[u64]) -> Option<(u64, u64, Vec<usize>)> {
         let (extents, budget) = (&self.groups.lengths, self.fleet.budget);
-        let read = memory::read_to_exchange(extents, &self.array.source, readers, writers)?;
+        let is_packed = self.codec.is_some();
+        if is_packed {
+            packing::indexers(extents, readers, writers, budget)?;
+        }
+        let read = memory::read_to_exchange(extents, &self.array.source, readers, writers, is_packed)?;
         let read = self.room.fits(&read, budget)?;
         let sweep = Sweep::new(extents, readers, self.array.target)?;
-        let total = |order: &[usize]| self.room.fits(&memory::exchange_to_write(&sweep, writers, order)?, budget);
+        let total =
+            |order: &[usize]| self.room.fits(&memory::exchange_to_write(&sweep, writers, order, is_packed)?, budget);
         orders_over(extents, readers)
             .into_iter()
             .filter_map(|order| Some((read, total(&order)?, order)))
@@ -260,18 +280,19 @@ impl Search<'_> {
 }
 
 impl ExchangeShape {
-    /// Temporary bytes of the largest group, checksums included.
+    /// Temporary bytes of the largest group, checksums included: at the most where blocks are packed.
     pub(crate) fn largest_group_bytes(&self, array: &Array) -> Option<u64> {
         let bounds = Region::whole(&self.groups.lengths);
         let readers = BoxGrid::new(bounds.clone(), self.readers.clone());
         let writers = BoxGrid::new(bounds, self.writers.clone());
-        temp_bytes(&readers, &writers, array.source.width)
+        temp_bytes(&readers, &writers, array.source.width, self.codec.is_some())
     }
 }
 
-/// Bytes of all exchange objects of one group: the elements and a checksum for each block.
-pub(crate) fn temp_bytes(readers: &BoxGrid, writers: &BoxGrid, width: u64) -> Option<u64> {
+/// Bytes of all exchange objects of one group: the elements and a checksum for each block; where blocks are packed, at
+/// the most, with their index.
+pub(crate) fn temp_bytes(readers: &BoxGrid, writers: &BoxGrid, width: u64, is_packed: bool) -> Option<u64> {
     let elements = product(readers.bounds().shape())?;
-    let trailers = prediction::blocks(readers, writers)?.checked_mul(BLOCK_TRAILER_BYTES)?;
-    elements.checked_mul(width)?.checked_add(trailers)
+    let beside = if is_packed { TABLE_ENTRY_BYTES + BLOCK_HEADER_BYTES + ROW_ENTRY_BYTES } else { BLOCK_TRAILER_BYTES };
+    elements.checked_mul(width)?.checked_add(prediction::blocks(readers, writers)?.checked_mul(beside)?)
 }

@@ -2,6 +2,7 @@
 
 mod cases;
 mod documents;
+mod packing;
 mod pass_through;
 mod properties;
 mod worked;
@@ -10,6 +11,7 @@ use rechunk_common::{
     ByteCount, Counts,
     layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
     plan::{GapPolicy, MemoryModel, Plan, PlanSummary},
+    request::ExchangeCodecChoice,
 };
 
 use crate::{CopySpec, EncodedBound, PlanInput, Publish, TempSpace, plan};
@@ -76,6 +78,7 @@ fn input(copies: Vec<CopySpec>, memory: MemoryModel, slots: u64, threads: u64) -
             url: "memory://t/tmp/job-1/0".into(),
             limit: None,
             keep: false,
+            codec: ExchangeCodecChoice::Auto,
         },
         clear: None,
         publish: Publish::default(),

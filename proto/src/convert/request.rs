@@ -5,7 +5,7 @@ use rechunk_common::{
     ByteCount,
     ids::{JobId, RequestId},
     limits::{MAX_ARRAYS, MAX_DOCUMENT_BYTES},
-    request::{RechunkRequest, ZarrFormat},
+    request::{ExchangeCodecChoice, RechunkRequest, ZarrFormat},
 };
 
 use super::field::{each_by, length_within, name, text, url, within};
@@ -65,6 +65,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             temp,
             keep_temp,
             temp_limit,
+            exchange_codec,
             write_empty_chunks,
             strict,
             // Of the submission, not of the rechunk.
@@ -90,6 +91,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             temp_limit_bytes: temp_limit.map(|bytes| bytes.0),
             write_empty_chunks,
             strict,
+            exchange_codec: of_exchange_codec(exchange_codec).into(),
         }
     }
 }
@@ -111,6 +113,7 @@ impl TryFrom<v1::RechunkSpec> for RechunkRequest {
             temp: spec.temp.map(|temp| url(temp, "temp")).transpose()?,
             keep_temp: spec.keep_temp,
             temp_limit: spec.temp_limit_bytes.map(ByteCount),
+            exchange_codec: exchange_codec(spec.exchange_codec)?,
             write_empty_chunks: spec.write_empty_chunks,
             strict: spec.strict,
             request_id: None,
@@ -125,6 +128,26 @@ fn zarr_format(value: i32) -> Result<Option<ZarrFormat>, Fault> {
         Ok(v1::ZarrFormat::V2) => Ok(Some(ZarrFormat::V2)),
         Ok(v1::ZarrFormat::V3) => Ok(Some(ZarrFormat::V3)),
         Err(_) => Err(Fault::at("zarr_format", Problem::UnknownValue { value })),
+    }
+}
+
+fn of_exchange_codec(choice: ExchangeCodecChoice) -> v1::ExchangeCodecChoice {
+    match choice {
+        ExchangeCodecChoice::Auto => v1::ExchangeCodecChoice::Unspecified,
+        ExchangeCodecChoice::None => v1::ExchangeCodecChoice::None,
+        ExchangeCodecChoice::Lz4 => v1::ExchangeCodecChoice::Lz4,
+        ExchangeCodecChoice::Zstd => v1::ExchangeCodecChoice::Zstd,
+    }
+}
+
+/// Unspecified means that it is up to the planner.
+fn exchange_codec(value: i32) -> Result<ExchangeCodecChoice, Fault> {
+    match v1::ExchangeCodecChoice::try_from(value) {
+        Ok(v1::ExchangeCodecChoice::Unspecified) => Ok(ExchangeCodecChoice::Auto),
+        Ok(v1::ExchangeCodecChoice::None) => Ok(ExchangeCodecChoice::None),
+        Ok(v1::ExchangeCodecChoice::Lz4) => Ok(ExchangeCodecChoice::Lz4),
+        Ok(v1::ExchangeCodecChoice::Zstd) => Ok(ExchangeCodecChoice::Zstd),
+        Err(_) => Err(Fault::at("exchange_codec", Problem::UnknownValue { value })),
     }
 }
 

@@ -116,7 +116,7 @@ impl Copy {
     /// Fetches a piece of at most `bytes`, and copies it unless it is small.
     async fn bring(self: Arc<Self>, place: Vec<u64>, mut room: Reservation, bytes: u64) -> Result<Step, TaskFailure> {
         let fetched = self.source.fetch(&self.cx, &place).await?;
-        room.settle(self.source.settled_room(&fetched));
+        room.settle(self.source.settled_room(&place, &fetched));
         let piece = Brought { place, fetched, room, bytes };
         if bytes < SMALL_PIECE_BYTES { Ok(Step::Fetched(piece)) } else { self.copy(vec![piece]).await }
     }

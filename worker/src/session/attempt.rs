@@ -139,7 +139,8 @@ impl Attempts {
             Ok(memory) => memory,
             Err(failure) => return Outcome::Failed(failure, Counts::default()),
         };
-        let cx = TaskContext::new(self.stores.clone(), guard, memory, self.compute.clone(), next.ended);
+        let cx = TaskContext::new(self.stores.clone(), guard, memory, self.compute.clone(), next.ended)
+            .with_lease(next.lease);
         let run = self.functions.run(&cx, &next.function, next.task);
         match AssertUnwindSafe(Box::pin(run)).catch_unwind().await {
             Ok(Ok(counts)) => Outcome::Done(counts),

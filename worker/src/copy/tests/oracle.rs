@@ -128,7 +128,7 @@ pub(in crate::copy) async fn write_source(bench: &Bench, case: &Case) {
 /// Whether the writing task is told that `element` may be stored: an exchange says it per block, not per element.
 fn is_known_as_stored(case: &Case, element: &[u64]) -> bool {
     let is_stored = |element: &[u64]| unit_of(case, element) != Unit::Missing;
-    let Shape::Exchange { readers } = &case.shape else { return is_stored(element) };
+    let Shape::Exchange { readers, .. } = &case.shape else { return is_stored(element) };
     let around = |lengths: &[u64]| {
         let grid = BoxGrid::of_array(&case.source.shape, lengths);
         grid.region_at(&element.iter().zip(lengths).map(|(at, length)| at / length).collect::<Vec<_>>())

@@ -9,7 +9,7 @@ use rechunk_common::{
         ArrayPlan, Assumed, MemoryModel, MultiStagePipeline, ParallelPipelines, Phase, PhaseOutline, PipelineOutline,
         PlanOutline, PlanSummary, RetryPolicy, RunnerUp, ShapeOfPlan, Stage, StageEffect, StageOutline, StageSummary,
     },
-    request::{PipelinesRequest, RechunkRequest, ZarrFormat},
+    request::{ExchangeCodecChoice, PipelinesRequest, RechunkRequest, ZarrFormat},
 };
 
 use super::{
@@ -147,8 +147,16 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
     let format = option::of(select(vec![ZarrFormat::V2, ZarrFormat::V3]));
     let sizes = (option::of(bytes()), option::of(bytes()));
     let places = (urls(), urls(), option::of(urls()));
-    (places, specs, format, any::<[bool; 4]>(), any::<Option<bool>>(), sizes, request_ids()).prop_map(
-        |((source, target, temp), (chunks, shards, codecs), zarr_format, flags, consolidate, sizes, request_id)| {
+    let codec = select(vec![
+        ExchangeCodecChoice::Auto,
+        ExchangeCodecChoice::None,
+        ExchangeCodecChoice::Lz4,
+        ExchangeCodecChoice::Zstd,
+    ]);
+    let rest = (any::<[bool; 4]>(), any::<Option<bool>>(), codec);
+    (places, specs, format, rest, sizes, request_ids()).prop_map(
+        |((source, target, temp), (chunks, shards, codecs), zarr_format, rest, sizes, request_id)| {
+            let (flags, consolidate, exchange_codec) = rest;
             RechunkRequest {
                 source,
                 target,
@@ -162,6 +170,7 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
                 temp,
                 keep_temp: flags[1],
                 temp_limit: sizes.1,
+                exchange_codec,
                 write_empty_chunks: flags[2],
                 strict: flags[3],
                 request_id,

@@ -188,6 +188,7 @@ pub fn input(shape: &[u64], width: u64, from: Grid, to: Grid, memory: MemoryMode
             url: "s3://bucket/.rechunk-job-0/0".into(),
             limit: None,
             keep: false,
+            codec: rechunk_common::request::ExchangeCodecChoice::None,
         },
         clear: None,
         publish: Publish::default(),

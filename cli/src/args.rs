@@ -151,6 +151,9 @@ pub(crate) struct CopyArgs {
     /// Temporary bytes that may stand at one time
     #[arg(long, value_name = "SIZE")]
     pub(crate) temp_limit: Option<ByteCount>,
+    /// Blocks of temporary objects: none (raw), lz4, zstd, or auto: compressed where the link is slower than the codec
+    #[arg(long, value_name = "CODEC", default_value = "auto")]
+    pub(crate) exchange_codec: rechunk_common::request::ExchangeCodecChoice,
     /// Write target chunks also where every element equals the fill value
     #[arg(long)]
     pub(crate) write_empty_chunks: bool,

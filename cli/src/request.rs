@@ -20,6 +20,7 @@ pub(crate) fn from_arguments(copy: &CopyArgs, request_id: Option<&str>) -> Resul
         temp: copy.temp.as_deref().map(|temp| place("temp", temp)).transpose()?,
         keep_temp: copy.keep_temp,
         temp_limit: copy.temp_limit,
+        exchange_codec: copy.exchange_codec,
         write_empty_chunks: copy.write_empty_chunks,
         strict: copy.strict,
         prefer: copy.prefer,

@@ -12,9 +12,11 @@ pub enum FailureClass {
     TryAgain,
     /// A fault of this worker (its disk, its memory): again, on another one.
     TryElsewhere,
-    /// An exchange object is gone or corrupt: write it again first, with the task of the stage before that owns it.
+    /// An object of an earlier stage is gone or corrupt: write it again first, with the task that owns it.
     InputLost {
-        /// The task of the preceding stage that writes the lost object.
+        /// How far before this stage in its pipeline the one is that writes the lost object: 1 directly before.
+        stages_back: u32,
+        /// The task of that stage that writes it.
         task: TaskIndex,
     },
     /// No attempt can succeed (a corrupt source chunk, access denied): the job fails with this reason.

@@ -39,6 +39,8 @@ pub struct RechunkRequest {
     pub keep_temp: bool,
     /// Temporary bytes that may stand at one time.
     pub temp_limit: Option<ByteCount>,
+    /// How exchange blocks are stored.
+    pub exchange_codec: ExchangeCodecChoice,
     /// Write chunks also where every element equals the fill value.
     pub write_empty_chunks: bool,
     /// A missing source chunk is an error.
@@ -68,6 +70,34 @@ pub struct PipelinesRequest {
     pub max_parallel_tasks: Option<u64>,
     /// The same id gives the same job.
     pub request_id: Option<RequestId>,
+}
+
+/// How exchange blocks are to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub enum ExchangeCodecChoice {
+    /// As is faster by the planner's estimate.
+    #[default]
+    Auto,
+    /// Raw.
+    None,
+    /// Compressed by LZ4.
+    Lz4,
+    /// Compressed by Zstandard at level 1.
+    Zstd,
+}
+
+impl std::str::FromStr for ExchangeCodecChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "none" => Ok(Self::None),
+            "lz4" => Ok(Self::Lz4),
+            "zstd" => Ok(Self::Zstd),
+            other => Err(format!("{other:?} is no exchange codec; there are auto, none, lz4 and zstd")),
+        }
+    }
 }
 
 /// A version of the Zarr format.

@@ -76,6 +76,7 @@ fn check_stage(stage: &Stage) -> Result<(), Refusal> {
         | StageFunction::CopyEncoded(_)
         | StageFunction::CopyReadToWrite(_)
         | StageFunction::CopyReadToExchange(_)
+        | StageFunction::IndexExchange(_)
         | StageFunction::CopyExchangeToWrite(_)
         | StageFunction::CopyThroughScratch(_)
         | StageFunction::DeleteExchange(_)

@@ -11,7 +11,7 @@ use rechunk_common::{
     ByteCount,
     layout::IndexLocation,
     plan::ShapeOfPlan,
-    request::{RechunkRequest, ZarrFormat},
+    request::{ExchangeCodecChoice, RechunkRequest, ZarrFormat},
 };
 use rechunk_tests::{
     ArraySpec, Cluster, ClusterOptions, Content, Place, WholeArray, Wire,
@@ -232,6 +232,11 @@ fn random_arrays_come_out_bit_for_bit_with_the_planned_requests() {
             let request = RechunkRequest {
                 shards: shards.as_deref().map(spec_of).into_iter().collect(),
                 max_mem: counter.get().is_multiple_of(2).then_some(SMALL_MEMORY),
+                exchange_codec: if counter.get().is_multiple_of(4) {
+                    ExchangeCodecChoice::Lz4
+                } else {
+                    ExchangeCodecChoice::Auto
+                },
                 ..request(&place, "source", "target", &spec_of(&target_chunks))
             };
             let view = cluster.run(request).await;
@@ -279,6 +284,36 @@ async fn small_memory_gives_an_exchange_whose_objects_are_gone_afterwards() {
     assert!(planned(&view).delete_requests > 1, "several exchange objects");
     assert_faithful(&cluster, &place, &made, "target", &view).await;
     cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocks_are_compressed_when_that_is_asked_for_and_counted_as_planned() {
+    for codec in [ExchangeCodecChoice::Lz4, ExchangeCodecChoice::Zstd] {
+        for place in [Place::in_memory(), Place::on_disk()] {
+            let made = maps().with_content(Content::Index).make(&place, "source").await;
+            let cluster = Cluster::at(&place).await;
+            let request = RechunkRequest {
+                max_mem: Some(SMALL_MEMORY),
+                exchange_codec: codec,
+                ..request(&place, "source", "target", "256,2,2")
+            };
+            let view = cluster.run(request).await;
+            let plan = view.plan.as_ref().expect("a plan");
+            assert_eq!(plan.arrays[0].shape_of_plan, ShapeOfPlan::Exchange, "{}", plan.arrays[0].reason);
+            let stage = |name: &str| view.stages.iter().find(|stage| stage.name == name).expect("a stage");
+            let index = stage("index_exchange");
+            assert_eq!(
+                (index.measured.get_requests, index.measured.put_requests, index.measured.metadata_requests),
+                (index.predicted.get_requests, index.predicted.put_requests, index.predicted.metadata_requests,)
+            );
+            let written = stage("copy_read_to_exchange").measured;
+            assert!(written.wire_bytes_written < written.bytes_encoded, "compressed: {written:?}");
+            assert!(ByteCount(written.wire_bytes_written) <= plan.exchange_bytes, "an upper bound");
+            assert_eq!(measured(&view).metadata_requests, planned(&view).metadata_requests, "listings too");
+            assert_faithful(&cluster, &place, &made, "target", &view).await;
+            cluster.shutdown().await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use rechunk_common::{ByteCount, TaskFailure};
+use rechunk_common::{
+    ByteCount, TaskFailure,
+    ids::{Epoch, LeaseId},
+};
 use rechunk_storage::{Access, Prefix, StoreUrl, Stores, WriteGuard};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +21,7 @@ pub struct TaskContext {
     tally: Arc<Tally>,
     scratch: Option<Arc<ScratchPlace>>,
     cancelled: CancellationToken,
+    lease: LeaseId,
 }
 
 impl std::fmt::Debug for TaskContext {
@@ -35,7 +39,8 @@ impl TaskContext {
         compute: ComputePool,
         cancelled: CancellationToken,
     ) -> Self {
-        Self { stores, guard, memory, compute, tally: Arc::new(Tally::new()), scratch: None, cancelled }
+        let lease = LeaseId { epoch: Epoch(0), counter: 0 };
+        Self { stores, guard, memory, compute, tally: Arc::new(Tally::new()), scratch: None, cancelled, lease }
     }
 
     /// The same attempt, with a place on local disk.
@@ -58,6 +63,17 @@ impl TaskContext {
     /// The same surroundings on other stores, with a tally of their own.
     pub(crate) fn on(&self, stores: &Stores) -> Self {
         Self { stores: stores.clone(), ..self.counted_apart() }
+    }
+
+    /// The same for an attempt under `lease`.
+    #[must_use]
+    pub fn with_lease(self, lease: LeaseId) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// Under which the attempt runs: no other lease, of this or any other coordinator, has this id.
+    pub fn lease(&self) -> LeaseId {
+        self.lease
     }
 
     /// Cancelled when the lease has ended or was revoked: stop soon, nothing that is still written counts. A function

@@ -1,4 +1,5 @@
-//! Copies of elements from one chunk grid to another: four functions, one engine.
+//! Copies of elements from one chunk grid to another: four functions, one engine; and the index that a packed exchange
+//! has between two of them.
 //!
 //! A *piece* is what is read alone (a chunk, an inner chunk, an exchange block), a *target* what is filled (a chunk,
 //! an inner chunk, an exchange block). Elements are opaque bytes of a fixed width. Knows nothing of plans, leases or
@@ -8,7 +9,9 @@ mod cells;
 mod engine;
 mod exchange;
 mod group;
+mod index_exchange;
 mod kernel;
+mod packed;
 mod sink;
 mod source;
 mod targets;
@@ -21,11 +24,11 @@ use rechunk_common::{
     plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, GapPolicy},
 };
 
-pub use self::group::through_scratch;
+pub use self::{group::through_scratch, index_exchange::index_exchange};
 use self::{
     engine::Copy,
-    sink::{ChunkSink, ExchangeSink, ShardSink, Sink},
-    source::{ArraySource, BlockSource, PieceSource},
+    sink::{ChunkSink, ExchangeSink, PackedSink, ShardSink, Sink},
+    source::{ArraySource, BlockSource, PackedSource, PieceSource},
     targets::Fills,
 };
 use crate::{context::TaskContext, failure::invalid};
@@ -64,7 +67,11 @@ async fn fill_exchange(
     same_width(source.element.width, exchange.width)?;
     let region = box_of(&exchange.readers, task)?;
     let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, *strict)?);
-    let sink = Sink::Exchange(ExchangeSink::open(temp, exchange, task, &region, &source.fill)?);
+    let gap = &source.fill;
+    let sink = match exchange.packing() {
+        None => Sink::Exchange(ExchangeSink::open(temp, exchange, task, &region, gap)?),
+        Some(packing) => Sink::Packed(PackedSink::open(temp, exchange, packing, task, &region, gap)?),
+    };
     let fills = Fills::new(&source.fill, &source.fill);
     let order: Vec<usize> = (0..region.rank()).collect();
     Copy::new(cx.clone(), pieces, sink, fills, exchange.width)?.run(&order).await
@@ -89,7 +96,10 @@ async fn empty_exchange(
     let CopyExchangeToWrite { exchange, target, order, gaps } = function;
     same_width(exchange.width, target.element.width)?;
     let region = box_of(&exchange.writers, task)?;
-    let pieces = PieceSource::Blocks(BlockSource::open(temp, exchange, task, &region)?);
+    let pieces = match exchange.packing() {
+        None => PieceSource::Blocks(BlockSource::open(temp, exchange, task, &region)?),
+        Some(packing) => PieceSource::Packed(PackedSource::open(temp, exchange, packing, task, &region).await?),
+    };
     let sink = array_sink(cx, target, &region, *gaps)?;
     // Blocks are always there: what was missing in the source stands in them as values.
     let fills = Fills::new(&target.fill, &target.fill);

@@ -51,6 +51,7 @@ impl Functions {
             StageFunction::CopyEncoded(copy) => copy_encoded::copy_encoded(cx, copy, task).await?,
             StageFunction::CopyReadToWrite(copy) => copy::read_to_write(cx, copy, task).await?,
             StageFunction::CopyReadToExchange(copy) => copy::read_to_exchange(cx, copy, task).await?,
+            StageFunction::IndexExchange(index) => copy::index_exchange(cx, index, task).await?,
             StageFunction::CopyExchangeToWrite(copy) => copy::exchange_to_write(cx, copy, task).await?,
             StageFunction::CopyThroughScratch(copy) => copy::through_scratch(cx, copy, task).await?,
             StageFunction::ClearPrefix(clear) => removal::clear_prefix(cx, clear, task).await?,

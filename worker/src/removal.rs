@@ -13,6 +13,7 @@ use crate::{
     failure::{invalid, of_storage},
 };
 
+mod packed;
 #[cfg(test)]
 mod tests;
 
@@ -46,10 +47,18 @@ pub async fn clear_prefix(cx: &TaskContext, function: &ClearPrefix, task: TaskIn
 
 /// Deletes the exchange objects of `objects_per_task` consecutive reading tasks.
 pub async fn delete_exchange(cx: &TaskContext, function: &DeleteExchange, task: TaskIndex) -> Result<(), TaskFailure> {
+    let exchange = &function.exchange;
     let first = task.0.saturating_mul(function.objects_per_task);
-    let end = first.saturating_add(function.objects_per_task).min(function.exchange.readers.len());
-    let keys: Vec<String> = (first..end).map(|reader| Exchange::key(TaskIndex(reader))).collect();
-    let prefix = cx.open(&function.exchange.url, Access::ReadWrite)?;
+    let end = first.saturating_add(function.objects_per_task).min(exchange.readers.len());
+    let prefix = cx.open(&exchange.url, Access::ReadWrite)?;
+    let keys: Vec<String> = match exchange.packing() {
+        None => (first..end).map(|reader| Exchange::key(TaskIndex(reader))).collect(),
+        Some(packing) => {
+            let mut keys = packed::objects(cx, &prefix, first..end).await?;
+            keys.extend(packed::indexes(function, packing, task));
+            keys
+        }
+    };
     let deleted = prefix.delete_many(keys, cx.guard()).await.map_err(|error| of_storage(&error))?;
     cx.tally().add(|counts| counts.delete_requests = counts.delete_requests.saturating_add(deleted));
     prefix.remove_empty_directories().await.map_err(|error| of_storage(&error))

@@ -1,9 +1,11 @@
 //! Boxes of elements and the grids that cut arrays into them. Lengths are elements, axes in the array's order.
 
 mod grid;
+mod overlap;
 mod region;
 
 pub use grid::{BoxGrid, div_ceil};
+pub use overlap::{gcd, lcm, pairs};
 pub use region::Region;
 
 #[cfg(test)]

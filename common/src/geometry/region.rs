@@ -75,6 +75,18 @@ impl Region {
                 && self.end.iter().zip(&other.end).all(|(a, b)| a >= b))
     }
 
+    /// The number of `position` in C order among the positions in this region; `None` outside, or beyond 2^64.
+    pub fn number_of(&self, position: &[u64]) -> Option<u64> {
+        if position.len() != self.rank() {
+            return None;
+        }
+        position.iter().zip(&self.start).zip(&self.end).try_fold(0_u64, |number, ((at, start), end)| {
+            let length = end.checked_sub(*start)?;
+            let at = at.checked_sub(*start).filter(|at| *at < length)?;
+            number.checked_mul(length)?.checked_add(at)
+        })
+    }
+
     /// The same region, counted from `origin`.
     #[must_use]
     pub fn relative_to(&self, origin: &[u64]) -> Self {

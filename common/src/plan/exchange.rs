@@ -4,15 +4,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{BLOCK_HEADER_BYTES, ExchangeEncoding, TABLE_ENTRY_BYTES};
 use crate::{
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
 };
 
-/// Bytes after each block: its crc32c, little-endian.
+/// Bytes after each raw block: its crc32c, little-endian.
 pub const BLOCK_TRAILER_BYTES: u64 = 4;
 
-/// A raw exchange: where its objects lie, who writes them, who reads them. Both grids cut the same group.
+/// An exchange: where its objects lie, who writes them, who reads them. Both grids cut the same group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
     /// URL of the prefix that holds the objects: `<temp>/<job>/<generation>/<stage>`.
@@ -23,6 +24,8 @@ pub struct Exchange {
     pub readers: BoxGrid,
     /// Box `j` is assembled by writing task `j`.
     pub writers: BoxGrid,
+    /// How blocks are stored. What is said of offsets here is of raw ones; of packed ones it is in `packing.rs`.
+    pub encoding: ExchangeEncoding,
 }
 
 /// One block of an exchange object.
@@ -37,18 +40,25 @@ pub struct Block {
 }
 
 impl Exchange {
-    /// The key of the object of reading task `task`, relative to the prefix. Two hexadecimal digits spread the keys.
+    /// The key of the raw object of reading task `task`, relative to the prefix. Two hexadecimal digits spread the keys.
     pub fn key(task: TaskIndex) -> String {
-        // A multiplicative hash (Knuth): neighbours land far apart.
-        let spread = task.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
-        format!("{spread:02x}/{task}")
+        format!("{:02x}/{task}", spread(task.0))
     }
 
-    /// Length of the object of reading task `task` in bytes; `None` past the end or beyond 2^64.
+    /// Length of the object of reading task `task` in bytes: exactly where blocks are raw, at the most where they are
+    /// packed; `None` past the end or beyond 2^64.
     pub fn object_bytes(&self, task: TaskIndex) -> Option<u64> {
         let region = self.readers.region(task.0)?;
-        let blocks = self.writers.overlapping(&region).element_count();
-        region.element_count().checked_mul(self.width)?.checked_add(blocks.checked_mul(BLOCK_TRAILER_BYTES)?)
+        let beside = self.blocks_of(&region).checked_mul(self.bytes_beside_block())?;
+        region.element_count().checked_mul(self.width)?.checked_add(beside)
+    }
+
+    /// What an exchange object holds for each block beside its elements.
+    pub fn bytes_beside_block(&self) -> u64 {
+        match self.encoding {
+            ExchangeEncoding::Raw => BLOCK_TRAILER_BYTES,
+            ExchangeEncoding::Packed(_) => TABLE_ENTRY_BYTES + BLOCK_HEADER_BYTES,
+        }
     }
 
     /// The block of reading task `reader` for the writing task at `writer` (a position in the writers' grid); `None`
@@ -81,6 +91,11 @@ impl Exchange {
     }
 }
 
+/// Two hexadecimal digits' worth of a multiplicative hash (Knuth): neighbours land far apart.
+pub(super) fn spread(number: u64) -> u64 {
+    number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -97,6 +112,7 @@ mod tests {
                 width: 3,
                 readers: BoxGrid::new(bounds.clone(), axes.iter().map(|axis| axis.2).collect()),
                 writers: BoxGrid::new(bounds, axes.iter().map(|axis| axis.3).collect()),
+                encoding: ExchangeEncoding::Raw,
             }
         })
     }

@@ -39,6 +39,8 @@ pub enum StageFunction {
     CopyReadToWrite(CopyReadToWrite),
     /// Source chunks into exchange objects.
     CopyReadToExchange(CopyReadToExchange),
+    /// Tables of packed exchange objects into rows for writing tasks.
+    IndexExchange(IndexExchange),
     /// Exchange blocks into target chunks.
     CopyExchangeToWrite(CopyExchangeToWrite),
     /// Source chunks into target chunks, group by group, by way of the worker's own disk.
@@ -61,6 +63,7 @@ impl StageFunction {
             Self::CopyEncoded(_) => FunctionId::new("copy_encoded", 1),
             Self::CopyReadToWrite(_) => FunctionId::new("copy_read_to_write", 1),
             Self::CopyReadToExchange(_) => FunctionId::new("copy_read_to_exchange", 1),
+            Self::IndexExchange(_) => FunctionId::new("index_exchange", 1),
             Self::CopyExchangeToWrite(_) => FunctionId::new("copy_exchange_to_write", 1),
             Self::CopyThroughScratch(_) => FunctionId::new("copy_through_scratch", 1),
             Self::DeleteExchange(_) => FunctionId::new("delete_exchange", 1),
@@ -77,6 +80,7 @@ impl StageFunction {
             "copy_encoded",
             "copy_read_to_write",
             "copy_read_to_exchange",
+            "index_exchange",
             "copy_exchange_to_write",
             "copy_through_scratch",
             "delete_exchange",
@@ -158,6 +162,14 @@ pub struct CopyReadToExchange {
     pub strict: bool,
 }
 
+/// Reads the tables of packed exchange objects and writes them again by writing task: index object `i` by task `i`. Which
+/// of several objects of one reading task counts is decided here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexExchange {
+    /// The exchange, which is packed.
+    pub exchange: Exchange,
+}
+
 /// Each task owns a box of whole write units and reads one block of every exchange object that overlaps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyExchangeToWrite {
@@ -180,7 +192,8 @@ pub struct GapPolicy {
     pub write_empty_chunks: bool,
 }
 
-/// Deletes exchange objects: task `i` those of `objects_per_task` consecutive reading tasks.
+/// Deletes exchange objects: task `i` those of `objects_per_task` consecutive reading tasks, and, where they are packed,
+/// its part of the index objects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeleteExchange {
     /// The exchange that is no longer needed.

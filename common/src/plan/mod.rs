@@ -4,6 +4,7 @@ mod candidate;
 mod exchange;
 mod function;
 mod outline;
+mod packing;
 mod pipelines;
 mod scratch;
 mod summary;
@@ -12,9 +13,14 @@ pub use candidate::{Candidate, CandidateFigures, CostBasis, Estimate, Verdict};
 pub use exchange::{BLOCK_TRAILER_BYTES, Block, Exchange};
 pub use function::{
     CheckSource, ClearPrefix, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction,
-    DeleteExchange, Document, FunctionId, GapPolicy, PinnedDocument, PrefixPart, PublishMetadata, StageFunction,
+    DeleteExchange, Document, FunctionId, GapPolicy, IndexExchange, PinnedDocument, PrefixPart, PublishMetadata,
+    StageFunction,
 };
 pub use outline::{PhaseOutline, PipelineOutline, PlanOutline, StageOutline};
+pub use packing::{
+    BLOCK_HEADER_BYTES, ExchangeCodec, ExchangeEncoding, Packing, ROW_ENTRY_BYTES, Row, Rows, TABLE_ENTRY_BYTES,
+    TASKS_PER_DIRECTORY,
+};
 pub use pipelines::{MultiStagePipeline, ParallelPipelines, Phase, Plan, RetryPolicy, Stage, StageEffect};
 pub use scratch::CopyThroughScratch;
 pub use summary::{ArrayPlan, Assumed, MemoryModel, PlanSummary, RunnerUp, ShapeOfPlan, StageSummary};

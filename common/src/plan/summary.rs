@@ -14,7 +14,7 @@ pub struct PlanSummary {
     pub stages: Vec<StageSummary>,
     /// All stages together.
     pub totals: Counts,
-    /// Bytes of exchange objects written in all.
+    /// Bytes of exchange objects written in all: exactly where their blocks are raw, at the most where they are packed.
     pub exchange_bytes: ByteCount,
     /// The most that one task holds.
     pub peak_memory: ByteCount,
@@ -86,7 +86,7 @@ pub enum ShapeOfPlan {
     DirectSweep,
     /// copy_through_scratch.
     GroupLocal,
-    /// copy_read_to_exchange, then copy_exchange_to_write.
+    /// copy_read_to_exchange, then copy_exchange_to_write; where blocks are packed, index_exchange between the two.
     Exchange,
     /// More than one exchange, one after another. Known by its cost only: nothing here runs it.
     SeveralExchanges,

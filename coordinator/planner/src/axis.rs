@@ -1,27 +1,11 @@
 //! Closed forms along one axis of `n` elements: how two regular grids that start together cut it. No enumeration, so
 //! that a plan for 10^8 chunks takes as long as one for ten. Knows nothing of memory or cost.
 
-/// Greatest common divisor; `gcd(0, b) = b`.
-pub(crate) fn gcd(mut a: u64, mut b: u64) -> u64 {
-    while let Some(rest) = a.checked_rem(b) {
-        (a, b) = (b, rest);
-    }
-    a
-}
-
-/// Least common multiple, saturating: beyond 2^64 two grids never meet again inside an array.
-pub(crate) fn lcm(a: u64, b: u64) -> u64 {
-    a.checked_div(gcd(a, b)).map_or(0, |a| a.saturating_mul(b))
-}
+pub(crate) use rechunk_common::geometry::{gcd, lcm, pairs};
 
 /// Boxes of `length` over `n` elements.
 pub(crate) fn boxes(n: u64, length: u64) -> u64 {
     n.div_ceil(length.max(1))
-}
-
-/// Pairs of a box of `a` and a box of `b` that share an element: `⌈n/a⌉ + ⌈n/b⌉ − ⌈n/lcm(a,b)⌉`.
-pub(crate) fn pairs(n: u64, a: u64, b: u64) -> Option<u64> {
-    boxes(n, a).checked_add(boxes(n, b))?.checked_sub(boxes(n, lcm(a, b)))
 }
 
 /// Elements of the units of `unit` that each box of `length` overlaps, summed over the boxes; units count whole, but

@@ -17,7 +17,7 @@ use crate::{
     further::{self, FurtherExchanges},
     group_local::{self, GroupLocal},
     groups::Groups,
-    refusal, verdict,
+    packing, refusal, verdict,
 };
 
 /// A shape with its parameters.
@@ -254,8 +254,12 @@ fn exchange_candidates(work: &Copier, most_groups: u64) -> Result<Vec<Shape>, Un
     let (array, fleet) = (work.array, work.fleet);
     let limit = work.input.temp.limit.map(|limit| limit.0);
     let groups = Groups::of(array, fleet.budget, limit, most_groups).ok_or(Unfit::Memory(None))?;
-    let found = with_most_room(|room| exchange::search(array, &groups, fleet, room))
-        .ok_or_else(|| Unfit::Memory(exchange::least_memory(array, &groups)))?;
+    let codecs = packing::candidates(&work.input.temp, array, fleet);
+    let is_packed = !codecs.contains(&None);
+    let found = codecs
+        .into_iter()
+        .find_map(|codec| with_most_room(|room| exchange::search(array, &groups, fleet, codec, room)))
+        .ok_or_else(|| Unfit::Memory(exchange::least_memory(array, &groups, is_packed)))?;
     // Checksums of blocks are known only with the boxes.
     let bytes = |shape: &ExchangeShape| shape.largest_group_bytes(array).unwrap_or(u64::MAX);
     let least = found.iter().map(bytes).min().unwrap_or(u64::MAX);

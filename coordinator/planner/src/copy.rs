@@ -6,7 +6,8 @@ use rechunk_common::{
     limits,
     plan::{
         CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, DeleteExchange, Exchange,
-        MultiStagePipeline, RetryPolicy, Stage, StageEffect, StageFunction,
+        ExchangeEncoding, IndexExchange, MultiStagePipeline, Packing, RetryPolicy, Stage, StageEffect, StageFunction,
+        TASKS_PER_DIRECTORY,
     },
 };
 
@@ -21,11 +22,11 @@ use crate::{
     fit::Room,
     group_local::GroupLocal,
     memory::{self, TaskMemory},
-    prediction, refusal,
+    packing, prediction, refusal,
 };
 
-/// Exchange objects that one task deletes: a second or so of requests.
-const OBJECTS_PER_DELETE: u64 = 100;
+/// Exchange objects that one task deletes: a second or so of requests, and one listing where they are packed.
+const OBJECTS_PER_DELETE: u64 = TASKS_PER_DIRECTORY;
 
 /// What tasks hold that move no chunks: a listing's page, a few documents.
 pub(crate) const SMALL_TASK_BYTES: u64 = 1 << 20;
@@ -120,14 +121,21 @@ impl Copier<'_> {
         bounds: Region,
     ) -> Result<MultiStagePipeline, Refusal> {
         let spec = self.array.spec;
+        let encoding = self.encoding(shape, &bounds)?;
+        let is_packed = encoding != ExchangeEncoding::Raw;
         let exchange = Exchange {
             url: format!("{}/{}/{group}", self.input.temp.url, self.index),
             width: self.array.source.width,
             readers: BoxGrid::new(bounds.clone(), shape.readers.clone()),
             writers: BoxGrid::new(bounds, shape.writers.clone()),
+            encoding,
         };
-        let temp_bytes = exchange::temp_bytes(&exchange.readers, &exchange.writers, exchange.width);
-        let mut stages = vec![self.read_stage(shape, &exchange)?, self.write_stage(shape, &exchange)?];
+        let temp_bytes = exchange::temp_bytes(&exchange.readers, &exchange.writers, exchange.width, is_packed);
+        let mut stages = vec![self.read_stage(shape, &exchange)?];
+        if is_packed {
+            stages.push(self.index_stage(&exchange)?);
+        }
+        stages.push(self.write_stage(shape, &exchange)?);
         if !self.input.temp.keep {
             stages.push(self.delete_stage(exchange)?);
         }
@@ -138,6 +146,24 @@ impl Copier<'_> {
             stages,
             temp_bytes: ByteCount(temp_bytes.ok_or_else(refusal::too_large)?),
         })
+    }
+
+    /// How blocks are stored within `bounds`, a group.
+    fn encoding(&self, shape: &ExchangeShape, bounds: &Region) -> Result<ExchangeEncoding, Refusal> {
+        let Some(codec) = shape.codec else { return Ok(ExchangeEncoding::Raw) };
+        let lengths = packing::indexers(&bounds.shape(), &shape.readers, &shape.writers, self.fleet.budget);
+        let indexers = BoxGrid::new(bounds.clone(), lengths.ok_or_else(refusal::too_large)?);
+        Ok(ExchangeEncoding::Packed(Packing { codec, indexers }))
+    }
+
+    fn index_stage(&self, exchange: &Exchange) -> Result<Stage, Refusal> {
+        let indexers = exchange.packing().map(|packing| &packing.indexers).ok_or_else(refusal::too_large)?;
+        let tasks = self.tasks(indexers)?;
+        let predicted = prediction::index_exchange(&exchange.readers, indexers).ok_or_else(refusal::too_large)?;
+        let function = IndexExchange { exchange: exchange.clone() };
+        let memory = self.declared(memory::of_index_exchange(&function), Room::Least, tasks)?;
+        let function = StageFunction::IndexExchange(function);
+        Ok(self.stage("index_exchange", function, tasks, memory, predicted))
     }
 
     fn read_stage(&self, shape: &ExchangeShape, exchange: &Exchange) -> Result<Stage, Refusal> {
@@ -155,8 +181,7 @@ impl Copier<'_> {
     fn write_stage(&self, shape: &ExchangeShape, exchange: &Exchange) -> Result<Stage, Refusal> {
         let spec = self.array.spec;
         let tasks = self.tasks(&exchange.writers)?;
-        let predicted = prediction::exchange_to_write(&spec.target, &exchange.readers, &exchange.writers)
-            .ok_or_else(refusal::too_large)?;
+        let predicted = prediction::exchange_to_write(&spec.target, exchange).ok_or_else(refusal::too_large)?;
         let function = CopyExchangeToWrite {
             exchange: exchange.clone(),
             target: spec.target.clone(),
@@ -171,10 +196,18 @@ impl Copier<'_> {
 
     fn delete_stage(&self, exchange: Exchange) -> Result<Stage, Refusal> {
         let objects = self.tasks(&exchange.readers)?;
-        let predicted = Counts { delete_requests: objects, ..Counts::default() };
+        let tasks = objects.div_ceil(OBJECTS_PER_DELETE);
+        let predicted = match exchange.packing() {
+            None => Counts { delete_requests: objects, ..Counts::default() },
+            Some(packing) => Counts {
+                delete_requests: objects.checked_add(packing.indexers.len()).ok_or_else(refusal::too_large)?,
+                // The listings that tell which lease wrote each object.
+                metadata_requests: tasks,
+                ..Counts::default()
+            },
+        };
         let function = StageFunction::DeleteExchange(DeleteExchange { exchange, objects_per_task: OBJECTS_PER_DELETE });
         let memory = ByteCount(SMALL_TASK_BYTES.min(self.fleet.budget));
-        let tasks = objects.div_ceil(OBJECTS_PER_DELETE);
         let mut stage = self.stage("delete_exchange", function, tasks, memory, predicted);
         stage.effect = StageEffect::Destroys;
         Ok(stage)

@@ -4,7 +4,7 @@
 use rechunk_common::{
     cost_profile::Prefer,
     geometry::{BoxGrid, Region},
-    plan::BLOCK_TRAILER_BYTES,
+    plan::{BLOCK_HEADER_BYTES, BLOCK_TRAILER_BYTES, ExchangeCodec, ROW_ENTRY_BYTES, TABLE_ENTRY_BYTES},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     groups::Groups,
     lengths::{self, Lengths},
     memory::{self, Sweep},
-    prediction,
+    packing, prediction,
 };
 
 /// Maximal boxes of one side that are tried against those of the other.
@@ -36,6 +36,8 @@ pub(crate) struct ExchangeShape {
     pub(crate) writers: Vec<u64>,
     /// Axes in the order in which a writing task visits its blocks.
     pub(crate) order: Vec<usize>,
+    /// How blocks are compressed, if they are.
+    pub(crate) codec: Option<ExchangeCodec>,
     pub(crate) outlay: Outlay,
     /// Blocks: pairs of a reading and a writing task.
     pub(crate) blocks: f64,
@@ -63,6 +65,7 @@ struct Search<'a> {
     array: &'a Array<'a>,
     groups: &'a Groups,
     fleet: &'a Fleet,
+    codec: Option<ExchangeCodec>,
     room: Room,
     units: f64,
     written: f64,
@@ -70,10 +73,16 @@ struct Search<'a> {
 }
 
 /// The cheapest pairs of boxes that fit, by each preference; none if none does.
-pub(crate) fn search(array: &Array, groups: &Groups, fleet: &Fleet, room: Room) -> Vec<ExchangeShape> {
+pub(crate) fn search(
+    array: &Array,
+    groups: &Groups,
+    fleet: &Fleet,
+    codec: Option<ExchangeCodec>,
+    room: Room,
+) -> Vec<ExchangeShape> {
     let number = |units: &[u64]| array.shape.iter().zip(units).map(|(n, unit)| axis::boxes(*n, *unit) as f64).product();
     let (units, written) = (number(array.source.unit), number(array.write_unit));
-    let mut search = Search { array, groups, fleet, room, units, written, bests: Bests::default() };
+    let mut search = Search { array, groups, fleet, codec, room, units, written, bests: Bests::default() };
     let readers = lengths::all(&groups.lengths, array.source.unit, array.write_unit);
     let writers = lengths::all(&groups.lengths, array.write_unit, array.source.unit);
     search.consider(array.source.unit.to_vec(), array.write_unit.to_vec());
@@ -91,16 +100,22 @@ pub(crate) fn search(array: &Array, groups: &Groups, fleet: &Fleet, room: Room) 
     search.bests.distinct()
 }
 
-/// What the smallest tasks would hold, at the least: the larger of both stages.
-pub(crate) fn least_memory(array: &Array, groups: &Groups) -> Option<u64> {
+/// What the smallest tasks would hold, at the least: the largest of all stages.
+pub(crate) fn least_memory(array: &Array, groups: &Groups, is_packed: bool) -> Option<u64> {
     let (readers, writers) = (array.source.unit, array.write_unit);
-    let read = memory::read_to_exchange(&groups.lengths, &array.source, readers, writers)?;
+    let read = memory::read_to_exchange(&groups.lengths, &array.source, readers, writers, is_packed)?;
     let sweep = Sweep::new(&groups.lengths, readers, array.target)?;
     let write = orders_over(&groups.lengths, readers).into_iter().filter_map(|order| {
-        let memory = memory::exchange_to_write(&sweep, writers, &order)?;
+        let memory = memory::exchange_to_write(&sweep, writers, &order, is_packed)?;
         memory.total(memory.least_pieces)
     });
-    Some(read.total(read.least_pieces)?.max(write.min()?))
+    let index = if is_packed {
+        let memory = memory::index_exchange(&groups.lengths, readers, writers, writers)?;
+        memory.total(memory.least_pieces)?
+    } else {
+        0
+    };
+    Some(read.total(read.least_pieces)?.max(write.min()?).max(index))
 }
 
 /// The choices whose boxes fit and could not be longer on any axis, evenly thinned.
@@ -137,7 +152,7 @@ impl Search<'_> {
     /// Whether a reading task fits, its trailers left out, which depend on the writers.
     fn reader_fits(&self, readers: &[u64], budget: u64) -> bool {
         let extents = &self.groups.lengths;
-        memory::read_to_exchange(extents, &self.array.source, readers, extents)
+        memory::read_to_exchange(extents, &self.array.source, readers, extents, false)
             .is_some_and(|memory| self.room.fits(&memory, budget).is_some())
     }
 
@@ -235,21 +250,22 @@ impl Search<'_> {
         let indexes = if self.array.source.shard.is_some() { all.indexes } else { 0.0 };
         let (array, bytes) = (self.array, self.array.bytes as f64);
         let (from, to) = (array.source_codec, array.target_codec);
-        // Blocks are raw, and each is checked against its sum as it is copied.
+        // Each block is checked against its sum as it is copied.
+        let packed = packing::effect(self.codec);
         let read = StageWork {
             tasks: all.readers,
             reads: Traffic { place: Place::Source, requests: self.units + indexes, bytes: bytes * from.stored_part() },
-            writes: Traffic { place: Place::Temp, requests: all.readers, bytes },
+            writes: Traffic { place: Place::Temp, requests: all.readers, bytes: bytes * packed.stored_part },
             deletes: all.readers,
             decode_seconds: from.decode_seconds(bytes) + codec::copy_seconds(bytes),
-            encode_seconds: 0.0,
+            encode_seconds: bytes * packed.pack_seconds_per_byte,
         };
         let write = StageWork {
             tasks: all.writers,
-            reads: Traffic { place: Place::Temp, requests: all.pairs, bytes },
+            reads: Traffic { place: Place::Temp, requests: all.pairs, bytes: bytes * packed.stored_part },
             writes: Traffic { place: Place::Target, requests: self.written, bytes: bytes * to.stored_part() },
             deletes: 0.0,
-            decode_seconds: codec::copy_seconds(bytes),
+            decode_seconds: codec::copy_seconds(bytes) + bytes * packed.unpack_seconds_per_byte,
             encode_seconds: to.encode_seconds(bytes),
         };
         Some((read, write))
@@ -275,9 +291,9 @@ impl Search<'_> {
         outlay += write.outlay(self.fleet, self.fleet.residents(write_memory.0), times);
         let outlay = outlay.with_standing(self.array.bytes as f64, self.fleet);
         if self.bests.would_take(&outlay) {
-            let (groups, room) = (self.groups.clone(), self.room);
+            let (groups, codec, room) = (self.groups.clone(), self.codec, self.room);
             let (blocks, tasks) = (write.reads.requests, (read.tasks, write.tasks));
-            let shape = ExchangeShape { groups, readers, writers, order, outlay, blocks, tasks, room };
+            let shape = ExchangeShape { groups, readers, writers, order, codec, outlay, blocks, tasks, room };
             self.bests.offer(&outlay, &shape);
         }
     }
@@ -286,11 +302,15 @@ impl Search<'_> {
     /// one does not fit.
     fn memory(&self, readers: &[u64], writers: &[u64]) -> Option<(u64, (u64, u64), Vec<usize>)> {
         let (extents, budget) = (&self.groups.lengths, self.fleet.budget);
-        let read = memory::read_to_exchange(extents, &self.array.source, readers, writers)?;
+        let is_packed = self.codec.is_some();
+        if is_packed {
+            packing::indexers(extents, readers, writers, budget)?;
+        }
+        let read = memory::read_to_exchange(extents, &self.array.source, readers, writers, is_packed)?;
         let read = self.room.fits(&read, budget)?;
         let sweep = Sweep::new(extents, readers, self.array.target)?;
         let write = |order: &[usize]| {
-            let memory = memory::exchange_to_write(&sweep, writers, order)?;
+            let memory = memory::exchange_to_write(&sweep, writers, order, is_packed)?;
             Some((self.room.fits(&memory, budget)?, memory.open))
         };
         orders_over(extents, readers)
@@ -301,18 +321,19 @@ impl Search<'_> {
 }
 
 impl ExchangeShape {
-    /// Temporary bytes of the largest group, checksums included.
+    /// Temporary bytes of the largest group, checksums included: at the most where blocks are packed.
     pub(crate) fn largest_group_bytes(&self, array: &Array) -> Option<u64> {
         let bounds = Region::whole(&self.groups.lengths);
         let readers = BoxGrid::new(bounds.clone(), self.readers.clone());
         let writers = BoxGrid::new(bounds, self.writers.clone());
-        temp_bytes(&readers, &writers, array.source.width)
+        temp_bytes(&readers, &writers, array.source.width, self.codec.is_some())
     }
 }
 
-/// Bytes of all exchange objects of one group: the elements and a checksum for each block.
-pub(crate) fn temp_bytes(readers: &BoxGrid, writers: &BoxGrid, width: u64) -> Option<u64> {
+/// Bytes of all exchange objects of one group: the elements and a checksum for each block; where blocks are packed, at
+/// the most, with their index.
+pub(crate) fn temp_bytes(readers: &BoxGrid, writers: &BoxGrid, width: u64, is_packed: bool) -> Option<u64> {
     let elements = product(readers.bounds().shape())?;
-    let trailers = prediction::blocks(readers, writers)?.checked_mul(BLOCK_TRAILER_BYTES)?;
-    elements.checked_mul(width)?.checked_add(trailers)
+    let beside = if is_packed { TABLE_ENTRY_BYTES + BLOCK_HEADER_BYTES + ROW_ENTRY_BYTES } else { BLOCK_TRAILER_BYTES };
+    elements.checked_mul(width)?.checked_add(prediction::blocks(readers, writers)?.checked_mul(beside)?)
 }

@@ -50,7 +50,7 @@ pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Vec<GroupLocal
     let mut bests = Bests::default();
     for share in SHARES.into_iter().filter(|share| *share <= fleet.threads.max(1)) {
         // Inside a task one box comes after another: larger ones are better, and nobody waits for the last.
-        for boxes in exchange::search(array, &groups, &alone(fleet, share), room) {
+        for boxes in exchange::search(array, &groups, &alone(fleet, share), None, room) {
             if let Some(found) = with_share(array, boxes, fleet, share) {
                 bests.offer(&found.outlay, &found);
             }
@@ -121,7 +121,7 @@ pub(crate) fn least_scratch(array: &Array) -> Option<u64> {
 
 /// What the smallest boxes inside a group would hold, at the least.
 pub(crate) fn least_memory(array: &Array) -> Option<u64> {
-    exchange::least_memory(array, &Groups::smallest(array)?)
+    exchange::least_memory(array, &Groups::smallest(array)?, false)
 }
 
 impl GroupLocal {

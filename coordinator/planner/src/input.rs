@@ -4,6 +4,7 @@ use rechunk_common::{
     ByteCount,
     layout::ArrayLayout,
     plan::{CostBasis, Document, GapPolicy, MemoryModel, PinnedDocument},
+    request::ExchangeCodecChoice,
 };
 
 /// All that a plan depends on. The same input gives the same plan.
@@ -75,6 +76,8 @@ pub struct TempSpace {
     pub limit: Option<ByteCount>,
     /// Leave the exchange objects where they are.
     pub keep: bool,
+    /// How exchange blocks are to be stored.
+    pub codec: ExchangeCodecChoice,
 }
 
 /// What `overwrite` deletes: all metadata first, then everything.

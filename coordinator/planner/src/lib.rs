@@ -26,6 +26,7 @@ mod groups;
 mod input;
 mod lengths;
 pub mod memory;
+mod packing;
 pub mod prediction;
 mod refusal;
 mod smaller;

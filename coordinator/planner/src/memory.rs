@@ -1,15 +1,17 @@
 //! What one task holds at its peak: the model by which the planner chooses and which the worker enforces.
 //!
 //! ```text
-//! read → exchange   exchange object + pieces in flight + indexes of source shards
-//! exchange → write  open target chunks + blocks in flight + encoded chunks on their way out
+//! read → exchange   exchange object + pieces in flight + blocks being packed + indexes of source shards
+//! index             its rows + one lease for each exchange object + parts of tables in flight
+//! exchange → write  open target chunks + blocks in flight + encoded chunks on their way out + the row of a packed one
 //! encoded           objects in flight, with the index of a shard twice + indexes of source shards
 //!                   copied by the store: nothing, or one object, should the store refuse, where there is room for it
 //! through scratch   as read → exchange, then as exchange → write: the larger of both
 //! direct            open target chunks + pieces in flight + encoded chunks on their way out + indexes of source shards
 //! ```
-//! - A *piece* is a source read unit in its encoded and its decoded form together; a *block* is held once, with its
-//!   checksum.
+//! - A *piece* is a source read unit in its encoded and its decoded form together; a raw *block* is held once, with its
+//!   checksum; a packed one as it is stored, which is one byte longer than its elements at the most, and decoded.
+//! - A block that is being packed is held beside its elements; afterwards it takes no more than they did.
 //! - *Open target chunks* are counted at their whole decoded size, edges included, from the first piece that touches
 //!   them in the visiting order to the end of their encoding. Pieces may arrive and decode in any order, but take the
 //!   buffers of chunks that they open **in the visiting order**, waiting until these fit into `open`: then the oldest
@@ -26,7 +28,8 @@ use rechunk_common::{
     ids::TaskIndex,
     layout::{ArrayLayout, ChunkLayout},
     plan::{
-        BLOCK_TRAILER_BYTES, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CopyThroughScratch,
+        BLOCK_HEADER_BYTES, BLOCK_TRAILER_BYTES, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite,
+        CopyThroughScratch, IndexExchange, ROW_ENTRY_BYTES, TABLE_ENTRY_BYTES,
     },
 };
 
@@ -43,6 +46,10 @@ pub const MIN_PIECES_IN_FLIGHT: u64 = 2;
 pub const MAX_PIECES_IN_FLIGHT: u64 = 16;
 /// Exchange blocks in flight at the most (`c_g`).
 pub const MAX_BLOCKS_IN_FLIGHT: u64 = 32;
+/// Parts of exchange tables in flight at the most.
+pub const MAX_TABLES_IN_FLIGHT: u64 = 32;
+/// What an indexing task keeps of each exchange object while it looks for it: whether it is there, and its lease.
+const LEASE_BYTES: u64 = 24;
 /// Target objects that a pass-through has in flight at the most, where memory is to spare.
 pub const MAX_OBJECTS_IN_FLIGHT: u64 = 32;
 /// Encoded chunks that a task may have on their way out (`c_w`).
@@ -63,7 +70,7 @@ pub struct TaskMemory {
     pub write: u64,
     /// Encoded target chunks on their way out: never more than a task has.
     pub writes: u64,
-    /// Held from the first piece to the last: indexes of source shards.
+    /// Held from the first piece to the last: indexes of source shards, the row of a packed exchange.
     pub indexes: u64,
 }
 
@@ -113,7 +120,15 @@ pub fn of_encoded(function: &CopyEncoded, source: EncodedBound, target: EncodedB
 pub fn of_read_to_exchange(function: &CopyReadToExchange, source: EncodedBound) -> Option<TaskMemory> {
     let (readers, writers) = (&function.exchange.readers, &function.exchange.writers);
     let source = SourceSide::of(&function.source, source);
-    read_to_exchange(&readers.bounds().shape(), &source, readers.lengths(), writers.lengths())
+    let is_packed = function.exchange.packing().is_some();
+    read_to_exchange(&readers.bounds().shape(), &source, readers.lengths(), writers.lengths(), is_packed)
+}
+
+/// What a task holds that writes a part of an exchange's index; `None` beyond 2^64, or where the exchange is raw.
+pub fn of_index_exchange(function: &IndexExchange) -> Option<TaskMemory> {
+    let (readers, writers) = (&function.exchange.readers, &function.exchange.writers);
+    let indexers = function.exchange.packing()?.indexers.lengths();
+    index_exchange(&readers.bounds().shape(), readers.lengths(), writers.lengths(), indexers)
 }
 
 /// What a task holds that empties exchange objects into target chunks; `None` beyond 2^64.
@@ -121,7 +136,7 @@ pub fn of_exchange_to_write(function: &CopyExchangeToWrite, target: EncodedBound
     let (readers, writers) = (&function.exchange.readers, &function.exchange.writers);
     let extents = writers.bounds().shape();
     let sweep = Sweep::new(&extents, readers.lengths(), TargetSide::of(&function.target, target))?;
-    exchange_to_write(&sweep, writers.lengths(), &function.order)
+    exchange_to_write(&sweep, writers.lengths(), &function.order, function.exchange.packing().is_some())
 }
 
 /// What a task holds that copies a group over local disk: while it reads, then while it writes, never both at a time;
@@ -318,21 +333,77 @@ pub(crate) fn read_to_exchange(
     source: &SourceSide,
     readers: &[u64],
     writers: &[u64],
+    is_packed: bool,
 ) -> Option<TaskMemory> {
     let bytes = box_bytes(extents, readers, source.width)?;
-    let trailers = most_in_a_box(extents, readers, writers)?.checked_mul(BLOCK_TRAILER_BYTES)?;
-    let mut memory = TaskMemory::of_open(bytes.checked_add(trailers)?);
+    let blocks = most_in_a_box(extents, readers, writers)?;
+    let beside = if is_packed { TABLE_ENTRY_BYTES + BLOCK_HEADER_BYTES } else { BLOCK_TRAILER_BYTES };
+    let beside = blocks.checked_mul(beside)?;
+    let mut memory = TaskMemory::of_open(bytes.checked_add(beside)?);
+    if is_packed {
+        memory.write = block_bytes(extents, readers, writers, source.width)?;
+        memory.writes = WRITES_IN_FLIGHT.min(blocks);
+    }
     memory.indexes = source.indexes(extents, readers)?;
     let pieces = most_in_a_box(extents, readers, source.unit)?;
     Some(memory.with_pieces(source.piece()?, pieces, MAX_PIECES_IN_FLIGHT))
 }
 
 /// Boxes of `writers` from blocks; the sweep's pieces are the readers' boxes.
-pub(crate) fn exchange_to_write(sweep: &Sweep, writers: &[u64], order: &[usize]) -> Option<TaskMemory> {
+pub(crate) fn exchange_to_write(
+    sweep: &Sweep,
+    writers: &[u64],
+    order: &[usize],
+    is_packed: bool,
+) -> Option<TaskMemory> {
     let readers = sweep.pieces;
-    let extents = sweep.extents.iter();
-    let elements = product(extents.zip(readers).zip(writers).map(|((n, r), w)| *n.min(r).min(w)))?;
-    let block = elements.checked_mul(sweep.target.width)?.checked_add(BLOCK_TRAILER_BYTES)?;
+    let block = block_bytes(sweep.extents, readers, writers, sweep.target.width)?;
     let blocks = most_in_a_box(sweep.extents, writers, readers)?;
-    Some(sweep.task(writers, order)?.with_pieces(block, blocks, MAX_BLOCKS_IN_FLIGHT))
+    let mut memory = sweep.task(writers, order)?;
+    let piece = if is_packed {
+        memory.indexes = blocks.checked_mul(ROW_ENTRY_BYTES)?;
+        block.checked_mul(2)?.checked_add(BLOCK_HEADER_BYTES)?
+    } else {
+        block.checked_add(BLOCK_TRAILER_BYTES)?
+    };
+    Some(memory.with_pieces(piece, blocks, MAX_BLOCKS_IN_FLIGHT))
+}
+
+/// Elements of the largest block, in bytes.
+fn block_bytes(extents: &[u64], readers: &[u64], writers: &[u64], width: u64) -> Option<u64> {
+    product(extents.iter().zip(readers).zip(writers).map(|((n, r), w)| *n.min(r).min(w)))?.checked_mul(width)
+}
+
+/// The index of boxes of `indexers`.
+pub(crate) fn index_exchange(
+    extents: &[u64],
+    readers: &[u64],
+    writers: &[u64],
+    indexers: &[u64],
+) -> Option<TaskMemory> {
+    let rows = over_axes(extents.len(), |axis| {
+        let n = *extents.get(axis)?.min(indexers.get(axis)?);
+        most_pairs(n, *extents.get(axis)?, *readers.get(axis)?, *writers.get(axis)?)
+    })?;
+    let objects = most_in_a_box(extents, indexers, readers)?;
+    // Of a reading task's table as much as it shares with the box: one run where the box is a slab.
+    let part = over_axes(extents.len(), |axis| {
+        let (n, reader) = (*extents.get(axis)?, *readers.get(axis)?);
+        let writer = *writers.get(axis)?;
+        let in_box = axis::boxes(n.min(*indexers.get(axis)?), writer);
+        Some(axis::most_overlapped(n, reader, writer).min(in_box))
+    })?;
+    let mut memory = TaskMemory::of_open(rows.checked_mul(ROW_ENTRY_BYTES)?);
+    memory.indexes = objects.checked_mul(LEASE_BYTES)?;
+    memory = memory.with_pieces(part.checked_mul(TABLE_ENTRY_BYTES)?, objects, MAX_TABLES_IN_FLIGHT);
+    memory.least_pieces = 1;
+    Some(memory)
+}
+
+/// The most pairs of a writer's box and a reader's that share an element, in a box of `length` elements that begins where
+/// a writer's does.
+fn most_pairs(length: u64, n: u64, reader: u64, writer: u64) -> Option<u64> {
+    // Each boundary of either side inside the box begins another pair.
+    let writers = axis::boxes(length, writer);
+    axis::most_overlapped(n, length, reader).checked_add(writers)?.checked_sub(1)
 }

@@ -5,7 +5,7 @@ use rechunk_common::{
     Counts,
     geometry::{BoxGrid, Region},
     layout::{ArrayLayout, ChunkLayout},
-    plan::{CopyEncoded, CopyThroughScratch},
+    plan::{CopyEncoded, CopyThroughScratch, Exchange},
 };
 
 use crate::axis::{self, over_axes};
@@ -106,14 +106,29 @@ pub(crate) fn read_to_exchange(source: &ArrayLayout, readers: &BoxGrid) -> Optio
     })
 }
 
-/// copy_exchange_to_write: one ranged read per pair of boxes that share an element.
-pub(crate) fn exchange_to_write(target: &ArrayLayout, readers: &BoxGrid, writers: &BoxGrid) -> Option<Counts> {
+/// copy_exchange_to_write: one ranged read per pair of boxes that share an element; one more per box for the row of a
+/// packed exchange.
+pub(crate) fn exchange_to_write(target: &ArrayLayout, exchange: &Exchange) -> Option<Counts> {
+    let Exchange { readers, writers, .. } = exchange;
     let bytes = bytes_of(writers, target.element.width)?;
+    let rows = if exchange.packing().is_some() { writers.len() } else { 0 };
     Some(Counts {
-        get_requests: blocks(readers, writers)?,
+        get_requests: blocks(readers, writers)?.checked_add(rows)?,
         put_requests: boxes_over(writers, target.chunks.write_unit())?,
         bytes_decoded: bytes,
         bytes_encoded: bytes,
+        ..Counts::default()
+    })
+}
+
+/// index_exchange: one part of a table per pair of an index's box and a reading task that share an element, one listing
+/// and one object per box.
+pub(crate) fn index_exchange(readers: &BoxGrid, indexers: &BoxGrid) -> Option<Counts> {
+    let boxes = indexers.len();
+    Some(Counts {
+        get_requests: blocks(readers, indexers)?,
+        put_requests: boxes,
+        metadata_requests: boxes,
         ..Counts::default()
     })
 }

@@ -3,6 +3,7 @@
 mod cases;
 mod documents;
 mod group_local;
+mod packing;
 mod pass_through;
 mod properties;
 mod weighing;
@@ -13,6 +14,7 @@ use rechunk_common::{
     cost_profile::{Prefer, StoreKind, WORKER_HOUR},
     layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
     plan::{CostBasis, GapPolicy, MemoryModel, Plan, PlanSummary},
+    request::ExchangeCodecChoice,
 };
 
 use crate::{CopySpec, EncodedBound, PlanInput, Publish, TempSpace, plan};
@@ -82,6 +84,7 @@ fn input(copies: Vec<CopySpec>, memory: MemoryModel, slots: u64, threads: u64) -
             url: "memory://t/tmp/job-1/0".into(),
             limit: None,
             keep: false,
+            codec: ExchangeCodecChoice::Auto,
         },
         clear: None,
         publish: Publish::default(),

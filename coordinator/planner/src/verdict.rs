@@ -34,7 +34,8 @@ pub(crate) fn merit(shape: &Shape, array: &Array) -> String {
         Shape::Exchange(exchange) => {
             let groups = exchange.groups.count(array).unwrap_or(1);
             let parts = if groups == 1 { String::new() } else { format!(", in {groups} independent groups") };
-            format!("it reads every source chunk once, whatever the memory{parts}")
+            let codec = exchange.codec.map(|codec| format!(", with blocks compressed by {}", codec.as_str()));
+            format!("it reads every source chunk once, whatever the memory{parts}{}", codec.unwrap_or_default())
         }
     }
 }

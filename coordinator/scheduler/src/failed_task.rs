@@ -11,7 +11,7 @@ use rechunk_common::{
 use crate::{
     event::Timestamp,
     lease::{LeaseKind, LeaseState},
-    repair::{MOST_REPAIRS, RepairState},
+    repair::{LostTask, MOST_REPAIRS, RepairState},
     stage::StagePlace,
     state::{Scheduler, Turn},
     waiting::Waiting,
@@ -47,8 +47,9 @@ impl Scheduler {
                 let not_on = Some(lease.worker.clone());
                 self.try_again(turn, job_id, &lease, task, &failed.failure, not_on);
             }
-            FailureClass::InputLost { task: lost } => {
-                self.input_lost(turn, job_id, &lease, task, lost.0, &failed.failure);
+            FailureClass::InputLost { stages_back, task: lost } => {
+                let writer = lease.place.back(stages_back).filter(|_| stages_back > 0);
+                self.input_lost(turn, job_id, &lease, task, (writer, lost.0), &failed.failure);
             }
             FailureClass::GiveUpTask | FailureClass::InvalidRequest | FailureClass::Bug => {
                 self.put_back(turn, job_id, &lease, task, self.now, None);
@@ -103,21 +104,20 @@ impl Scheduler {
         }
     }
 
-    /// The output of `lost`, a task of the stage before, is gone: it is written again while `task` waits.
+    /// The output of a task of the stage at `writer` is gone: it is written again while `task` waits.
     fn input_lost(
         &mut self,
         turn: &mut Turn,
         job_id: &JobId,
         lease: &LeaseState,
         task: u64,
-        lost: u64,
+        (writer, lost): (Option<StagePlace>, u64),
         failure: &TaskFailure,
     ) {
         let now = self.now;
         let Some(job) = self.jobs.get_mut(job_id) else { return };
-        let before = lease.place.before();
-        let owner = before.and_then(|before| job.stage_mut(before)).filter(|stage| lost < stage.task_count);
-        let Some((before, owner)) = before.zip(owner) else {
+        let owner = writer.and_then(|writer| job.stage_mut(writer)).filter(|stage| lost < stage.task_count);
+        let Some((writer, owner)) = writer.zip(owner) else {
             let message = format!("{} (no stage before has a task {lost} that writes it)", failure.message);
             self.put_back(turn, job_id, lease, task, now, None);
             self.fail_job(turn, job_id, refusal(&TaskFailure::new(FailureClass::Bug, message)));
@@ -126,7 +126,7 @@ impl Scheduler {
         let repair = owner.repairs.entry(lost).or_default();
         let RepairState::Finished(finished_at) = repair.state else {
             // It is being repaired already.
-            self.block(job_id, lease, task, lost);
+            self.block(job_id, lease, task, LostTask { stage: writer.stage, task: lost });
             return;
         };
         // An attempt that began before the latest repair was finished may have read what was there before it.
@@ -144,12 +144,12 @@ impl Scheduler {
         repair.rounds = repair.rounds.saturating_add(1);
         repair.state = RepairState::Waiting { due: now, not_on: None };
         turn.wake = true;
-        self.block(job_id, lease, task, lost);
-        self.refresh(turn, job_id, before);
+        self.block(job_id, lease, task, LostTask { stage: writer.stage, task: lost });
+        self.refresh(turn, job_id, writer);
     }
 
-    /// The task waits until the lost one before it is written again, unless the lease's partner still holds it.
-    fn block(&mut self, job_id: &JobId, lease: &LeaseState, task: u64, lost: u64) {
+    /// The task waits until the lost output is written again, unless the lease's partner still holds it.
+    fn block(&mut self, job_id: &JobId, lease: &LeaseState, task: u64, lost: LostTask) {
         let is_held = self.partner_holds(lease, task);
         let Some(stage) = self.jobs.get_mut(job_id).and_then(|job| job.stage_mut(lease.place)) else { return };
         if lease.kind == LeaseKind::Repair {
@@ -168,22 +168,14 @@ impl Scheduler {
         if let Some(repair) = job.stage_mut(place).and_then(|stage| stage.repairs.get_mut(&task)) {
             repair.state = RepairState::Finished(now);
         }
-        if let Some(readers) = job.stage_mut(place.next()) {
-            let waiting: Vec<u64> =
-                readers.blocked.iter().filter(|(_, lost)| **lost == task).map(|(reader, _)| *reader).collect();
-            for reader in waiting {
-                readers.blocked.remove(&reader);
-                readers.waiting.push(now, TaskRange::single(reader), Waiting { not_on: None, was_tried: true });
-                turn.wake = true;
-            }
-            let repairs = readers.repairs.values_mut().filter(|repair| repair.state == RepairState::Blocked(task));
-            for repair in repairs {
-                repair.state = RepairState::Waiting { due: now, not_on: None };
-                turn.wake = true;
-            }
-        }
         self.refresh(turn, job_id, place);
-        self.refresh(turn, job_id, place.next());
+        let lost = LostTask { stage: place.stage, task };
+        let mut later = place.next();
+        while let Some(readers) = self.jobs.get_mut(job_id).and_then(|job| job.stage_mut(later)) {
+            turn.wake |= readers.unblock(lost, now);
+            self.refresh(turn, job_id, later);
+            later = later.next();
+        }
     }
 
     fn partner_holds(&self, lease: &LeaseState, task: u64) -> bool {

@@ -14,7 +14,7 @@ use crate::{
     durable::Held,
     job::{Ending, Ghosts, Job, Lifecycle},
     lease::{LeaseKind, LeaseState},
-    repair::{MOST_REPAIRS, Repair},
+    repair::{LostTask, MOST_REPAIRS, Repair},
     stage::{StagePlace, StageProgress, StageState},
     state::Scheduler,
 };
@@ -168,12 +168,12 @@ fn check_stage(
         hold(timers, "whatever waits has a timer", here)?;
         let is_ready = job.ready.get(&stage.class).is_some_and(|places| places.contains(&place));
         hold(is_ready == stage.indexed.is_ready, "a ready stage is found", here)?;
-        let next = job.stage(place.next());
-        let readers = next.into_iter().flat_map(|next| next.blocked.values().copied());
-        let mut lost =
-            readers.chain(next.into_iter().flat_map(|next| next.repairs.values().filter_map(Repair::blocked_on)));
-        let in_repair = |task: u64| stage.repairs.get(&task).is_some_and(|repair| !repair.is_finished());
-        hold(lost.all(in_repair), "who waits for a repair gets one", here)?;
+        let mut lost = stage.blocked.values().copied().chain(stage.repairs.values().filter_map(Repair::blocked_on));
+        let in_repair = |lost: LostTask| {
+            let writer = job.stage(StagePlace { stage: lost.stage, ..place }).filter(|_| lost.stage < place.stage);
+            writer.and_then(|writer| writer.repairs.get(&lost.task)).is_some_and(|repair| !repair.is_finished())
+        };
+        hold(lost.all(in_repair), "who waits for a repair of an earlier stage gets one", here)?;
     }
     hold(stage.repairs.values().all(|repair| repair.rounds <= MOST_REPAIRS), "repairs stay within their limit", here)?;
     let address = place.address(job_id, job.run);

@@ -7,6 +7,14 @@ use crate::event::Timestamp;
 /// Repairs of one task's output at the most.
 pub(crate) const MOST_REPAIRS: u32 = 2;
 
+/// A task of an earlier stage of the same pipeline whose output is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LostTask {
+    /// The position of its stage in the pipeline.
+    pub(crate) stage: u32,
+    pub(crate) task: u64,
+}
+
 /// The repairs of one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Repair {
@@ -27,8 +35,8 @@ pub(crate) enum RepairState {
     },
     /// A worker writes the output again.
     Leased(LeaseId),
-    /// Its own input was lost too: that task of the stage before is repaired first.
-    Blocked(u64),
+    /// Its own input was lost too: that task is repaired first.
+    Blocked(LostTask),
     /// The output was written again; readers whose lease is older may have seen the lost one.
     Finished(Timestamp),
 }
@@ -49,8 +57,8 @@ impl Repair {
         }
     }
 
-    /// The task of the stage before that is repaired first.
-    pub(crate) fn blocked_on(&self) -> Option<u64> {
+    /// The task of an earlier stage that is repaired first.
+    pub(crate) fn blocked_on(&self) -> Option<LostTask> {
         match &self.state {
             RepairState::Blocked(lost) => Some(*lost),
             RepairState::Waiting { .. } | RepairState::Leased(_) | RepairState::Finished(_) => None,

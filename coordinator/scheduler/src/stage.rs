@@ -9,7 +9,12 @@ use rechunk_common::{
     task_set::{TaskRange, TaskSet},
 };
 
-use crate::{event::Timestamp, lease_size::Pace, repair::Repair, waiting::WaitingTasks};
+use crate::{
+    event::Timestamp,
+    lease_size::Pace,
+    repair::{LostTask, Repair, RepairState},
+    waiting::{Waiting, WaitingTasks},
+};
 
 /// Where a stage stands in its job, in run order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -36,7 +41,12 @@ impl StagePlace {
 
     /// The stage before it in its pipeline.
     pub(crate) fn before(self) -> Option<Self> {
-        Some(Self { stage: self.stage.checked_sub(1)?, ..self })
+        self.back(1)
+    }
+
+    /// The stage so many before it in its pipeline.
+    pub(crate) fn back(self, stages: u32) -> Option<Self> {
+        Some(Self { stage: self.stage.checked_sub(stages)?, ..self })
     }
 
     /// The stage after it in its pipeline.
@@ -96,8 +106,8 @@ pub(crate) struct StageProgress {
     pub(crate) done: TaskSet,
     /// To be leased again.
     pub(crate) waiting: WaitingTasks,
-    /// Tasks that wait for a repair: the task here, the lost task of the stage before.
-    pub(crate) blocked: BTreeMap<u64, u64>,
+    /// Tasks that wait for a repair: the task here, the lost task of an earlier stage.
+    pub(crate) blocked: BTreeMap<u64, LostTask>,
     /// Tasks of this stage whose output was lost, though they are done.
     pub(crate) repairs: BTreeMap<u64, Repair>,
     /// Failed attempts of tasks that are not done.
@@ -171,6 +181,22 @@ impl StageProgress {
         for task in blocked {
             self.blocked.remove(&task);
         }
+    }
+
+    /// What waited for the output of `lost` may be leased again; says whether anything did.
+    pub(crate) fn unblock(&mut self, lost: LostTask, now: Timestamp) -> bool {
+        let readers: Vec<u64> =
+            self.blocked.iter().filter(|(_, waits_for)| **waits_for == lost).map(|(reader, _)| *reader).collect();
+        let mut has_any = !readers.is_empty();
+        for reader in readers {
+            self.blocked.remove(&reader);
+            self.waiting.push(now, TaskRange::single(reader), Waiting { not_on: None, was_tried: true });
+        }
+        for repair in self.repairs.values_mut().filter(|repair| repair.blocked_on() == Some(lost)) {
+            repair.state = RepairState::Waiting { due: now, not_on: None };
+            has_any = true;
+        }
+        has_any
     }
 
     /// Whether every task of `tasks` is untouched or waiting.

@@ -114,6 +114,7 @@ impl Survey {
                 url: self.temp.generation.to_string(),
                 limit: self.request.temp_limit,
                 keep: self.request.keep_temp,
+                codec: self.request.exchange_codec,
             },
             clear: self.clears.then(|| ClearTarget { prefixes: vec![url.clone()] }),
             publish: target.publish,

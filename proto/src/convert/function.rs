@@ -43,6 +43,7 @@ impl From<StageFunction> for v1::StageFunction {
             StageFunction::CopyEncoded(copy) => Function::CopyEncoded(copy.into()),
             StageFunction::CopyReadToWrite(copy) => Function::CopyReadToWrite(copy.into()),
             StageFunction::CopyReadToExchange(copy) => Function::CopyReadToExchange(copy.into()),
+            StageFunction::IndexExchange(index) => Function::IndexExchange(index.into()),
             StageFunction::CopyExchangeToWrite(copy) => Function::CopyExchangeToWrite(copy.into()),
             StageFunction::CopyThroughScratch(copy) => Function::CopyThroughScratch(copy.into()),
             StageFunction::DeleteExchange(delete) => Function::DeleteExchange(delete.into()),
@@ -66,6 +67,7 @@ impl TryFrom<v1::StageFunction> for StageFunction {
             Function::CopyReadToExchange(copy) => {
                 Self::CopyReadToExchange(required(Some(copy), "copy_read_to_exchange")?)
             }
+            Function::IndexExchange(index) => Self::IndexExchange(required(Some(index), "index_exchange")?),
             Function::CopyExchangeToWrite(copy) => {
                 Self::CopyExchangeToWrite(required(Some(copy), "copy_exchange_to_write")?)
             }

@@ -10,7 +10,7 @@ use rechunk_common::{
 
 use super::{
     counts::or_zero,
-    field::{cut, each, length_within, name, required, within},
+    field::{cut, each, length_within, name, positive, required, within},
     time::{duration, of_duration},
 };
 use crate::{
@@ -173,11 +173,12 @@ impl TryFrom<v1::DoneTasks> for DoneTasks {
 impl From<FailedTask> for v1::FailedTask {
     fn from(failed: FailedTask) -> Self {
         let FailedTask { task: TaskIndex(task), failure: TaskFailure { class, message }, counts } = failed;
-        let (failure_class, lost_task) = of_class(class);
+        let (failure_class, lost) = of_class(class);
         Self {
             task,
             failure_class: failure_class.into(),
-            lost_task,
+            lost_task: lost.map(|(_, task)| task),
+            lost_stages_back: lost.map(|(stages_back, _)| stages_back),
             message: cut(message, MAX_ERROR_MESSAGE_BYTES),
             counts: Some(counts.into()),
         }
@@ -189,7 +190,7 @@ impl TryFrom<v1::FailedTask> for FailedTask {
 
     fn try_from(failed: v1::FailedTask) -> Result<Self, Fault> {
         within(failed.task, MAX_TASKS_PER_STAGE, "MAX_TASKS_PER_STAGE", "task")?;
-        let class = class(failed.failure_class, failed.lost_task)?;
+        let class = class(failed.failure_class, failed.lost_stages_back, failed.lost_task)?;
         Ok(Self {
             task: TaskIndex(failed.task),
             failure: TaskFailure { class, message: cut(failed.message, MAX_ERROR_MESSAGE_BYTES) },
@@ -198,24 +199,32 @@ impl TryFrom<v1::FailedTask> for FailedTask {
     }
 }
 
-fn of_class(class: FailureClass) -> (v1::FailureClass, Option<u64>) {
+/// The class, and of a lost input how many stages back it is written, and by which task.
+fn of_class(class: FailureClass) -> (v1::FailureClass, Option<(u32, u64)>) {
     match class {
         FailureClass::TryAgain => (v1::FailureClass::TryAgain, None),
         FailureClass::TryElsewhere => (v1::FailureClass::TryElsewhere, None),
-        FailureClass::InputLost { task: TaskIndex(task) } => (v1::FailureClass::InputLost, Some(task)),
+        FailureClass::InputLost { stages_back, task: TaskIndex(task) } => {
+            (v1::FailureClass::InputLost, Some((stages_back, task)))
+        }
         FailureClass::GiveUpTask => (v1::FailureClass::GiveUpTask, None),
         FailureClass::InvalidRequest => (v1::FailureClass::InvalidRequest, None),
         FailureClass::Bug => (v1::FailureClass::Bug, None),
     }
 }
 
-fn class(value: i32, lost_task: Option<u64>) -> Result<FailureClass, Fault> {
+fn class(value: i32, stages_back: Option<u32>, lost_task: Option<u64>) -> Result<FailureClass, Fault> {
     let refuse = |problem| Fault::at("failure_class", problem);
     let class = v1::FailureClass::try_from(value).map_err(|_unknown| refuse(Problem::UnknownValue { value }))?;
+    if stages_back.is_some() && lost_task.is_none() {
+        return Err(Fault::at("lost_stages_back", Problem::Disagrees { other: "lost_task" }));
+    }
     match (class, lost_task) {
         (v1::FailureClass::InputLost, Some(task)) => {
             within(task, MAX_TASKS_PER_STAGE, "MAX_TASKS_PER_STAGE", "lost_task")?;
-            Ok(FailureClass::InputLost { task: TaskIndex(task) })
+            let stages_back = stages_back.unwrap_or(1);
+            positive(u64::from(stages_back), "lost_stages_back")?;
+            Ok(FailureClass::InputLost { stages_back, task: TaskIndex(task) })
         }
         (v1::FailureClass::InputLost, None) => Err(Fault::at("lost_task", Problem::Missing)),
         (_, Some(_)) => Err(Fault::at("lost_task", Problem::Disagrees { other: "failure_class" })),

@@ -6,7 +6,7 @@ use rechunk_common::{
     cost_profile::Prefer,
     ids::{JobId, RequestId},
     limits::{MAX_ARRAYS, MAX_DOCUMENT_BYTES},
-    request::{RechunkRequest, ZarrFormat},
+    request::{ExchangeCodecChoice, RechunkRequest, ZarrFormat},
 };
 
 use super::field::{each_by, length_within, name, text, url, within};
@@ -66,6 +66,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             temp,
             keep_temp,
             temp_limit,
+            exchange_codec,
             write_empty_chunks,
             strict,
             prefer,
@@ -93,6 +94,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             write_empty_chunks,
             strict,
             prefer: v1::Prefer::from(prefer).into(),
+            exchange_codec: of_exchange_codec(exchange_codec).into(),
         }
     }
 }
@@ -114,6 +116,7 @@ impl TryFrom<v1::RechunkSpec> for RechunkRequest {
             temp: spec.temp.map(|temp| url(temp, "temp")).transpose()?,
             keep_temp: spec.keep_temp,
             temp_limit: spec.temp_limit_bytes.map(ByteCount),
+            exchange_codec: exchange_codec(spec.exchange_codec)?,
             write_empty_chunks: spec.write_empty_chunks,
             strict: spec.strict,
             prefer: prefer(spec.prefer)?,
@@ -138,6 +141,26 @@ fn prefer(value: i32) -> Result<Prefer, Fault> {
         Ok(v1::Prefer::Unspecified | v1::Prefer::Time) => Ok(Prefer::Time),
         Ok(v1::Prefer::Money) => Ok(Prefer::Money),
         Err(_) => Err(Fault::at("prefer", Problem::UnknownValue { value })),
+    }
+}
+
+fn of_exchange_codec(choice: ExchangeCodecChoice) -> v1::ExchangeCodecChoice {
+    match choice {
+        ExchangeCodecChoice::Auto => v1::ExchangeCodecChoice::Unspecified,
+        ExchangeCodecChoice::None => v1::ExchangeCodecChoice::None,
+        ExchangeCodecChoice::Lz4 => v1::ExchangeCodecChoice::Lz4,
+        ExchangeCodecChoice::Zstd => v1::ExchangeCodecChoice::Zstd,
+    }
+}
+
+/// Unspecified means that it is up to the planner.
+fn exchange_codec(value: i32) -> Result<ExchangeCodecChoice, Fault> {
+    match v1::ExchangeCodecChoice::try_from(value) {
+        Ok(v1::ExchangeCodecChoice::Unspecified) => Ok(ExchangeCodecChoice::Auto),
+        Ok(v1::ExchangeCodecChoice::None) => Ok(ExchangeCodecChoice::None),
+        Ok(v1::ExchangeCodecChoice::Lz4) => Ok(ExchangeCodecChoice::Lz4),
+        Ok(v1::ExchangeCodecChoice::Zstd) => Ok(ExchangeCodecChoice::Zstd),
+        Err(_) => Err(Fault::at("exchange_codec", Problem::UnknownValue { value })),
     }
 }
 

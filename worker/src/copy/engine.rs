@@ -152,7 +152,7 @@ impl Copy {
     async fn fetch(&self, piece: Starting) -> Result<Brought, TaskFailure> {
         let Starting { place, mut room, bytes } = piece;
         let fetched = self.source.fetch(&self.cx, &place).await?;
-        room.settle(self.source.settled_room(&fetched));
+        room.settle(self.source.settled_room(&place, &fetched));
         Ok(Brought { place, fetched, room, bytes })
     }
 

@@ -1,4 +1,4 @@
-//! What an exchange object is made of. Blocks stand in C order of the writing tasks that overlap the reading task's
+//! What a raw exchange object is made of; a packed one is in `packed.rs`. Blocks stand in C order of the writing tasks that overlap the reading task's
 //! box; offsets are arithmetic (`rechunk_common::plan::Exchange`). A block is its elements in C order, then four
 //! bytes: the crc32c, little-endian, of the elements followed by one *presence byte*, which itself is not stored:
 //! 1 where any element is stored in the source, 0 where all of them are missing. A reader tries both, so that it
@@ -17,7 +17,8 @@ pub(crate) enum Presence {
 }
 
 impl Presence {
-    fn byte(self) -> u8 {
+    /// 1 or 0.
+    pub(crate) fn byte(self) -> u8 {
         match self {
             Self::Stored => 1,
             Self::Missing => 0,

@@ -2,11 +2,13 @@
 
 mod chunks;
 mod exchange_object;
+mod packed_object;
 mod shards;
 
 use bytes::Bytes;
 pub(crate) use chunks::ChunkSink;
 pub(crate) use exchange_object::ExchangeSink;
+pub(crate) use packed_object::PackedSink;
 use rechunk_common::{TaskFailure, layout::ArrayLayout, plan::GapPolicy};
 use rechunk_storage::{Prefix, PutPayload, Scheme};
 pub(crate) use shards::ShardSink;
@@ -27,6 +29,8 @@ pub(crate) enum Sink {
     Shards(ShardSink),
     /// A target is a block.
     Exchange(ExchangeSink),
+    /// A target is a block that is compressed.
+    Packed(PackedSink),
 }
 
 /// The room that a target needs from its first element on, in bytes.
@@ -45,6 +49,7 @@ impl Sink {
             Self::Chunks(chunks) => chunks.cells(),
             Self::Shards(shards) => shards.cells(),
             Self::Exchange(exchange) => exchange.cells(),
+            Self::Packed(packed) => packed.cells(),
         }
     }
 
@@ -54,6 +59,7 @@ impl Sink {
             Self::Chunks(chunks) => Ok(chunks.target_room()),
             Self::Shards(shards) => Ok(shards.target_room()),
             Self::Exchange(exchange) => exchange.target_room(index),
+            Self::Packed(packed) => packed.target_room(index),
         }
     }
 
@@ -63,6 +69,7 @@ impl Sink {
             Self::Chunks(chunks) => chunks.write_room(),
             Self::Shards(shards) => shards.write_room(),
             Self::Exchange(_) => 0,
+            Self::Packed(packed) => packed.write_room(),
         }
     }
 
@@ -72,6 +79,7 @@ impl Sink {
             Self::Chunks(_) => 0,
             Self::Shards(shards) => shards.standing_room(),
             Self::Exchange(exchange) => exchange.standing_room(),
+            Self::Packed(packed) => packed.standing_room(),
         }
     }
 
@@ -86,12 +94,13 @@ impl Sink {
             Self::Chunks(chunks) => chunks.finish(cx, target, room).await,
             Self::Shards(shards) => shards.finish(cx, target, room).await,
             Self::Exchange(exchange) => exchange.finish(cx, target).await,
+            Self::Packed(packed) => packed.finish(cx, target, room).await,
         }
     }
 }
 
 /// Writes an object, and counts it with the `decoded` bytes that it was made from.
-async fn put(
+pub(super) async fn put(
     cx: &TaskContext,
     prefix: &Prefix,
     key: &str,

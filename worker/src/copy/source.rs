@@ -2,11 +2,13 @@
 
 mod array;
 mod blocks;
+mod packed_blocks;
 mod shard_index;
 
 pub(crate) use array::ArraySource;
 pub(crate) use blocks::BlockSource;
 use bytes::Bytes;
+pub(crate) use packed_blocks::{PackedSource, lost_or_failed};
 use rechunk_common::TaskFailure;
 use rechunk_storage::{Prefix, Scheme};
 
@@ -20,6 +22,8 @@ pub(crate) enum PieceSource {
     Array(ArraySource),
     /// Blocks of an exchange.
     Blocks(BlockSource),
+    /// Blocks of a packed exchange.
+    Packed(PackedSource),
 }
 
 /// A piece as it came from the store.
@@ -58,6 +62,7 @@ impl PieceSource {
         match self {
             Self::Array(array) => array.cells(),
             Self::Blocks(blocks) => blocks.cells(),
+            Self::Packed(blocks) => blocks.cells(),
         }
     }
 
@@ -79,15 +84,17 @@ impl PieceSource {
         match self {
             Self::Array(array) => array.room(),
             Self::Blocks(blocks) => blocks.room(place),
+            Self::Packed(blocks) => blocks.room(place),
         }
     }
 
     /// What the piece needs now that its encoded length is known.
-    pub(crate) fn settled_room(&self, fetched: &Fetched) -> u64 {
+    pub(crate) fn settled_room(&self, place: &[u64], fetched: &Fetched) -> u64 {
         match (self, fetched) {
             (_, Fetched::Missing) => 0,
             (Self::Array(array), Fetched::Encoded { bytes, .. }) => array.settled_room(bytes.len() as u64),
             (Self::Blocks(_), Fetched::Encoded { bytes, .. }) => bytes.len() as u64,
+            (Self::Packed(blocks), Fetched::Encoded { bytes, .. }) => blocks.settled_room(place, bytes),
         }
     }
 
@@ -95,7 +102,7 @@ impl PieceSource {
     pub(crate) fn standing_room(&self) -> Result<u64, TaskFailure> {
         match self {
             Self::Array(array) => array.standing_room(),
-            Self::Blocks(_) => Ok(0),
+            Self::Blocks(_) | Self::Packed(_) => Ok(0),
         }
     }
 
@@ -104,6 +111,7 @@ impl PieceSource {
         match self {
             Self::Array(array) => array.fetch(cx, place).await,
             Self::Blocks(blocks) => blocks.fetch(cx, place).await,
+            Self::Packed(blocks) => blocks.fetch(cx, place).await,
         }
     }
 
@@ -113,6 +121,7 @@ impl PieceSource {
             (_, Fetched::Missing) => Ok(Piece::Missing),
             (Self::Array(array), Fetched::Encoded { bytes, url }) => array.decode(cx, place, bytes, &url),
             (Self::Blocks(blocks), Fetched::Encoded { bytes, url }) => blocks.decode(cx, place, &bytes, &url),
+            (Self::Packed(blocks), Fetched::Encoded { bytes, url }) => blocks.decode(cx, place, &bytes, &url),
         }
     }
 }

@@ -4,16 +4,17 @@
 mod case;
 mod faults;
 mod oracle;
+mod packed;
 mod scratch;
 
 use case::{Case, Shape};
 use proptest::prelude::*;
-use rechunk_common::{ByteCount, Counts, TaskFailure, ids::TaskIndex};
+use rechunk_common::{ByteCount, Counts, TaskFailure, ids::TaskIndex, plan::IndexExchange};
 use rechunk_planner::{EncodedBound, memory};
 use rechunk_storage::RequestKind;
 use rechunk_zarr::{ChunkCodec, ShardCodec};
 
-use super::{exchange_to_write, read_to_exchange, read_to_write};
+use super::{exchange_to_write, index_exchange, read_to_exchange, read_to_write};
 use crate::{compute::ComputePool, context::TaskContext, workbench::Bench};
 
 /// The bounds that a plan would be made with.
@@ -67,6 +68,16 @@ pub(super) async fn run(bench: &Bench, case: &Case) -> Result<Counts, TaskFailur
                 counts += task(bench, memory, |cx| async move { read_to_exchange(&cx, first, TaskIndex(index)).await })
                     .await?;
             }
+            if let Some(packing) = first.exchange.packing() {
+                let index = IndexExchange { exchange: first.exchange.clone() };
+                let memory = declared(memory::of_index_exchange(&index));
+                for number in 0..packing.indexers.len() {
+                    let index = &index;
+                    counts +=
+                        task(bench, memory, |cx| async move { index_exchange(&cx, index, TaskIndex(number)).await })
+                            .await?;
+                }
+            }
             let memory = declared(memory::of_exchange_to_write(&second, bound(&case.target)));
             for index in 0..second.exchange.writers.len() {
                 let second = &second;
@@ -89,7 +100,9 @@ async fn copies_as_the_oracle(case: Case, compute: ComputePool) -> Result<(), Te
     prop_assert_eq!(counts.put_requests, observer.count(RequestKind::Put));
     prop_assert_eq!(counts.wire_bytes_written, observer.bytes_sent());
     prop_assert_eq!(counts.wire_bytes_read, observer.bytes_received());
-    prop_assert_eq!(observer.count(RequestKind::Head) + observer.count(RequestKind::List), 0);
+    prop_assert_eq!(observer.count(RequestKind::Head), 0);
+    prop_assert_eq!(observer.count(RequestKind::List), counts.metadata_requests);
+    prop_assert_eq!(counts.repeated_requests, 0);
     oracle::check_target(&bench, &case, counts).await
 }
 

@@ -37,7 +37,8 @@ async fn metadata_goes_first_at_any_depth_and_chunks_after_it() {
 async fn each_task_deletes_its_exchange_objects_and_no_others() {
     let bench = Bench::new(ComputePool::inline());
     let grid = || BoxGrid::new(Region::whole(&[5]), vec![1]);
-    let exchange = Exchange { url: fresh_url(), width: 1, readers: grid(), writers: grid() };
+    let encoding = rechunk_common::plan::ExchangeEncoding::Raw;
+    let exchange = Exchange { url: fresh_url(), width: 1, readers: grid(), writers: grid(), encoding };
     for task in 0..5 {
         bench.put(&exchange.url, &Exchange::key(TaskIndex(task)), "x").await;
     }

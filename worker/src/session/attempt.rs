@@ -182,7 +182,8 @@ impl Attempts {
             Err(failure) => return Outcome::Failed(failure, Counts::default()),
         };
         let cx = TaskContext::new(self.stores.clone(), guard, memory, self.compute.clone(), next.ended)
-            .with_scratch(scratch);
+            .with_scratch(scratch)
+            .with_lease(next.lease);
         let run = self.functions.run(&cx, &next.function, next.task);
         match AssertUnwindSafe(Box::pin(run)).catch_unwind().await {
             Ok(Ok(counts)) => {

@@ -38,6 +38,7 @@ pub(super) fn first_task(stage: &Stage, names: &[String]) -> Option<Sample> {
         StageFunction::CopyExchangeToWrite(copy) => from_exchange(copy),
         StageFunction::CopyThroughScratch(copy) => through_scratch(copy, stage.task_scratch),
         StageFunction::ClearPrefix(_)
+        | StageFunction::IndexExchange(_)
         | StageFunction::DeleteExchange(_)
         | StageFunction::CheckSource(_)
         | StageFunction::PublishMetadata(_)
@@ -53,6 +54,7 @@ pub(super) fn target_of(stage: &Stage) -> Option<&ArrayLayout> {
         StageFunction::CopyExchangeToWrite(copy) => Some(&copy.target),
         StageFunction::CopyThroughScratch(copy) => Some(&copy.target),
         StageFunction::CopyReadToExchange(_)
+        | StageFunction::IndexExchange(_)
         | StageFunction::ClearPrefix(_)
         | StageFunction::DeleteExchange(_)
         | StageFunction::CheckSource(_)
@@ -104,7 +106,9 @@ fn to_exchange(copy: &CopyReadToExchange) -> Option<Sample> {
     let own = exchange.readers.region(0)?;
     let (read, _) = overlapped(&copy.source.read_grid(), &own);
     let (blocks_in_it, _) = overlapped(&exchange.writers, &own);
-    let size = exchange.object_bytes(TaskIndex(0)).map(|bytes| format!(" of {}", ByteCount(bytes))).unwrap_or_default();
+    let most = if exchange.packing().is_some() { "at most " } else { "" };
+    let size = exchange.object_bytes(TaskIndex(0)).map(|bytes| format!(" of {most}{}", ByteCount(bytes)));
+    let size = size.unwrap_or_default();
     let sentence = format!(
         "It reads {} ({} elements), cuts them into {}, one for each task of the next stage that needs some of them, \
          and writes these as one temporary object{size}.",

@@ -1,6 +1,6 @@
 use rechunk_common::{
     geometry::{BoxGrid, Region},
-    plan::Exchange,
+    plan::{Exchange, ExchangeEncoding},
 };
 
 use super::{
@@ -107,6 +107,7 @@ fn a_block_of_an_exchange_is_counted_as_the_worker_fetches_it() {
         width: 4,
         readers: BoxGrid::new(bounds.clone(), vec![50, 180, 360]),
         writers: BoxGrid::new(bounds, vec![365, 18, 36]),
+        encoding: ExchangeEncoding::Raw,
     };
     let own = exchange.writers.region(0).expect("a task");
     assert_eq!(sample::overlapped(&exchange.readers, &own).0, 8);

@@ -9,8 +9,8 @@ use rechunk_common::{
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
     plan::{
-        CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, MultiStagePipeline, StageEffect,
-        StageFunction, Verdict,
+        CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, ExchangeCodec, IndexExchange,
+        MultiStagePipeline, StageEffect, StageFunction, TABLE_ENTRY_BYTES, Verdict,
     },
 };
 
@@ -94,8 +94,10 @@ fn all_shapes(input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
         }
         shapes.extend(direct::search(&array, &fleet, room).into_iter().map(Shape::Direct));
         shapes.extend(group_local::search(&array, &fleet, room).into_iter().map(Shape::GroupLocal));
-        let exchanges = exchange::search(&array, &groups, &fleet, room);
-        shapes.extend(exchanges.into_iter().map(Shape::Exchange));
+        for codec in [None, Some(ExchangeCodec::Lz4)] {
+            let exchanges = exchange::search(&array, &groups, &fleet, codec, room);
+            shapes.extend(exchanges.into_iter().map(Shape::Exchange));
+        }
     }
     shapes.iter().map(|shape| work.pipelines(shape).expect("what was found can be put together")).collect()
 }
@@ -244,6 +246,11 @@ fn check_read(stage: &rechunk_common::plan::Stage, function: &CopyReadToExchange
         let reads = source_reads(&function.source, &region);
         let object = function.exchange.object_bytes(TaskIndex(task)).expect("small");
         assert!(object <= memory.open);
+        if function.exchange.packing().is_some() {
+            let blocks = visited(&function.exchange.writers, &region, &identity(region.rank()));
+            let block = |writer: &Region| writer.intersection(&region).expect("a block").element_count() * small.width;
+            assert!(blocks.iter().map(block).max() <= Some(memory.write), "a block is packed beside its elements");
+        }
         assert!(memory.indexes >= reads.indexes * source_bound.shard_index.0);
         assert_eq!(reads.bytes, region.element_count() * small.width, "boxes of whole read units");
         bytes += object;
@@ -254,6 +261,40 @@ fn check_read(stage: &rechunk_common::plan::Stage, function: &CopyReadToExchange
     }
     assert_eq!(counts, stage.predicted);
     bytes
+}
+
+fn identity(rank: usize) -> Vec<usize> {
+    (0..rank).collect()
+}
+
+/// The index of a packed exchange, entry by entry; gives its bytes.
+fn check_index(stage: &rechunk_common::plan::Stage, function: &IndexExchange, small: &Small) -> u64 {
+    let memory = memory::of_index_exchange(function).expect("small");
+    check_memory(memory, stage, small.budget);
+    let exchange = &function.exchange;
+    let indexers = &exchange.packing().expect("packed").indexers;
+    let mut counts = Counts::default();
+    let mut entries = 0;
+    for task in 0..stage.task_count {
+        let region = indexers.region(task).expect("task");
+        let readers = visited(&exchange.readers, &region, &identity(region.rank()));
+        let of_task = exchange.index_entries(TaskIndex(task)).expect("small");
+        assert!(of_task * 40 <= memory.open && readers.len() as u64 * 24 <= memory.indexes);
+        let mut needed = 0;
+        for reader in &readers {
+            let run = exchange.table_run(reader, &region).expect("they share an element");
+            let run = run.end - run.start;
+            assert!(run * TABLE_ENTRY_BYTES <= memory.piece);
+            needed += run;
+        }
+        assert_eq!(needed, of_task, "a slab needs nothing but what it reads");
+        entries += of_task;
+        counts.get_requests += readers.len() as u64;
+        counts.put_requests += 1;
+        counts.metadata_requests += 1;
+    }
+    assert_eq!(counts, stage.predicted);
+    entries * 40
 }
 
 fn check_write(
@@ -273,11 +314,18 @@ fn check_write(
         let pieces = visited(readers, &region, &function.order);
         for piece in &pieces {
             let block = function.exchange.block(piece, &position).expect("a block for every pair");
-            assert!(block.bytes + 4 <= memory.piece);
+            let packed = function.exchange.packing().is_some();
+            assert!(if packed { 2 * block.bytes < memory.piece } else { block.bytes + 4 <= memory.piece });
             counts.get_requests += 1;
             counts.bytes_decoded += block.bytes;
         }
         assert!(most_open(&function.target, target_bound, &region, &pieces) <= memory.open);
+        if function.exchange.packing().is_some() {
+            counts.get_requests += 1;
+            let row = function.exchange.row(&position).and_then(|row| row.bytes());
+            assert_eq!(row, Some(pieces.len() as u64 * 40));
+            assert!(row <= Some(memory.indexes));
+        }
         counts.bytes_encoded += region.element_count() * small.width;
         counts.put_requests += written.add(&function.target, &region);
     }
@@ -287,14 +335,18 @@ fn check_write(
 fn check(pipelines: &[MultiStagePipeline], small: &Small, target: &ArrayLayout) {
     let mut written = Written::default();
     for pipeline in pipelines {
-        let mut objects = 0;
+        let (mut objects, mut indexes, mut bytes) = (0, 0, 0);
         for stage in &pipeline.stages {
             match &stage.function {
                 StageFunction::CopyEncoded(function) => check_encoded(stage, function, small, &mut written),
                 StageFunction::CopyReadToWrite(function) => check_direct(stage, function, small, &mut written),
                 StageFunction::CopyReadToExchange(function) => {
                     objects = stage.task_count;
-                    assert_eq!(check_read(stage, function, small), pipeline.temp_bytes.0);
+                    bytes += check_read(stage, function, small);
+                }
+                StageFunction::IndexExchange(function) => {
+                    indexes = stage.task_count;
+                    bytes += check_index(stage, function, small);
                 }
                 StageFunction::CopyExchangeToWrite(function) => check_write(stage, function, small, &mut written),
                 StageFunction::CopyThroughScratch(function) => {
@@ -303,7 +355,9 @@ fn check(pipelines: &[MultiStagePipeline], small: &Small, target: &ArrayLayout) 
                 }
                 StageFunction::DeleteExchange(function) => {
                     assert_eq!(stage.effect, StageEffect::Destroys);
-                    assert_eq!(stage.predicted.delete_requests, objects);
+                    assert_eq!(stage.predicted.delete_requests, objects + indexes);
+                    let listings = if function.exchange.packing().is_some() { stage.task_count } else { 0 };
+                    assert_eq!(stage.predicted.metadata_requests, listings);
                     assert!(stage.task_count * function.objects_per_task >= objects, "none is left");
                     assert!((stage.task_count - 1) * function.objects_per_task < objects, "no task without an object");
                 }
@@ -313,6 +367,7 @@ fn check(pipelines: &[MultiStagePipeline], small: &Small, target: &ArrayLayout) 
                 | StageFunction::Custom(_) => panic!("{} does not copy", stage.name),
             }
         }
+        assert_eq!(bytes, pipeline.temp_bytes.0, "what stands at the most");
     }
     assert!(written.is_everything_once(target));
 }

@@ -1,12 +1,18 @@
 //! Stories of stages, pipelines and phases: what opens when.
 
-use rechunk_common::{ByteCount, FailureClass, ids::TaskIndex, job::JobState, plan::MultiStagePipeline};
+use rechunk_common::{
+    ByteCount, FailureClass, ids::TaskIndex, job::JobState, plan::MultiStagePipeline, session::Grant,
+};
 
 use super::{
     plans::{destroying, phase, phases, pipeline, publishing, stage, stages},
     world::{World, answer_to, tasks},
 };
 use crate::{Command, Event, RecordFact};
+
+fn lost(stages_back: u32, task: u64) -> FailureClass {
+    FailureClass::InputLost { stages_back, task: TaskIndex(task) }
+}
 
 #[test]
 fn a_job_starts_when_its_acceptance_is_durable() {
@@ -202,7 +208,7 @@ fn a_lost_input_is_written_again_before_its_reader_is() {
     world.add_worker("v", 1);
     world.take("w");
     world.finish("w");
-    world.fail("w", FailureClass::InputLost { task: TaskIndex(1) });
+    world.fail("w", lost(1, 1));
     let repair = world.sync("w").granted;
     assert_eq!((repair.len(), repair[0].stage_name.as_str(), repair[0].lease.tasks), (1, "read", tasks(1, 2)));
     assert_eq!(world.take("v"), vec![], "the reader waits");
@@ -221,14 +227,74 @@ fn a_repair_whose_own_input_is_lost_waits_for_that_one() {
     world.take("w");
     world.finish("w");
     world.finish("w");
-    world.fail("w", FailureClass::InputLost { task: TaskIndex(0) });
+    world.fail("w", lost(1, 0));
     assert_eq!(world.sync("w").granted[0].stage_name, "index");
-    world.fail("w", FailureClass::InputLost { task: TaskIndex(0) });
+    world.fail("w", lost(1, 0));
     assert_eq!(world.sync("w").granted[0].stage_name, "read");
     assert_eq!(world.finish("w").granted[0].stage_name, "index");
     assert_eq!(world.finish("w").granted[0].stage_name, "write");
     world.finish("w");
     assert_eq!(world.state("a"), JobState::Succeeded);
+}
+
+#[test]
+fn a_lost_input_of_two_stages_before_is_written_again_and_only_its_readers_wait() {
+    let mut world = World::new();
+    world.submit("a", stages(vec![stage("read", 2), stage("index", 1), stage("write", 2)]));
+    world.add_worker("w", 2);
+    world.take("w");
+    world.finish("w");
+    world.finish("w");
+    world.fail("w", lost(2, 1));
+    let repair = world.sync("w").granted;
+    assert_eq!((repair.len(), repair[0].stage_name.as_str(), repair[0].lease.tasks), (1, "read", tasks(1, 2)));
+    // The other reader is done meanwhile; the repair goes on, and then the one that waited.
+    let mut granted = world.finish("w").granted;
+    granted.extend(world.sync("w").granted);
+    assert_eq!((granted[0].stage_name.as_str(), granted[0].lease.tasks), ("write", tasks(0, 1)));
+    world.finish("w");
+    assert_eq!(world.state("a"), JobState::Succeeded);
+    assert_eq!(world.view("a").retries, 2, "the lost task and its reader");
+}
+
+#[test]
+fn readers_of_two_stages_wait_for_one_repair_of_what_both_need() {
+    let mut world = World::new();
+    world.submit("a", stages(vec![stage("read", 1), stage("index", 1), stage("write", 2)]));
+    world.add_worker("w", 2);
+    world.take("w");
+    world.finish("w");
+    world.finish("w");
+    // One writer has lost its index, whose own input is lost; the other one has lost that input itself.
+    world.fail("w", lost(1, 0));
+    world.fail("w", lost(2, 0));
+    let names = |grants: Vec<Grant>| grants.into_iter().map(|grant| grant.stage_name).collect::<Vec<_>>();
+    let mut repairs = names(world.sync("w").granted);
+    repairs.sort();
+    assert_eq!(repairs, ["index", "read"]);
+    let at = world.worker("w").held.iter().position(|lease| lease.stage.stage.0 == 1).expect("the index");
+    let index = world.worker("w").held.remove(at);
+    world.fail_task("w", &index, 0, lost(1, 0));
+    let mut next = names(world.finish("w").granted);
+    next.sort();
+    assert_eq!(next, ["index", "write"], "what waited for the one repair");
+    assert_eq!(names(world.finish("w").granted), ["write"], "what waited for the index");
+    world.finish("w");
+    assert_eq!(world.state("a"), JobState::Succeeded);
+}
+
+#[test]
+fn an_input_that_no_stage_before_writes_is_a_bug_of_the_function() {
+    for stages_back in [0, 2, u32::MAX] {
+        let mut world = World::new();
+        world.submit("a", stages(vec![stage("read", 1), stage("write", 1)]));
+        world.add_worker("w", 1);
+        world.take("w");
+        world.finish("w");
+        world.fail("w", lost(stages_back, 0));
+        assert_eq!(world.state("a"), JobState::Failed);
+        assert_eq!(world.view("a").failure.expect("a reason").reason, "BUG");
+    }
 }
 
 #[test]
@@ -240,12 +306,12 @@ fn an_input_that_is_lost_a_third_time_fails_the_job() {
     world.finish("w");
     for _ in 0..2 {
         world.wait(10);
-        world.fail("w", FailureClass::InputLost { task: TaskIndex(0) });
+        world.fail("w", lost(1, 0));
         assert_eq!(world.take("w").len(), 1, "the repair");
         world.wait(10);
         world.finish("w");
     }
-    world.fail("w", FailureClass::InputLost { task: TaskIndex(0) });
+    world.fail("w", lost(1, 0));
     world.sync("w");
     assert_eq!(world.state("a"), JobState::Failed);
     assert_eq!(world.view("a").failure.expect("a reason").reason, "INPUT_LOST");
@@ -262,7 +328,7 @@ fn readers_that_saw_the_lost_input_before_its_repair_do_not_ask_for_another() {
     assert_eq!(world.finish("w").granted.len(), 4);
     for _ in 0..4 {
         world.wait(10);
-        world.fail("w", FailureClass::InputLost { task: TaskIndex(0) });
+        world.fail("w", lost(1, 0));
         world.add_worker("v", 1);
         world.take("v");
         world.wait(10);

@@ -27,7 +27,7 @@ use crate::{
 fn plan(tasks: u64) -> Plan {
     let group = || {
         let write = of_function("write", stage("write", tasks));
-        pipeline(vec![stage("read", tasks), write, destroying("delete", 1)])
+        pipeline(vec![stage("read", tasks), stage("index", 1), write, destroying("delete", 1)])
     };
     phases(vec![phase(vec![group(), group()]), phase(vec![pipeline(vec![stage("none", 0), publishing("publish", 2)])])])
 }
@@ -284,7 +284,7 @@ impl History {
                 assert_eq!(row.measured.put_requests, row.predicted.put_requests, "{} {}", job.id, row.name);
             }
             let passed = barriers.iter().filter(|stage| stage.job == job.id).count();
-            assert_eq!(passed, 8, "all barriers of {}", job.id);
+            assert_eq!(passed, 10, "all barriers of {}", job.id);
         }
     }
 }

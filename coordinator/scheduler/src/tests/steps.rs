@@ -78,7 +78,7 @@ fn class() -> impl Strategy<Value = FailureClass> {
     prop_oneof![
         4 => Just(FailureClass::TryAgain),
         4 => Just(FailureClass::TryElsewhere),
-        6 => (0_u64..3).prop_map(|task| FailureClass::InputLost { task: TaskIndex(task) }),
+        6 => (prop_oneof![3 => Just(1_u32), 1 => Just(2)], 0_u64..3).prop_map(|(stages_back, task)| FailureClass::InputLost { stages_back, task: TaskIndex(task) }),
         1 => Just(FailureClass::GiveUpTask),
     ]
 }

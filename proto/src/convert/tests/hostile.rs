@@ -62,9 +62,18 @@ fn use_function(function: &StageFunction) {
                 black_box(copy.exchange.block(&reader, &first));
             }
         }
+        StageFunction::IndexExchange(index) => {
+            let packing = index.exchange.packing().expect("packed behind the door");
+            use_grid(&packing.indexers);
+            black_box(index.exchange.index_entries(TaskIndex(0)));
+            if let (Some(reader), Some(indexer)) = (index.exchange.readers.region(0), packing.indexers.region(0)) {
+                black_box(index.exchange.table_run(&reader, &indexer));
+            }
+        }
         StageFunction::CopyExchangeToWrite(copy) => {
             use_layout(&copy.target);
             use_grid(&copy.exchange.writers);
+            black_box(copy.exchange.writers.position(0).and_then(|writer| copy.exchange.row(&writer)));
         }
         StageFunction::CopyThroughScratch(copy) => {
             use_layout(&copy.source);

@@ -37,7 +37,10 @@ fn grid() -> v1::BoxGrid {
 }
 
 fn exchange() -> v1::Exchange {
-    v1::Exchange { url: "s3://b/tmp".into(), width_bytes: 4, readers: Some(grid()), writers: Some(grid()) }
+    let (readers, writers) = (Some(grid()), Some(grid()));
+    let indexer_lengths = grid().lengths.iter().map(|length| length * 2).collect();
+    let packing = Some(v1::Packing { codec: v1::ExchangeCodec::Lz4.into(), indexer_lengths });
+    v1::Exchange { url: "s3://b/tmp".into(), width_bytes: 4, readers, writers, packing }
 }
 
 fn sweep() -> v1::CopyReadToWrite {
@@ -237,6 +240,16 @@ fn a_wrong_exchange_is_named() {
     expect("readers", Problem::Missing, |exchange| exchange.readers = None);
     expect("width_bytes", Problem::Zero, |exchange| exchange.width_bytes = 0);
     expect("url", Problem::Empty, |exchange| exchange.url.clear());
+    expect("packing.codec", Problem::Unspecified, |exchange| exchange.packing.as_mut().expect("there").codec = 0);
+    expect("packing.codec", Problem::UnknownValue { value: 9 }, |exchange| {
+        exchange.packing.as_mut().expect("there").codec = 9;
+    });
+    expect("packing.indexer_lengths", Problem::ZeroLength { axis: 0 }, |exchange| {
+        exchange.packing.as_mut().expect("there").indexer_lengths[0] = 0;
+    });
+    expect("packing.indexer_lengths", Problem::Disagrees { other: "writers.lengths" }, |exchange| {
+        exchange.packing.as_mut().expect("there").indexer_lengths[0] += 1;
+    });
 }
 
 #[test]
@@ -335,6 +348,14 @@ fn a_wrong_sync_is_named() {
     });
     expect(&failed("lost_task"), Problem::Missing, |request| {
         request.reports[0].failed[0].failure_class = worker::FailureClass::InputLost.into();
+    });
+    expect(&failed("lost_stages_back"), Problem::Zero, |request| {
+        let failed = &mut request.reports[0].failed[0];
+        failed.failure_class = worker::FailureClass::InputLost.into();
+        (failed.lost_task, failed.lost_stages_back) = (Some(1), Some(0));
+    });
+    expect(&failed("lost_stages_back"), Problem::Disagrees { other: "lost_task" }, |request| {
+        request.reports[0].failed[0].lost_stages_back = Some(1);
     });
 }
 

@@ -96,7 +96,8 @@ impl BlockSource {
 }
 
 fn lost(reader: TaskIndex, url: &str, reason: &str) -> TaskFailure {
-    TaskFailure::new(FailureClass::InputLost { task: reader }, format!("cannot read exchange object {url}: {reason}"))
+    let class = FailureClass::InputLost { stages_back: 1, task: reader };
+    TaskFailure::new(class, format!("cannot read exchange object {url}: {reason}"))
 }
 
 fn of_lost_input(reader: TaskIndex, url: &str, error: &StorageError) -> TaskFailure {

@@ -6,14 +6,17 @@ use proptest::prelude::*;
 use rechunk_common::{
     geometry::{BoxGrid, Region},
     layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
-    plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CopyThroughScratch, Exchange, GapPolicy},
+    plan::{
+        CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CopyThroughScratch, Exchange, ExchangeCodec,
+        ExchangeEncoding, GapPolicy, Packing,
+    },
 };
 
 /// By which functions the copy is made.
 #[derive(Debug, Clone)]
 pub(in crate::copy) enum Shape {
     Direct,
-    Exchange { readers: Vec<u64> },
+    Exchange { readers: Vec<u64>, packed: Option<ExchangeCodec> },
     Scratch { readers: Vec<u64>, groups: Vec<u64> },
 }
 
@@ -66,15 +69,25 @@ impl Case {
     }
 
     pub(in crate::copy) fn exchange(&self) -> (CopyReadToExchange, CopyExchangeToWrite) {
-        let readers = match &self.shape {
-            Shape::Direct => self.source.chunks.read_unit(),
-            Shape::Exchange { readers } | Shape::Scratch { readers, .. } => readers,
+        let (readers, packed) = match &self.shape {
+            Shape::Direct => (self.source.chunks.read_unit(), None),
+            Shape::Exchange { readers, packed } => (&readers[..], *packed),
+            Shape::Scratch { readers, .. } => (&readers[..], None),
         };
+        // A slab of two writing tasks along the first axis, and of all along the others.
+        let whole = |length: &u64, n: &u64| n.div_ceil(*length) * length;
+        let mut indexers: Vec<u64> = self.writers.iter().zip(&self.source.shape).map(|(w, n)| whole(w, n)).collect();
+        if let Some((first, writer)) = indexers.first_mut().zip(self.writers.first()) {
+            *first = 2 * writer;
+        }
         let exchange = Exchange {
             url: format!("{}/temp", self.url),
             width: self.source.element.width,
             readers: self.grid(readers),
             writers: self.grid(&self.writers),
+            encoding: packed.map_or(ExchangeEncoding::Raw, |codec| {
+                ExchangeEncoding::Packed(Packing { codec, indexers: self.grid(&indexers) })
+            }),
         };
         let read =
             CopyReadToExchange { source: self.source.clone(), exchange: exchange.clone(), strict: self.gaps.strict };
@@ -167,8 +180,14 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
     let axes = prop::collection::vec(axis(), 0..4);
     let gaps = prop_oneof![3 => Just(false), 1 => Just(true)];
     let values = (any::<u64>(), 0_u64..6, 0_u64..4);
-    (axes, side(), side(), 0..TYPES.len(), fills(), gaps, 0..3, values).prop_map(
-        |(axes, source, target, data_type, fills, write_empty_chunks, way, (seed, missing, filled))| {
+    let packed = prop_oneof![
+        2 => Just(None),
+        2 => Just(Some(ExchangeCodec::Lz4)),
+        1 => Just(Some(ExchangeCodec::Zstd)),
+    ];
+    (axes, side(), side(), 0..TYPES.len(), fills(), gaps, (0..3, packed), values).prop_map(
+        |(axes, source, target, data_type, fills, write_empty_chunks, (way, packed), values)| {
+            let (seed, missing, filled) = values;
             let url = format!("memory://copy-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let (data_type, width) = TYPES[data_type];
             let (fill_in, fill_out, has_fill) = match fills {
@@ -203,7 +222,7 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
             let groups = objects.zip(&axes).map(|((a, b), axis)| meeting(*a, *b) * axis.readers).collect();
             let shape = match way {
                 0 => Shape::Direct,
-                1 => Shape::Exchange { readers },
+                1 => Shape::Exchange { readers, packed },
                 _ => Shape::Scratch { readers, groups },
             };
             Case {

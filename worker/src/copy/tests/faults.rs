@@ -20,12 +20,12 @@ use crate::{
     workbench::{Bench, fresh_url},
 };
 
-const PLENTY: u64 = 1 << 20;
+pub(super) const PLENTY: u64 = 1 << 20;
 
-const ZSTD: &str = r#"[{"name":"bytes"},{"name":"zstd","configuration":{"level":1,"checksum":false}}]"#;
+pub(super) const ZSTD: &str = r#"[{"name":"bytes"},{"name":"zstd","configuration":{"level":1,"checksum":false}}]"#;
 
 /// (4, 4) of single bytes, rows into columns, every chunk there and none fill-only.
-fn case(codecs: &str) -> Case {
+pub(super) fn case(codecs: &str) -> Case {
     let url = fresh_url();
     let layout = |place: &str, chunk_shape: [u64; 2]| ArrayLayout {
         url: format!("{url}/{place}"),
@@ -43,14 +43,14 @@ fn case(codecs: &str) -> Case {
         writers: vec![4, 4],
         order: vec![0, 1],
         gaps: GapPolicy::default(),
-        shape: Shape::Exchange { readers: vec![2, 4] },
+        shape: Shape::Exchange { readers: vec![2, 4], packed: None },
         seed: 1,
         missing: 0,
         filled: 0,
     }
 }
 
-async fn bench_with_source(case: &Case) -> Bench {
+pub(super) async fn bench_with_source(case: &Case) -> Bench {
     let bench = Bench::new(ComputePool::inline());
     oracle::write_source(&bench, case).await;
     bench.observer.clear();
@@ -81,7 +81,7 @@ async fn a_lost_or_corrupt_exchange_object_names_the_task_that_wrote_it() {
             None => temp.delete(&key, &rechunk_storage::Unguarded).await.expect("deleted"),
         }
         let failure = exchange_to_write(&bench.context(PLENTY), &second, TaskIndex(0)).await.expect_err("damaged");
-        assert_eq!(failure.class, FailureClass::InputLost { task: TaskIndex(1) });
+        assert_eq!(failure.class, FailureClass::InputLost { stages_back: 1, task: TaskIndex(1) });
         assert!(failure.message.contains(&key) && failure.message.contains(reason), "{}", failure.message);
     }
     bench.put(&second.exchange.url, &key, intact).await;

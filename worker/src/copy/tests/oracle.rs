@@ -136,7 +136,7 @@ fn is_known_as_stored(case: &Case, element: &[u64]) -> bool {
     };
     let (readers, group) = match &case.shape {
         Shape::Direct => return is_stored(element),
-        Shape::Exchange { readers } => (readers, whole),
+        Shape::Exchange { readers, .. } => (readers, whole),
         Shape::Scratch { readers, groups } => (readers, around(&whole, groups)),
     };
     let block = around(&group, readers).intersection(&around(&group, &case.writers)).expect("both hold the element");

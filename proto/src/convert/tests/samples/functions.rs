@@ -2,12 +2,12 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use rechunk_common::{
-    geometry::Region,
+    geometry::{BoxGrid, Region},
     layout::ArrayLayout,
     plan::{
         CheckSource, ClearPrefix, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite,
-        CopyThroughScratch, CustomFunction, DeleteExchange, Document, Exchange, FunctionId, GapPolicy, PinnedDocument,
-        PrefixPart, PublishMetadata, StageFunction,
+        CopyThroughScratch, CustomFunction, DeleteExchange, Document, Exchange, ExchangeCodec, ExchangeEncoding,
+        FunctionId, GapPolicy, IndexExchange, Packing, PinnedDocument, PrefixPart, PublishMetadata, StageFunction,
     },
 };
 
@@ -17,11 +17,15 @@ use super::{
 };
 
 pub(crate) fn exchanges_over(bounds: Region, width: usize) -> impl Strategy<Value = Exchange> {
-    (urls(), grids_over(bounds.clone()), grids_over(bounds)).prop_map(move |(url, readers, writers)| Exchange {
-        url,
-        width: width as u64,
-        readers,
-        writers,
+    let grids = (grids_over(bounds.clone()), grids_over(bounds.clone()));
+    let factors = vec(1_u64..4, bounds.rank());
+    let codec = option::of(select(vec![ExchangeCodec::Lz4, ExchangeCodec::Zstd]));
+    (urls(), grids, factors, codec).prop_map(move |(url, (readers, writers), factors, codec)| {
+        let lengths = writers.lengths().iter().zip(&factors).map(|(length, factor)| length * factor).collect();
+        let indexers = BoxGrid::new(bounds.clone(), lengths);
+        let encoding =
+            codec.map_or(ExchangeEncoding::Raw, |codec| ExchangeEncoding::Packed(Packing { codec, indexers }));
+        Exchange { url, width: width as u64, readers, writers, encoding }
     })
 }
 
@@ -83,7 +87,7 @@ pub(crate) fn through_scratch() -> impl Strategy<Value = StageFunction> {
 pub(crate) fn exchange_stages() -> impl Strategy<Value = StageFunction> {
     frames().prop_flat_map(|(shape, bounds, width)| {
         let array = layouts_of(shape.clone(), width);
-        (array, exchanges_over(bounds, width), orders(shape.len()), gap_policies(), 0..3, 1_u64..9).prop_map(
+        (array, exchanges_over(bounds, width), orders(shape.len()), gap_policies(), 0..4, 1_u64..9).prop_map(
             |(array, exchange, order, gaps, which, objects_per_task)| match which {
                 0 => StageFunction::CopyReadToExchange(CopyReadToExchange {
                     source: array,
@@ -91,6 +95,7 @@ pub(crate) fn exchange_stages() -> impl Strategy<Value = StageFunction> {
                     strict: gaps.strict,
                 }),
                 1 => StageFunction::CopyExchangeToWrite(CopyExchangeToWrite { exchange, target: array, order, gaps }),
+                2 if exchange.packing().is_some() => StageFunction::IndexExchange(IndexExchange { exchange }),
                 _ => StageFunction::DeleteExchange(DeleteExchange { exchange, objects_per_task }),
             },
         )

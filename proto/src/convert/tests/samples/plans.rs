@@ -9,7 +9,7 @@ use rechunk_common::{
         ArrayPlan, Assumed, MemoryModel, MultiStagePipeline, ParallelPipelines, Phase, PhaseOutline, PipelineOutline,
         PlanOutline, PlanSummary, RetryPolicy, RunnerUp, ShapeOfPlan, Stage, StageEffect, StageOutline, StageSummary,
     },
-    request::{PipelinesRequest, RechunkRequest, ZarrFormat},
+    request::{ExchangeCodecChoice, PipelinesRequest, RechunkRequest, ZarrFormat},
 };
 
 use super::{
@@ -162,10 +162,16 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
     let format = option::of(select(vec![ZarrFormat::V2, ZarrFormat::V3]));
     let sizes = (option::of(bytes()), option::of(bytes()));
     let places = (urls(), urls(), option::of(urls()));
-    let flags = (any::<[bool; 4]>(), any::<Option<bool>>(), preferences());
-    (places, specs, format, flags, sizes, request_ids()).prop_map(
-        |((source, target, temp), (chunks, shards, codecs), zarr_format, flags, sizes, request_id)| {
-            let (flags, consolidate, prefer) = flags;
+    let codec = select(vec![
+        ExchangeCodecChoice::Auto,
+        ExchangeCodecChoice::None,
+        ExchangeCodecChoice::Lz4,
+        ExchangeCodecChoice::Zstd,
+    ]);
+    let rest = (any::<[bool; 4]>(), any::<Option<bool>>(), codec, preferences());
+    (places, specs, format, rest, sizes, request_ids()).prop_map(
+        |((source, target, temp), (chunks, shards, codecs), zarr_format, rest, sizes, request_id)| {
+            let (flags, consolidate, exchange_codec, prefer) = rest;
             RechunkRequest {
                 source,
                 target,
@@ -179,6 +185,7 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
                 temp,
                 keep_temp: flags[1],
                 temp_limit: sizes.1,
+                exchange_codec,
                 write_empty_chunks: flags[2],
                 strict: flags[3],
                 prefer,

@@ -67,7 +67,8 @@ pub(crate) fn failed_tasks() -> impl Strategy<Value = FailedTask> {
             FailureClass::InvalidRequest,
             FailureClass::Bug,
         ]),
-        (0_u64..1_000_000_000).prop_map(|task| FailureClass::InputLost { task: TaskIndex(task) }),
+        (1_u32..5, 0_u64..1_000_000_000)
+            .prop_map(|(stages_back, task)| FailureClass::InputLost { stages_back, task: TaskIndex(task) }),
     ];
     (0_u64..1_000_000_000, class, texts(), counts()).prop_map(|(task, class, message, counts)| FailedTask {
         task: TaskIndex(task),

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CopyExchangeToWrite, CopyReadToExchange, Exchange, GapPolicy};
+use super::{CopyExchangeToWrite, CopyReadToExchange, Exchange, ExchangeEncoding, GapPolicy};
 use crate::{
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
@@ -46,6 +46,7 @@ impl CopyThroughScratch {
         Exchange {
             url,
             width: self.source.element.width,
+            encoding: ExchangeEncoding::Raw,
             readers: BoxGrid::new(group.clone(), self.readers.clone()),
             writers: BoxGrid::new(group, self.writers.clone()),
         }

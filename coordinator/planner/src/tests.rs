@@ -94,7 +94,7 @@ fn input(copies: Vec<CopySpec>, memory: MemoryModel, slots: u64, threads: u64) -
 }
 
 /// Everything in stores of one kind.
-fn basis(kind: StoreKind) -> CostBasis {
+pub(crate) fn basis(kind: StoreKind) -> CostBasis {
     let store = kind.profile();
     CostBasis { source: store, target: store, temp: store, worker_hour: WORKER_HOUR, workers: 1, prefer: Prefer::Time }
 }

@@ -71,6 +71,7 @@ impl PieceSource {
         match self {
             Self::Array(array) => array.prefix(),
             Self::Blocks(blocks) => blocks.prefix(),
+            Self::Packed(blocks) => blocks.prefix(),
         }
     }
 

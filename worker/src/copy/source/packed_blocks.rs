@@ -90,6 +90,10 @@ impl PackedSource {
         &self.cells
     }
 
+    pub(super) fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
     /// The block at `place` is of this reading task, and has so many bytes of elements.
     fn reader(&self, place: &[u64]) -> Result<(TaskIndex, Region, u64), TaskFailure> {
         let position = self.cells.position(place);
@@ -217,7 +221,7 @@ impl PackedSource {
             return Err(Lost::ObjectOfWriter.failure(reader, url, "a block does not decode to its elements"));
         };
         cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(bytes));
-        Ok(Piece::Elements { bytes: elements, is_stored: presence == Presence::Stored })
+        Ok(Piece::Elements { bytes: elements, start: 0, is_stored: presence == Presence::Stored })
     }
 }
 

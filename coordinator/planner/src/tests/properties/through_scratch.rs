@@ -28,8 +28,8 @@ pub(super) fn check(stage: &Stage, function: &CopyThroughScratch, small: &Small,
         let predicted = prediction::read_to_exchange(&read.source, &read.exchange.readers);
         let first = half(StageFunction::CopyReadToExchange(read.clone()), predicted, read.exchange.readers.len());
         largest = largest.max(check_read(&first, &read, small));
-        let (readers, writers) = (&write.exchange.readers, &write.exchange.writers);
-        let predicted = prediction::exchange_to_write(&write.target, readers, writers);
+        let writers = &write.exchange.writers;
+        let predicted = prediction::exchange_to_write(&write.target, &write.exchange);
         let second = half(StageFunction::CopyExchangeToWrite(write.clone()), predicted, writers.len());
         check_write(&second, &write, small, written);
         counts.get_requests += first.predicted.get_requests;

@@ -2,7 +2,9 @@
 //! from one queue.
 //!
 //! A blocking task per call would wake a thread for each of many small chunks, which costs more than reading them;
-//! for the same reason many requests can be *carried* to a reader together, which then makes their calls itself.
+//! for the same reason many requests can be *carried* to a reader together, which then makes their calls itself. A
+//! single call reads into a buffer that the asking thread allocates, because a thread that ever allocated a large one
+//! keeps some of that memory; what is carried should be small.
 //! Knows nothing of keys, retries or time.
 
 use std::{

@@ -135,7 +135,7 @@ impl Copy {
         if piece.bytes < SMALL_PIECE_BYTES { Ok(Step::Fetched(piece)) } else { self.copy(vec![piece]).await }
     }
 
-    /// Fetches pieces of local files, one after the other, and copies them.
+    /// Fetches small pieces of local files, one after the other, and copies them.
     async fn bring_together(self: Arc<Self>, pieces: Vec<Starting>) -> Result<Step, TaskFailure> {
         let copy = Arc::clone(&self);
         let pieces = self.source.prefix().carry(async move {
@@ -191,7 +191,7 @@ impl Copy {
 struct Sweep {
     copy: Arc<Copy>,
     running: JoinSet<Result<Step, TaskFailure>>,
-    /// Pieces of local files that are fetched together.
+    /// Small pieces of local files that are fetched together.
     starting: Vec<Starting>,
     starting_bytes: u64,
     /// Batches of them that are under way.
@@ -339,7 +339,8 @@ impl Sweep {
             }
         }
         let starting = Starting { place: piece.place, room, bytes: piece.room };
-        if self.copy.source.is_local() {
+        // A reading thread that has allocated large buffers keeps memory that nobody accounts for.
+        if starting.bytes < SMALL_PIECE_BYTES && self.copy.source.is_local() {
             self.starting_bytes = self.starting_bytes.saturating_add(starting.bytes);
             self.starting.push(starting);
             if self.starting_bytes >= SMALL_PIECE_BYTES {

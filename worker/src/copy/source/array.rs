@@ -202,7 +202,7 @@ impl ArraySource {
         let span = self.cells.used_span(place)?;
         let byte = |element: u64| usize::try_from(element.checked_mul(self.width)?).ok();
         let part = byte(span.start)?..byte(span.end)?;
-        let most = self.codec().decoded_bytes() / 4 * 3;
+        let most = self.codec().decoded_bytes() / 2;
         (part.len() as u64 <= most).then_some(part)
     }
 }

@@ -1,6 +1,6 @@
 //! The journal on every kind of store: what it promises, who may write it, and what it finds.
 
-#![allow(clippy::expect_used, reason = "tests")]
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::sync::Arc;
 

@@ -24,13 +24,13 @@ use rechunk_common::{
     plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, GapPolicy},
 };
 
-pub use self::{group::through_scratch, index_exchange::index_exchange};
 use self::{
     engine::Copy,
     sink::{ChunkSink, ExchangeSink, PackedSink, ShardSink, Sink},
     source::{ArraySource, BlockSource, PackedSource, PieceSource},
     targets::Fills,
 };
+pub use self::{group::through_scratch, index_exchange::index_exchange};
 use crate::{context::TaskContext, failure::invalid};
 
 #[cfg(test)]

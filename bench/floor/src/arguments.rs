@@ -65,8 +65,8 @@ impl Arguments {
         let [source, target] = places.as_slice() else {
             return Err(format!("a source and a target are needed, found {places:?}; usage: {USAGE}"));
         };
-        found.source = source.trim_end_matches('/').to_owned();
-        found.target = target.trim_end_matches('/').to_owned();
+        source.trim_end_matches('/').clone_into(&mut found.source);
+        target.trim_end_matches('/').clone_into(&mut found.target);
         Ok(found)
     }
 }

@@ -85,7 +85,9 @@ pub(super) fn run(
     for spent in results {
         let Spent { read, decode, copy, encode, write, traffic } = spent?;
         let steps = [("read", read), ("decode", decode), ("copy", copy), ("encode", encode), ("write", write)];
-        steps.into_iter().for_each(|(name, spent)| report.step(name, spent));
+        for (name, spent) in steps {
+            report.step(name, spent);
+        }
         report.traffic.add(traffic);
     }
     Ok(())

@@ -30,12 +30,11 @@ impl Sides {
             let body = read(name)?;
             body.map(|body| String::from_utf8(body.to_vec()).map_err(|_| format!("{name} is not text"))).transpose()
         };
-        let document = match text("zarr.json")? {
-            Some(document) => ArrayDocument::parse_v3(&document),
-            None => {
-                let document = text(".zarray")?.ok_or_else(|| format!("there is no array at {}", arguments.source))?;
-                ArrayDocument::parse_v2(&document, text(".zattrs")?.as_deref())
-            }
+        let document = if let Some(document) = text("zarr.json")? {
+            ArrayDocument::parse_v3(&document)
+        } else {
+            let document = text(".zarray")?.ok_or_else(|| format!("there is no array at {}", arguments.source))?;
+            ArrayDocument::parse_v2(&document, text(".zattrs")?.as_deref())
         };
         let document = document.map_err(|error| error.to_string())?;
         let options = TargetOptions {

@@ -1,4 +1,5 @@
 //! The floor writes what it read: an array of two axes, edges and all, in chunks, in shards and encoded.
+#![allow(clippy::expect_used, reason = "a test says what it expects")]
 
 use std::{fs, path::Path};
 

@@ -293,15 +293,15 @@ mod tests {
     async fn carried_requests_end_when_nobody_waits_for_them() {
         let reads = LocalReads::default();
         let (ended, mut end) = tokio::sync::mpsc::channel::<()>(1);
-        let (begun, begin) = oneshot::channel();
+        let (started, start) = oneshot::channel();
         let carried = reads.carry(async move {
             let _ended = ended;
-            begun.send(()).unwrap();
+            started.send(()).unwrap();
             std::future::pending::<()>().await;
         });
         tokio::select! {
             _ = carried => panic!("it waits for ever"),
-            began = begin => began.unwrap(),
+            answer = start => answer.unwrap(),
         }
         assert_eq!(end.recv().await, None, "it was dropped");
     }

@@ -1,9 +1,7 @@
 //! Whether exchange blocks are compressed: seconds of link against seconds of codec, for the kind of store that the
 //! temporary space is in. And the boxes of the index that a packed exchange needs.
 
-use rechunk_common::{
-    cost_profile::StoreKind, layout::ChunkLayout, plan::ExchangeCodec, request::ExchangeCodecChoice,
-};
+use rechunk_common::{cost_profile::StoreKind, layout::ChunkLayout, plan::ExchangeCodec, request::ExchangeCodecChoice};
 use serde_json::Value;
 
 use crate::{TempSpace, array::Array, axis, cost::Fleet, memory};

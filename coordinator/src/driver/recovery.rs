@@ -23,7 +23,7 @@ pub(super) fn recover(
     })?;
     let mut jobs = JobTable::default();
     for job in order {
-        restore(&mut jobs, &scheduler, job);
+        restore(&mut jobs, &scheduler, &job);
     }
     if !jobs.is_empty() {
         info!(jobs = jobs.len(), live = jobs.live_count(), "jobs recovered");
@@ -31,14 +31,14 @@ pub(super) fn recover(
     Ok((scheduler, jobs))
 }
 
-fn restore(jobs: &mut JobTable, scheduler: &Scheduler, job: JobId) {
-    let Some(view) = scheduler.job(&job) else { return };
+fn restore(jobs: &mut JobTable, scheduler: &Scheduler, job: &JobId) {
+    let Some(view) = scheduler.job(job) else { return };
     let temp = view.plan.and_then(|plan| plan.temp);
     let spaces = [Some(view.target).filter(|target| !target.is_empty()), temp].into_iter().flatten().collect();
-    let request_id = scheduler.request_of(&job).cloned();
+    let request_id = scheduler.request_of(job).cloned();
     jobs.submit(NewJob { job: job.clone(), request_id, spaces });
-    jobs.accept(&job, view.accepted_at_ms);
+    jobs.accept(job, view.accepted_at_ms);
     if view.state.is_terminal() {
-        jobs.end(&job, view.ended_at_ms.unwrap_or(view.accepted_at_ms));
+        jobs.end(job, view.ended_at_ms.unwrap_or(view.accepted_at_ms));
     }
 }

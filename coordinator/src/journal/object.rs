@@ -202,9 +202,8 @@ impl ObjectJournal {
         (self.objects, self.bytes) = (tail.objects, tail.bytes);
         match self.write_next(Content::Claim).await {
             Ok(()) => Ok(true),
-            Err(JournalError::Fenced(_)) => Ok(false),
-            // The one that reigns, of an older epoch, has written on.
-            Err(JournalError::Corrupt { .. }) => Ok(false),
+            // Corrupt: the one that reigns, of an older epoch, has written on.
+            Err(JournalError::Fenced(_) | JournalError::Corrupt { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -259,7 +258,9 @@ impl Journal for ObjectJournal {
         for pieces in pieces::cut(records.iter().cloned(), self.limits.object_bytes) {
             self.write_next(Content::Batch(pieces)).await?;
         }
-        records.iter().for_each(|record| self.ledger.add(record));
+        for record in records {
+            self.ledger.add(record);
+        }
         self.snapshot_if_due().await?;
         Ok(self.ledger.last())
     }

@@ -174,9 +174,10 @@ pub(super) async fn numbers(prefix: &Prefix) -> Result<Vec<u64>, JournalError> {
     let mut found = Vec::new();
     let mut objects = prefix.list(RECORDS);
     while let Some(info) = objects.try_next().await.map_err(|error| unavailable(&error))? {
-        match info.key.rsplit('/').next().and_then(|name| name.parse().ok()) {
-            Some(seq) => found.push(seq),
-            None => warn!(key = info.key, "not an object of the journal"),
+        if let Some(seq) = info.key.rsplit('/').next().and_then(|name| name.parse().ok()) {
+            found.push(seq);
+        } else {
+            warn!(key = info.key, "not an object of the journal");
         }
     }
     found.sort_unstable();

@@ -145,7 +145,7 @@ impl Copy {
             }
             Ok(brought)
         });
-        let pieces = pieces.await.map_err(|error| of_storage(&error))??;
+        let pieces = Box::pin(pieces).await.map_err(|error| of_storage(&error))??;
         self.copy(pieces).await
     }
 

@@ -23,13 +23,13 @@ thread_local! {
 /// One frame.
 pub(super) fn compress(decoded: &[u8], level: i32, checksum: bool) -> io::Result<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|place| {
-        let mut kept = match place.take().filter(|kept| (kept.level, kept.checksum) == (level, checksum)) {
-            Some(kept) => kept,
-            None => {
-                let mut compressor = Compressor::new(level)?;
-                compressor.include_checksum(checksum)?;
-                Kept { level, checksum, compressor }
-            }
+        let fitting = place.take().filter(|kept| (kept.level, kept.checksum) == (level, checksum));
+        let mut kept = if let Some(kept) = fitting {
+            kept
+        } else {
+            let mut compressor = Compressor::new(level)?;
+            compressor.include_checksum(checksum)?;
+            Kept { level, checksum, compressor }
         };
         let encoded = kept.compressor.compress(decoded)?;
         if kept.compressor.context_mut().sizeof() <= MOST_KEPT_BYTES {

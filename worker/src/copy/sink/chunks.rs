@@ -100,7 +100,7 @@ pub(super) fn encode(codec: &ChunkCodec, buffer: Buffer, room: Reservation, url:
         drop(room);
         return Ok(buffer.into_bytes());
     }
-    Ok(room.attach(encoded(codec, buffer, url)?))
+    Ok(room.attach(encoded(codec, &buffer, url)?))
 }
 
 /// Encodes a chunk that is kept until others are there too: it takes no more room than its own length.
@@ -115,12 +115,12 @@ pub(super) fn encode_trimmed(
         return Ok(buffer.into_bytes());
     }
     // Encoders allocate for their worst case, and allocators round that up.
-    let trimmed = Bytes::copy_from_slice(&encoded(codec, buffer, url)?);
+    let trimmed = Bytes::copy_from_slice(&encoded(codec, &buffer, url)?);
     Ok(room.attach_trimmed(trimmed))
 }
 
-/// The buffer is free again afterwards.
-fn encoded(codec: &ChunkCodec, buffer: Buffer, url: &str) -> Result<Bytes, TaskFailure> {
+/// The encoding of what the buffer holds.
+fn encoded(codec: &ChunkCodec, buffer: &Buffer, url: &str) -> Result<Bytes, TaskFailure> {
     let refuse = |error: CodecError| bug(format!("cannot encode {url}: {error}"));
     codec.encode(Cow::Borrowed(buffer.as_slice())).map_err(refuse)
 }

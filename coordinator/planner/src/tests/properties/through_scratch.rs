@@ -13,7 +13,9 @@ use crate::{memory, prediction, tests::bound};
 pub(super) fn check(stage: &Stage, function: &CopyThroughScratch, small: &Small, written: &mut Written) {
     let bounds = [&function.source, &function.target].map(|layout| bound(layout, small.hundredths));
     let halves = memory::of_through_scratch(function, bounds[0], bounds[1]).expect("small");
-    halves.into_iter().for_each(|half| check_memory(half, stage, small.budget));
+    for half in halves {
+        check_memory(half, stage, small.budget);
+    }
     assert!(stage.task_scratch.0 <= small.scratch);
     let mut counts = Counts::default();
     let mut largest = 0;

@@ -45,6 +45,12 @@ fn upload_gone() -> Cause {
     Cause::Fault(fault.with_hint(Hint::UploadGone))
 }
 
+/// Whether a store refused to create an object because there is one of its key, or may be.
+pub(crate) fn is_refused_creation(error: &object_store::Error) -> bool {
+    let status = chain(error).find_map(|error| error.downcast_ref::<StatusError>()).map(|error| error.status);
+    matches!(error, object_store::Error::AlreadyExists { .. }) || matches!(status, Some(409 | 412))
+}
+
 /// What an error of `object_store` means.
 pub(crate) fn classify(error: &object_store::Error) -> Cause {
     // The deepest cause says most: a status, an errno.

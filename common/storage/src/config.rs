@@ -242,6 +242,8 @@ pub(crate) fn kind_of(scheme: Scheme, endpoint: Option<&str>) -> StoreKind {
             Some(endpoint) if !endpoint.contains(".amazonaws.com") => StoreKind::S3Compatible,
             Some(_) | None => StoreKind::S3,
         },
-        Scheme::File | Scheme::Memory => StoreKind::Local,
+        // Only tests use it, in the place of a server.
+        Scheme::Memory => StoreKind::S3Compatible,
+        Scheme::File => StoreKind::Local,
     }
 }

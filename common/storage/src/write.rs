@@ -6,7 +6,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, PutMode, PutOptions, PutPayload, path::Path as ObjectPath};
 
 use crate::{
-    classify::{Cause, classify, is_file_not_found},
+    classify::{Cause, classify, is_file_not_found, is_refused_creation},
     error::{ErrorClass, Fault, Operation, StorageError},
     guard::WriteGuard,
     local_directories,
@@ -87,11 +87,12 @@ impl Prefix {
         };
         self.send(&request, || async {
             let (prefix, path, payload) = (self.clone(), path.clone(), payload.clone());
+            let is_creation = matches!(mode, PutMode::Create);
             let options = PutOptions::from(mode.clone());
             self.to_its_end(guard, async move {
                 match prefix.place.client.put_opts(&path, payload, options).await {
                     Ok(_) => Ok(Creation::Created),
-                    Err(StoreError::AlreadyExists { .. }) => Ok(Creation::Exists),
+                    Err(error) if is_creation && is_refused_creation(&error) => Ok(Creation::Exists),
                     Err(error) => Err(prefix.write_fault(&error)),
                 }
             })

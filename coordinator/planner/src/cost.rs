@@ -10,7 +10,7 @@ use std::{ops::AddAssign, time::Duration};
 
 use rechunk_common::{
     ByteCount, MicroUsd,
-    cost_profile::{CostProfile, Prefer},
+    cost_profile::{CostProfile, Prefer, StoreKind},
     plan::{CostBasis, Estimate},
 };
 
@@ -21,7 +21,10 @@ const TASK_SECONDS: f64 = 0.020;
 const LOSS_SECONDS: f64 = 3600.0;
 
 /// From the end of one stage to the work of the next, in seconds.
-pub(crate) const BARRIER_SECONDS: f64 = 1.0;
+const BARRIER_SECONDS: f64 = 1.0;
+
+/// The same where the temporary store is a local disk: everything is in one place.
+const LOCAL_BARRIER_SECONDS: f64 = 0.05;
 
 /// Waves of tasks from which on the last one matters little.
 const FEW_WAVES: f64 = 4.0;
@@ -147,7 +150,7 @@ impl StageWork {
             + self.writes.requests * to.prices.per_1000_put.as_usd() / 1000.0
             + work * fleet.basis.worker_hour.as_usd() / 3600.0;
         Outlay {
-            seconds: waves.max(work / workers + idle).max(served) + BARRIER_SECONDS,
+            seconds: waves.max(work / workers + idle).max(served) + barrier_seconds(&fleet.basis),
             busy_seconds: (work / workers).max(served),
             usd,
             wire_bytes: self.reads.bytes + self.writes.bytes,
@@ -158,6 +161,11 @@ impl StageWork {
     pub(crate) fn least_outlay(&self, fleet: &Fleet) -> Outlay {
         self.outlay(fleet, u64::MAX, f64::INFINITY)
     }
+}
+
+/// From the end of one stage to the work of the next.
+pub(crate) fn barrier_seconds(basis: &CostBasis) -> f64 {
+    if basis.temp.kind == StoreKind::Local { LOCAL_BARRIER_SECONDS } else { BARRIER_SECONDS }
 }
 
 impl AddAssign for Outlay {

@@ -1,8 +1,8 @@
 //! What a whole job is expected to take, from what its arrays are.
 
-use rechunk_common::plan::{Estimate, Phase};
+use rechunk_common::plan::{CostBasis, Estimate, Phase};
 
-use crate::cost::{BARRIER_SECONDS, Outlay};
+use crate::cost::{Outlay, barrier_seconds};
 
 /// Arrays side by side.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,10 +20,10 @@ impl Expected {
 
     /// With the phases around the copy. Arrays fill one another's gaps: together they take as long as the fleet is busy
     /// with them, and no less than the longest.
-    pub(crate) fn of(&self, phases: &[Phase]) -> Estimate {
+    pub(crate) fn of(&self, phases: &[Phase], basis: &CostBasis) -> Estimate {
         let stages = |phase: &Phase| phase.pipelines.pipelines.iter().map(|pipeline| pipeline.stages.len()).max();
         let around = phases.iter().filter(|phase| phase.name != COPY).filter_map(stages).sum::<usize>();
-        let seconds = self.all.busy_seconds.max(self.longest_seconds) + around as f64 * BARRIER_SECONDS;
+        let seconds = self.all.busy_seconds.max(self.longest_seconds) + around as f64 * barrier_seconds(basis);
         Outlay { seconds, ..self.all }.estimate()
     }
 }

@@ -88,7 +88,7 @@ pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
         return Err(refusal::limit("TOO_MANY_PIPELINES", message).at("temp_limit"));
     }
     let mut summary = summary::summary(input, &fleet, arrays, &phases);
-    summary.estimate = expected.of(&phases);
+    summary.estimate = expected.of(&phases, &basis);
     summary.warnings.extend(warnings);
     Ok(Plan { phases, cleanup: surroundings::cleanup(input), summary: Some(summary) })
 }

@@ -75,9 +75,9 @@ fn sealed<const N: usize>(mut bytes: [u8; N]) -> [u8; N] {
     bytes
 }
 
-/// What stands before the seal, if it is intact.
+/// What stands before the seal of the entry that `bytes` begin with, if it is intact.
 fn intact(bytes: &[u8], length: usize) -> Option<&[u8]> {
-    let (content, seal) = bytes.split_at_checked(length.checked_sub(4)?)?;
+    let (content, seal) = bytes.get(..length)?.split_at_checked(length.checked_sub(4)?)?;
     (seal == crc32c::crc32c(content).to_le_bytes()).then_some(content)
 }
 

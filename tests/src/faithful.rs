@@ -96,7 +96,10 @@ pub async fn assert_counted(cluster: &Cluster, place: &Place, source: &MadeArray
         assert_eq!(measured.bytes_encoded, planned.bytes_encoded, "bytes encoded");
     }
     assert_within_memory(view);
-    assert_eq!((view.retries, measured.repeated_requests), (0, 0), "nothing was done twice");
+    // A real server may answer a few reads so slowly that they are asked for again beside the first time.
+    let hedged = if place.url("").starts_with("s3://") { measured.repeated_requests } else { 0 };
+    assert!(hedged <= 1 + planned.get_requests * 3 / 100, "{hedged} hedged reads");
+    assert_eq!((view.retries, measured.repeated_requests - hedged), (0, 0), "nothing was done twice");
     assert_eq!(seen.puts, measured.put_requests + in_vain, "PUTs as seen");
     assert_eq!(seen.deletes, measured.delete_requests, "DELETEs as seen");
     assert_eq!(seen.heads, 0, "a chunk is never asked for its size");
@@ -104,7 +107,8 @@ pub async fn assert_counted(cluster: &Cluster, place: &Place, source: &MadeArray
         assert!(seen.gets <= measured.get_requests, "ranges are joined, never split: {seen:?}, {measured:?}");
         assert!(seen.gets > 0, "something was read");
     } else {
-        assert_eq!(seen.gets, measured.get_requests, "GETs as seen");
+        let counted = measured.get_requests..=measured.get_requests + hedged;
+        assert!(counted.contains(&seen.gets), "GETs as seen: {} of {counted:?}", seen.gets);
     }
 }
 

@@ -84,7 +84,8 @@ fn input(copies: Vec<CopySpec>, memory: MemoryModel, slots: u64, threads: u64) -
             url: "memory://t/tmp/job-1/0".into(),
             limit: None,
             keep: false,
-            codec: ExchangeCodecChoice::Auto,
+            // The design's figures are of raw blocks.
+            codec: ExchangeCodecChoice::None,
         },
         clear: None,
         publish: Publish::default(),

@@ -13,6 +13,9 @@ fn job(codec: ExchangeCodecChoice, temp: &str, codecs: &str) -> PlanInput {
     let mut input = input(vec![copy], usable(2_000_000_000), 8, 4);
     input.temp.url = temp.to_owned();
     input.temp.codec = codec;
+    if temp.starts_with("file:") {
+        input.basis.temp = StoreKind::Local.profile();
+    }
     input
 }
 

@@ -289,7 +289,7 @@ async fn small_memory_gives_an_exchange_whose_objects_are_gone_afterwards() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocks_are_compressed_when_that_is_asked_for_and_counted_as_planned() {
     for codec in [ExchangeCodecChoice::Lz4, ExchangeCodecChoice::Zstd] {
-        for place in [Place::in_memory(), Place::on_disk()] {
+        for place in [Place::in_memory()] {
             let made = maps().with_content(Content::Index).make(&place, "source").await;
             let cluster = Cluster::at(&place).await;
             let request = RechunkRequest {

@@ -29,9 +29,9 @@ const LOCAL_BARRIER_SECONDS: f64 = 0.05;
 /// Waves of tasks from which on the last one matters little.
 const FEW_WAVES: f64 = 4.0;
 
-/// What a stage takes longer where each task fills its buffers once and has its worker to itself: the link idles while
-/// one leg ends and the next begins, and one object that is sent alone does not fill it.
-const GAPS: f64 = 0.2;
+/// What a stage takes longer where each task has its worker to itself: the link idles while one leg ends and the next
+/// begins, and one object that is sent alone does not fill it.
+const GAPS: f64 = 0.3;
 
 /// A month of 30 days, in seconds.
 const MONTH_SECONDS: f64 = 2_592_000.0;
@@ -111,8 +111,9 @@ pub(crate) struct Outlay {
 }
 
 impl StageWork {
-    /// Seconds on one worker that fills and empties its buffers `rounds` times, with what is expected to be done again.
-    fn seconds(&self, fleet: &Fleet, rounds: f64) -> f64 {
+    /// Seconds on one worker with tasks `side_by_side`, each of which fills and empties its buffers `times` times, with
+    /// what is expected to be done again.
+    fn seconds(&self, fleet: &Fleet, side_by_side: f64, times: f64) -> f64 {
         let (from, to) = (fleet.store(self.reads.place), fleet.store(self.writes.place));
         let link = |traffic: &Traffic, store: &CostProfile| traffic.bytes / store.bytes_per_second.max(1) as f64;
         let wait = |requests: f64, store: &CostProfile| {
@@ -124,8 +125,8 @@ impl StageWork {
         let codecs = (self.decode_seconds / threads, self.encode_seconds / threads);
         let in_turn = links.0.max(waits.0).max(codecs.0) + links.1.max(waits.1).max(codecs.1);
         let at_once = (links.0 + links.1).max(waits.0 + waits.1).max(codecs.0 + codecs.1);
-        let rounds = rounds.max(1.0);
-        let moving = (at_once + (in_turn - at_once) / rounds) * (1.0 + GAPS / rounds);
+        let rounds = (side_by_side * times).max(1.0);
+        let moving = (at_once + (in_turn - at_once) / rounds) * (1.0 + GAPS / side_by_side.max(1.0));
         let work = moving + self.tasks * TASK_SECONDS;
         let task = work / self.tasks.max(1.0);
         work * (1.0 + 0.5 * task / LOSS_SECONDS)
@@ -136,7 +137,7 @@ impl StageWork {
     /// more, task times differ too much to count waves.
     pub(crate) fn outlay(&self, fleet: &Fleet, residents: u64, times: f64) -> Outlay {
         let side_by_side = (residents as f64).min(self.tasks.max(1.0));
-        let work = self.seconds(fleet, side_by_side * times.max(1.0));
+        let work = self.seconds(fleet, side_by_side, times.max(1.0));
         let workers = fleet.workers as f64;
         let task = work / self.tasks.max(1.0);
         let waves = if self.tasks < FEW_WAVES * workers { (self.tasks / workers).ceil() * task } else { 0.0 };

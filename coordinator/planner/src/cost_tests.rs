@@ -52,9 +52,9 @@ fn legs_add_up_where_a_task_has_its_worker_to_itself() {
     let mut stage = work(1.0, 10.0 * per_second);
     stage.encode_seconds = 40.0;
     let seconds = |times: f64| stage.outlay(&fleet, 1, times).busy_seconds;
-    assert!((36.0..36.5).contains(&seconds(1.0)), "and a fifth for gaps: {}", seconds(1.0));
-    assert!((20.0..20.5).contains(&seconds(1e9)), "{}", seconds(1e9));
-    assert!((27.5..28.0).contains(&seconds(2.0)), "half of the difference: {}", seconds(2.0));
+    assert!((39.0..39.5).contains(&seconds(1.0)), "and three tenths for gaps: {}", seconds(1.0));
+    assert!((26.0..26.5).contains(&seconds(1e9)), "{}", seconds(1e9));
+    assert!((32.5..33.0).contains(&seconds(2.0)), "half of the difference: {}", seconds(2.0));
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn every_candidate_is_kept_with_its_figures_and_a_reason() {
     let sweep = found.iter().find(|candidate| candidate.shape_of_plan == ShapeOfPlan::DirectSweep).expect("a sweep");
     assert_eq!(sweep.verdict, Verdict::Dearer);
     assert!(
-        sweep.reason.starts_with("would take ") && sweep.reason.contains(" × as long: reads the source "),
+        sweep.reason.starts_with("would cost ") && sweep.reason.contains(" × as much: reads the source "),
         "{}",
         sweep.reason
     );

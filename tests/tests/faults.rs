@@ -90,7 +90,7 @@ async fn a_task_whose_requests_keep_failing_is_tried_again_as_a_whole() {
     let cluster = Cluster::at(&place).await;
     cluster
         .faults()
-        .add(FaultRule::nth(RequestKind::Get, 1, Effect::Fail(ErrorClass::TryAgain)).on("source/c/7/").times(2));
+        .add(FaultRule::nth(RequestKind::Get, 1, Effect::Fail(ErrorClass::TryAgain)).on("source/c/7/").times(4));
     let view = cluster.run(maps_to_series(&place)).await;
     assert_succeeded(&view);
     assert!(view.retries >= 1, "a task was tried again");

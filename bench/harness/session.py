@@ -39,10 +39,11 @@ def say(text: str) -> None:
 
 
 def turns(contenders: list[Contender], memories: list[int]) -> list[tuple[Contender, int | None]]:
-    """Everybody once, those who take a limit of memory once for each."""
-    found = []
-    for contender in contenders:
-        found += [(contender, memory) for memory in memories] if contender.takes_memory else [(contender, None)]
+    """Everybody once, at the first limit of memory where that means something; then the others at the other limits, so
+    that where time is short everybody has been seen once."""
+    found = [(contender, memories[0] if contender.takes_memory else None) for contender in contenders]
+    for memory in memories[1:]:
+        found += [(contender, memory) for contender in contenders if contender.takes_memory]
     return found
 
 
@@ -105,6 +106,9 @@ class Session:
                 known[turn] = time.monotonic() - begun
                 if not is_good and contender.name not in ALWAYS:
                     given_up.add(turn)
+        for contender, memory in turns(self.contenders, self.settings.memories):
+            if (contender.name, memory) not in given_up | known.keys():
+                self.note(work, contender, memory, None, Outcome(failure="not run: no time was left"), None)
 
     def turn(self, contender: Contender, memory: int | None, job: Job) -> bool:
         """One run and its check; whether it was right."""

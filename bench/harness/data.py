@@ -58,13 +58,6 @@ def link_twin(source: Path, twin: Path, work: Work) -> None:
         (twin / entry.name).symlink_to(entry)
 
 
-def make_group(work: Work, arrays: int, place) -> str:
-    """The address of a group of `arrays` arrays of a work's shape."""
-    source = place.address("source")
-    ask("generate_group.py", {**described(work), "source": source, "arrays": arrays}, place.env)
-    return source
-
-
-def wrong(work: Work, target: str, place, arrays: int = 1) -> str | None:
-    """What is wrong with a target, array or group, bit for bit."""
-    return ask("check.py", {**described(work), "target": target, "arrays": arrays}, place.env)["wrong"]
+def wrong(work: Work, target: str, place) -> str | None:
+    """What is wrong with a target, bit for bit."""
+    return ask("check.py", {**described(work), "target": target}, place.env)["wrong"]

@@ -15,8 +15,8 @@ START_SECONDS = 60
 class Fleet:
     """One coordinator with a direct way to the store, and as many workers as there are endpoints."""
 
-    def __init__(self, programs: Path, directory: Path, server, endpoints: list[str], memory: str):
-        self.programs, self.directory, self.server = programs, directory, server
+    def __init__(self, programs: Path, directory: Path, server, endpoints: list[str], memory: str, rate: float):
+        self.programs, self.directory, self.server, self.rate = programs, directory, server, rate
         directory.mkdir(exist_ok=True)
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RECHUNK_"))}
         self.env |= {"AWS_ACCESS_KEY_ID": server.key, "AWS_SECRET_ACCESS_KEY": server.secret}
@@ -26,7 +26,7 @@ class Fleet:
             self.url = "http://" + self.wait_for(lambda: address(log), "the coordinator's address")
             for number, endpoint in enumerate(endpoints):
                 self.start(f"worker-{number}", "rechunk-worker", endpoint, "--coordinator", self.url, "--memory", memory,
-                           "--cpus", "1", "--name", f"worker-{number}")
+                           "--cpus", "2", "--name", f"worker-{number}")
             self.wait_for(lambda: len(self.ask("workers")) == len(endpoints), f"{len(endpoints)} workers")
         except BaseException:
             self.stop()
@@ -36,7 +36,9 @@ class Fleet:
         config = self.directory / f"{name}.toml"
         config.write_text(
             f'[[stores]]\nprefix = "s3://{self.server.bucket}"\naccess = "read-write"\nendpoint = "{endpoint}"\n'
-            f'region = "{self.server.region}"\ncredentials = "environment"\n')
+            f'region = "{self.server.region}"\ncredentials = "environment"\n'
+            # What a worker can move is what plans are made for.
+            f'speed = {{ bytes_per_second = "{round(self.rate)}", latency_ms = 5 }}\n')
         log = self.directory / f"{name}.log"
         with open(log, "wb") as out:
             self.processes.append(subprocess.Popen(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 
 #: What passes at a time, and what may pass at once after a pause: a twentieth of a second's worth, within bounds.
@@ -69,6 +70,9 @@ async def main() -> None:
         servers.append(await asyncio.start_server(link.serve, "127.0.0.1", 0, limit=64 << 10))
     print(json.dumps([server.sockets[0].getsockname()[1] for server in servers]), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    # Connections that are still open end with the process; nobody is to be told.
+    os._exit(0)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -166,6 +166,7 @@ pub fn input(shape: &[u64], width: u64, from: Grid, to: Grid, memory: MemoryMode
         source,
         target,
         gaps: GapPolicy::default(),
+        listed: None,
     };
     PlanInput {
         copies: vec![copy],

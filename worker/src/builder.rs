@@ -167,7 +167,8 @@ impl WorkerBuilder {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             peak_rss,
         };
-        let attempts = Attempts { stores, functions, compute, admission: Admission::new(self.memory) };
+        let attempts =
+            Attempts { stores, functions, compute, admission: Admission::new(self.memory), presences: Arc::default() };
         let clock = self.clock.unwrap_or_else(|| Arc::new(BootClock));
         let patience = Patience { grace: self.grace.unwrap_or(DEFAULT_GRACE) };
         Ok(Worker { link, clock, identity, patience, attempts })

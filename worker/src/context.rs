@@ -6,7 +6,7 @@ use rechunk_common::{ByteCount, TaskFailure};
 use rechunk_storage::{Access, Prefix, StoreUrl, Stores, WriteGuard};
 use tokio_util::sync::CancellationToken;
 
-use crate::{compute::ComputePool, failure, memory::TaskMemory, tally::Tally};
+use crate::{compute::ComputePool, failure, memory::TaskMemory, presence::PresenceCache, tally::Tally};
 
 /// The surroundings of one attempt of one task. Clones share everything.
 #[derive(Clone)]
@@ -16,6 +16,7 @@ pub struct TaskContext {
     memory: Arc<TaskMemory>,
     compute: ComputePool,
     tally: Arc<Tally>,
+    presences: Arc<PresenceCache>,
     cancelled: CancellationToken,
 }
 
@@ -34,7 +35,19 @@ impl TaskContext {
         compute: ComputePool,
         cancelled: CancellationToken,
     ) -> Self {
-        Self { stores, guard, memory, compute, tally: Arc::new(Tally::new()), cancelled }
+        let (tally, presences) = (Arc::new(Tally::new()), Arc::default());
+        Self { stores, guard, memory, compute, tally, presences, cancelled }
+    }
+
+    /// The same context, with what the worker has read of sources already.
+    #[must_use]
+    pub(crate) fn with_presences(self, presences: Arc<PresenceCache>) -> Self {
+        Self { presences, ..self }
+    }
+
+    /// What the worker has read of sources.
+    pub(crate) fn presences(&self) -> &PresenceCache {
+        &self.presences
     }
 
     /// Cancelled when the lease has ended or was revoked: stop soon, nothing that is still written counts. A function

@@ -12,8 +12,10 @@ mod sink;
 mod source;
 mod targets;
 
+use std::sync::Arc;
+
 use rechunk_common::{
-    TaskFailure,
+    Presence, TaskFailure,
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
     layout::{ArrayLayout, ChunkLayout},
@@ -26,20 +28,35 @@ use self::{
     source::{ArraySource, BlockSource, PieceSource},
     targets::Fills,
 };
-use crate::{context::TaskContext, failure::invalid};
+use crate::{
+    context::TaskContext,
+    failure::invalid,
+    presence::{Listed, presence_of},
+};
 
 #[cfg(test)]
 mod tests;
 
 /// Fills the target chunks of box `task` from the source.
 pub async fn read_to_write(cx: &TaskContext, function: &CopyReadToWrite, task: TaskIndex) -> Result<(), TaskFailure> {
-    let CopyReadToWrite { source, target, writers, order, gaps } = function;
+    let CopyReadToWrite { source, target, writers, order, gaps, listed } = function;
     same_width(source.element.width, target.element.width)?;
     let region = box_of(writers, task)?;
-    let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, gaps.strict)?);
+    let listed = Listed::of(cx, listed.as_ref()).await?;
+    let absent = listed.presence.clone().filter(|_| gaps.leaves_out_gaps(&source.fill, &target.fill));
+    let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, gaps.strict, listed)?);
     let sink = array_sink(cx, target, &region, *gaps)?;
     let fills = Fills::new(&source.fill, &target.fill);
-    Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?.run(order).await
+    let copy = Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?;
+    without(copy, absent)?.run(order).await
+}
+
+/// Leaves out what is absent. Where it must be made of fill values, pieces that are absent are copied as gaps.
+fn without(copy: Copy, absent: Option<Arc<Presence>>) -> Result<Copy, TaskFailure> {
+    match absent {
+        Some(presence) => copy.without_absent(&presence),
+        None => Ok(copy),
+    }
 }
 
 /// Fills exchange object `task` from the source.
@@ -48,10 +65,15 @@ pub async fn read_to_exchange(
     function: &CopyReadToExchange,
     task: TaskIndex,
 ) -> Result<(), TaskFailure> {
-    let CopyReadToExchange { source, exchange, strict } = function;
+    let CopyReadToExchange { source, exchange, strict, listed } = function;
     same_width(source.element.width, exchange.width)?;
     let region = box_of(&exchange.readers, task)?;
-    let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, *strict)?);
+    let listed = Listed::of(cx, listed.as_ref()).await?;
+    if listed.presence.as_ref().is_some_and(|presence| !presence.overlaps(&region)) {
+        // No writing task reads any of its blocks.
+        return Ok(());
+    }
+    let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, *strict, listed)?);
     let sink = Sink::Exchange(ExchangeSink::open(cx, exchange, task, &region, &source.fill)?);
     let fills = Fills::new(&source.fill, &source.fill);
     let order: Vec<usize> = (0..region.rank()).collect();
@@ -64,14 +86,18 @@ pub async fn exchange_to_write(
     function: &CopyExchangeToWrite,
     task: TaskIndex,
 ) -> Result<(), TaskFailure> {
-    let CopyExchangeToWrite { exchange, target, order, gaps } = function;
+    let CopyExchangeToWrite { exchange, target, order, gaps, presence: bitmap } = function;
     same_width(exchange.width, target.element.width)?;
     let region = box_of(&exchange.writers, task)?;
-    let pieces = PieceSource::Blocks(BlockSource::open(cx, exchange, task, &region)?);
+    let presence = presence_of(cx, bitmap.as_ref()).await?;
+    // Blocks that are read hold what was missing in the source as values; others are known to hold nothing else.
+    let gap = bitmap.as_ref().map_or(&target.fill, |bitmap| &bitmap.fill);
+    let absent = presence.clone().filter(|_| gaps.leaves_out_gaps(gap, &target.fill));
+    let pieces = PieceSource::Blocks(BlockSource::open(cx, exchange, task, &region, presence)?);
     let sink = array_sink(cx, target, &region, *gaps)?;
-    // Blocks are always there: what was missing in the source stands in them as values.
-    let fills = Fills::new(&target.fill, &target.fill);
-    Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?.run(order).await
+    let fills = Fills::new(gap, &target.fill);
+    let copy = Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?;
+    without(copy, absent)?.run(order).await
 }
 
 fn array_sink(cx: &TaskContext, target: &ArrayLayout, region: &Region, gaps: GapPolicy) -> Result<Sink, TaskFailure> {

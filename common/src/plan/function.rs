@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Exchange;
+use super::{Exchange, ListedSource, PresenceBitmap};
 use crate::{geometry::BoxGrid, layout::ArrayLayout};
 
 /// The name and version by which a worker offers a function and a stage asks for it; both must agree.
@@ -116,6 +116,8 @@ pub struct CopyEncoded {
     pub writers: BoxGrid,
     /// How missing chunks are treated; chunks that are missing are never made, so `write_empty_chunks` is refused.
     pub gaps: GapPolicy,
+    /// What a listing said of the source; `None`: nothing is known of it.
+    pub listed: Option<ListedSource>,
 }
 
 impl CopyEncoded {
@@ -139,6 +141,8 @@ pub struct CopyReadToWrite {
     pub order: Vec<usize>,
     /// How missing chunks and fill-only chunks are treated.
     pub gaps: GapPolicy,
+    /// What a listing said of the source; `None`: nothing is known of it.
+    pub listed: Option<ListedSource>,
 }
 
 /// Each task owns a box of whole read units and writes one exchange object of blocks.
@@ -150,6 +154,9 @@ pub struct CopyReadToExchange {
     pub exchange: Exchange,
     /// A missing source chunk is an error.
     pub strict: bool,
+    /// What a listing said of the source; `None`: nothing is known of it. A task whose box shares no element with an
+    /// object that is there writes no exchange object.
+    pub listed: Option<ListedSource>,
 }
 
 /// Each task owns a box of whole write units and reads one block of every exchange object that overlaps it.
@@ -163,6 +170,9 @@ pub struct CopyExchangeToWrite {
     pub order: Vec<usize>,
     /// How gaps and fill-only chunks are treated.
     pub gaps: GapPolicy,
+    /// Which objects of the source there are, where some are known to be absent. A block that shares no element with
+    /// one that is there is not read.
+    pub presence: Option<PresenceBitmap>,
 }
 
 /// How missing source chunks and fill-only target chunks are treated.
@@ -172,6 +182,14 @@ pub struct GapPolicy {
     pub strict: bool,
     /// Write target chunks also where every element equals the fill value.
     pub write_empty_chunks: bool,
+}
+
+impl GapPolicy {
+    /// Whether target objects are left out that no object of the source shares an element with: what is missing on one
+    /// side reads the same on the other. Else each is made, of fill values.
+    pub fn leaves_out_gaps(self, source_fill: &[u8], target_fill: &[u8]) -> bool {
+        !self.write_empty_chunks && source_fill == target_fill
+    }
 }
 
 /// Deletes exchange objects: task `i` those of `objects_per_task` consecutive reading tasks.

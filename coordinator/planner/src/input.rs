@@ -1,9 +1,9 @@
 //! What the planner is told: the arrays on both sides, the memory, the fleet, and what surrounds the copy.
 
 use rechunk_common::{
-    ByteCount,
+    ByteCount, Presence,
     layout::ArrayLayout,
-    plan::{Document, GapPolicy, MemoryModel, PinnedDocument},
+    plan::{Document, GapPolicy, ListedSource, MemoryModel, PinnedDocument},
 };
 
 /// All that a plan depends on. The same input gives the same plan.
@@ -46,9 +46,20 @@ pub struct CopySpec {
     pub target_encoding: EncodedBound,
     /// How missing chunks and fill-only chunks are treated.
     pub gaps: GapPolicy,
+    /// What a listing said of the source; `None`: every object of it is taken to be there.
+    pub listed: Option<Listing>,
 }
 
-/// Worst-case lengths after encoding. What passes them must wait for memory or be refused by the worker.
+/// What a listing said of the objects of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Which there are.
+    pub presence: Presence,
+    /// The same, as stages are told: no bitmap where the presence is complete.
+    pub source: ListedSource,
+}
+
+/// Worst-case lengths after encoding: of the codecs, or, where a listing told, of what is there. What passes them must wait for memory or be refused by the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EncodedBound {
     /// One chunk; one inner chunk where the array is sharded.

@@ -3,7 +3,8 @@
 //! [`plan`] turns each array into candidates (a pass-through, a direct sweep, an exchange), each the cheapest of its kind that fits the
 //! memory, chooses between them by cost, and puts the result together as phases of pipelines: prepare, copy, finish.
 //! [`memory`] is the model that says what a task holds; the worker enforces the same. [`prediction`] is the rule by
-//! which requests are counted.
+//! which requests are counted; where a listing found gaps in a source, `sparse` counts by the same rule over what is
+//! there.
 //!
 //! Pure: the same input gives the same plan. Knows nothing of I/O, clocks, randomness, threads, protobuf or gRPC.
 
@@ -11,6 +12,7 @@ pub mod advice;
 mod array;
 mod axis;
 mod choice;
+mod classes;
 mod copy;
 mod cost;
 mod direct;
@@ -23,11 +25,12 @@ mod lengths;
 pub mod memory;
 pub mod prediction;
 mod refusal;
+mod sparse;
 mod summary;
 mod surroundings;
 mod sweep;
 
-pub use input::{ClearTarget, CopySpec, EncodedBound, PlanInput, Publish, TempSpace};
+pub use input::{ClearTarget, CopySpec, EncodedBound, Listing, PlanInput, Publish, TempSpace};
 use rechunk_common::{
     Refusal, limits,
     plan::{MultiStagePipeline, ParallelPipelines, Phase, Plan},
@@ -60,7 +63,9 @@ pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
         copies.extend(pipelines);
     }
 
-    let had_temp = copies.iter().any(|pipeline| pipeline.temp_bytes.0 > 0);
+    let has_bitmap =
+        arrays.iter().any(|array| array.listed_objects.is_some_and(|listed| listed < array.source_objects));
+    let had_temp = has_bitmap || copies.iter().any(|pipeline| pipeline.temp_bytes.0 > 0);
     let phases = [
         ("prepare", surroundings::prepare(input).into_iter().collect()),
         ("copy", copies),

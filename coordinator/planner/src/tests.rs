@@ -4,6 +4,7 @@ mod cases;
 mod documents;
 mod pass_through;
 mod properties;
+mod sparse;
 mod worked;
 
 use rechunk_common::{
@@ -12,7 +13,7 @@ use rechunk_common::{
     plan::{GapPolicy, MemoryModel, Plan, PlanSummary},
 };
 
-use crate::{CopySpec, EncodedBound, PlanInput, Publish, TempSpace, plan};
+use crate::{CopySpec, EncodedBound, Listing, PlanInput, Publish, TempSpace, plan};
 
 fn layout(shape: &[u64], width: u64, shard: Option<&[u64]>, chunk: &[u64]) -> ArrayLayout {
     let chunks = match shard {
@@ -57,6 +58,7 @@ fn copy(source: ArrayLayout, target: ArrayLayout, hundredths: u64) -> CopySpec {
         source,
         target,
         gaps: GapPolicy::default(),
+        listed: None,
     }
 }
 

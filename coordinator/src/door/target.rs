@@ -130,6 +130,7 @@ fn copy_of(
         },
         source: source_layout,
         target: target_layout,
+        listed: None,
     };
     Ok((copy, rewritten.documents()))
 }

@@ -187,6 +187,7 @@ impl Driver {
                 self.apply(Event::RecordDurable { position });
                 self.settle_endings(position);
             }
+            self.planning.discarded().await;
             Ok(())
         };
         let flushed = timeout(LAST_FLUSH, last).await;

@@ -11,6 +11,7 @@ mod geometry;
 mod job;
 mod layout;
 mod lease;
+mod listed;
 mod outline;
 mod pipelines;
 mod publishing;

@@ -5,7 +5,7 @@ use rechunk_common::{
     ByteCount,
     ids::{JobId, RequestId},
     limits::{MAX_ARRAYS, MAX_DOCUMENT_BYTES},
-    request::{RechunkRequest, ZarrFormat},
+    request::{RechunkRequest, SourceListing, ZarrFormat},
 };
 
 use super::field::{each_by, length_within, name, text, url, within};
@@ -67,6 +67,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             temp_limit,
             write_empty_chunks,
             strict,
+            listing,
             // Of the submission, not of the rechunk.
             request_id: _,
         } = request;
@@ -74,6 +75,11 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             None => v1::ZarrFormat::Unspecified,
             Some(ZarrFormat::V2) => v1::ZarrFormat::V2,
             Some(ZarrFormat::V3) => v1::ZarrFormat::V3,
+        };
+        let listing = match listing {
+            SourceListing::WhereFew => v1::SourceListing::Unspecified,
+            SourceListing::Always => v1::SourceListing::Always,
+            SourceListing::Never => v1::SourceListing::Never,
         };
         Self {
             source,
@@ -90,6 +96,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             temp_limit_bytes: temp_limit.map(|bytes| bytes.0),
             write_empty_chunks,
             strict,
+            listing: listing.into(),
         }
     }
 }
@@ -113,6 +120,7 @@ impl TryFrom<v1::RechunkSpec> for RechunkRequest {
             temp_limit: spec.temp_limit_bytes.map(ByteCount),
             write_empty_chunks: spec.write_empty_chunks,
             strict: spec.strict,
+            listing: listing(spec.listing)?,
             request_id: None,
         })
     }
@@ -125,6 +133,16 @@ fn zarr_format(value: i32) -> Result<Option<ZarrFormat>, Fault> {
         Ok(v1::ZarrFormat::V2) => Ok(Some(ZarrFormat::V2)),
         Ok(v1::ZarrFormat::V3) => Ok(Some(ZarrFormat::V3)),
         Err(_) => Err(Fault::at("zarr_format", Problem::UnknownValue { value })),
+    }
+}
+
+/// Unspecified means where there are few objects.
+fn listing(value: i32) -> Result<SourceListing, Fault> {
+    match v1::SourceListing::try_from(value) {
+        Ok(v1::SourceListing::Unspecified) => Ok(SourceListing::WhereFew),
+        Ok(v1::SourceListing::Always) => Ok(SourceListing::Always),
+        Ok(v1::SourceListing::Never) => Ok(SourceListing::Never),
+        Err(_) => Err(Fault::at("listing", Problem::UnknownValue { value })),
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) use shards::ShardSink;
 use super::{cells::Cells, kernel::is_all, targets::Complete};
 use crate::{
     context::TaskContext,
-    failure::of_storage,
+    failure::{bug, of_storage},
     memory::{Buffer, Reservation},
 };
 
@@ -63,6 +63,15 @@ impl Sink {
             Self::Chunks(chunks) => chunks.write_room(),
             Self::Shards(shards) => shards.write_room(),
             Self::Exchange(_) => 0,
+        }
+    }
+
+    /// Target `index` is not made: nothing of it is there.
+    pub(crate) fn leave_out(&self, index: usize) -> Result<(), TaskFailure> {
+        match self {
+            Self::Chunks(_) => Ok(()),
+            Self::Shards(shards) => shards.leave_out(index),
+            Self::Exchange(_) => Err(bug("a block of an exchange object cannot be left out")),
         }
     }
 

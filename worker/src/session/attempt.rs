@@ -17,6 +17,7 @@ use crate::{
     context::TaskContext,
     function::Functions,
     memory::{BufferPool, TaskMemory},
+    presence::PresenceCache,
 };
 
 /// Permits are 32 bits wide, so bytes are counted in KiB: up, so that the sum never passes the budget.
@@ -69,6 +70,7 @@ pub(crate) struct Attempts {
     pub(crate) functions: Functions,
     pub(crate) compute: ComputePool,
     pub(crate) admission: Admission,
+    pub(crate) presences: Arc<PresenceCache>,
 }
 
 /// An attempt that is over.
@@ -139,7 +141,8 @@ impl Attempts {
             Ok(memory) => memory,
             Err(failure) => return Outcome::Failed(failure, Counts::default()),
         };
-        let cx = TaskContext::new(self.stores.clone(), guard, memory, self.compute.clone(), next.ended);
+        let cx = TaskContext::new(self.stores.clone(), guard, memory, self.compute.clone(), next.ended)
+            .with_presences(Arc::clone(&self.presences));
         let run = self.functions.run(&cx, &next.function, next.task);
         match AssertUnwindSafe(Box::pin(run)).catch_unwind().await {
             Ok(Ok(counts)) => Outcome::Done(counts),

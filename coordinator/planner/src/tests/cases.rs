@@ -121,6 +121,7 @@ fn wrong_grids_are_refused_by_name() {
         source_encoding: EncodedBound::default(),
         target_encoding: EncodedBound::default(),
         gaps: GapPolicy::default(),
+        listed: None,
     };
     let reason = |copy: CopySpec| {
         let refusal = refused(&input(vec![copy], mebibytes(256, 40), 1, 1));

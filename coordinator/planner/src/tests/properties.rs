@@ -26,23 +26,23 @@ use crate::{
 };
 
 /// Per axis: length, source chunk, source chunks per shard, target chunk, target chunks per shard.
-type Axis = (u64, u64, u64, u64, u64);
+pub(super) type Axis = (u64, u64, u64, u64, u64);
 
 #[derive(Debug, Clone)]
-struct Small {
+pub(super) struct Small {
     axes: Vec<Axis>,
     sharded: (bool, bool),
     width: u64,
     hundredths: u64,
-    budget: u64,
-    slots: u64,
-    threads: u64,
-    groups: u64,
+    pub(super) budget: u64,
+    pub(super) slots: u64,
+    pub(super) threads: u64,
+    pub(super) groups: u64,
     /// The target has the source's chunks, the second: its shards too.
     same: (bool, bool),
 }
 
-fn small() -> impl Strategy<Value = Small> {
+pub(super) fn small() -> impl Strategy<Value = Small> {
     let axes = (1_usize..=4).prop_flat_map(|rank| {
         let longest = [40_u64, 18, 10, 7][rank - 1];
         prop::collection::vec((1..=longest, 1_u64..7, 1_u64..4, 1_u64..7, 1_u64..4), rank)
@@ -56,7 +56,7 @@ fn small() -> impl Strategy<Value = Small> {
     )
 }
 
-fn spec(small: &Small) -> CopySpec {
+pub(super) fn spec(small: &Small) -> CopySpec {
     let per_axis = |of: fn(&Axis) -> u64| small.axes.iter().map(of).collect::<Vec<u64>>();
     let shape = per_axis(|axis| axis.0);
     let side = |sharded: bool, shard: Vec<u64>, chunk: Vec<u64>| {
@@ -72,7 +72,7 @@ fn spec(small: &Small) -> CopySpec {
 }
 
 /// Every shape that fits, whatever it costs, as pipelines.
-fn all_shapes(input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
+pub(super) fn all_shapes(input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
     let array = Array::new(&input.copies[0]).expect("valid").expect("has elements");
     let threads = input.threads_per_worker;
     let fleet = Fleet { workers: input.worker_slots.div_ceil(threads), threads, budget: input.memory.budget.0 };
@@ -354,7 +354,7 @@ proptest! {
         let encoding = EncodedBound { chunk: ByteCount(budget / 3), shard_index: ByteCount(17) };
         let copy = CopySpec {
             name: "a/b".into(), dtype: "x".into(), source, target,
-            source_encoding: encoding, target_encoding: encoding, gaps: GapPolicy::default(),
+            source_encoding: encoding, target_encoding: encoding, gaps: GapPolicy::default(), listed: None,
         };
         let memory = MemoryModel { max_mem: ByteCount(budget), reserve: ByteCount(budget / 7), budget: ByteCount(budget) };
         let mut input = input(vec![copy], memory, slots, threads);

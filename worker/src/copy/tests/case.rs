@@ -9,6 +9,8 @@ use rechunk_common::{
     plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, Exchange, GapPolicy},
 };
 
+use super::oracle;
+
 /// By which functions the copy is made.
 #[derive(Debug, Clone)]
 pub(in crate::copy) enum Shape {
@@ -31,6 +33,8 @@ pub(in crate::copy) struct Case {
     /// Out of 8 read units so many are missing, and so many full of the fill value.
     pub(in crate::copy) missing: u64,
     pub(in crate::copy) filled: u64,
+    /// Whether the source was listed.
+    pub(in crate::copy) is_listed: bool,
 }
 
 impl Case {
@@ -45,6 +49,7 @@ impl Case {
             writers: self.grid(&self.writers),
             order: self.order.clone(),
             gaps: self.gaps,
+            listed: oracle::listed(self),
         }
     }
 
@@ -59,10 +64,21 @@ impl Case {
             readers: self.grid(readers),
             writers: self.grid(&self.writers),
         };
-        let read =
-            CopyReadToExchange { source: self.source.clone(), exchange: exchange.clone(), strict: self.gaps.strict };
-        let write =
-            CopyExchangeToWrite { exchange, target: self.target.clone(), order: self.order.clone(), gaps: self.gaps };
+        let listed = oracle::listed(self);
+        let presence = listed.as_ref().and_then(|listed| listed.presence.clone());
+        let read = CopyReadToExchange {
+            source: self.source.clone(),
+            exchange: exchange.clone(),
+            strict: self.gaps.strict,
+            listed,
+        };
+        let write = CopyExchangeToWrite {
+            exchange,
+            target: self.target.clone(),
+            order: self.order.clone(),
+            gaps: self.gaps,
+            presence,
+        };
         (read, write)
     }
 }
@@ -142,9 +158,18 @@ fn fill_of(first: u8, width: u64) -> Vec<u8> {
 pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
     let axes = prop::collection::vec(axis(), 0..4);
     let gaps = prop_oneof![3 => Just(false), 1 => Just(true)];
-    let values = (any::<u64>(), 0_u64..6, 0_u64..4);
+    let values = (any::<u64>(), 0_u64..8, 0_u64..4, any::<bool>());
     (axes, side(), side(), 0..TYPES.len(), fills(), gaps, any::<bool>(), values).prop_map(
-        |(axes, source, target, data_type, fills, write_empty_chunks, is_direct, (seed, missing, filled))| {
+        |(
+            axes,
+            source,
+            target,
+            data_type,
+            fills,
+            write_empty_chunks,
+            is_direct,
+            (seed, missing, filled, is_listed),
+        )| {
             let url = format!("memory://copy-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let (data_type, width) = TYPES[data_type];
             let (fill_in, fill_out, has_fill) = match fills {
@@ -186,6 +211,7 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
                 seed,
                 missing,
                 filled,
+                is_listed,
             }
         },
     )

@@ -92,11 +92,7 @@ fn work(array: &Array, local: &GroupLocal) -> Option<StageWork> {
             requests: counts.get_requests as f64,
             bytes: bytes * from.stored_part(),
         },
-        writes: Traffic {
-            place: Place::Target,
-            requests: counts.put_requests as f64,
-            bytes: bytes * to.stored_part(),
-        },
+        writes: Traffic { place: Place::Target, requests: counts.put_requests as f64, bytes: bytes * to.stored_part() },
         deletes: 0.0,
         decode_seconds: from.decode_seconds(bytes) + codec::copy_seconds(bytes) + disk,
         encode_seconds: to.encode_seconds(bytes) + codec::copy_seconds(bytes) + disk,
@@ -143,6 +139,7 @@ impl GroupLocal {
             writers: self.writers.clone(),
             order: self.order.clone(),
             gaps: array.spec.gaps,
+            listed: array.spec.listed.as_ref().map(|listed| listed.source.clone()),
         }
     }
 }

@@ -168,6 +168,7 @@ pub fn input(shape: &[u64], width: u64, from: Grid, to: Grid, memory: MemoryMode
         target,
         gaps: GapPolicy::default(),
         one_store: false,
+        listed: None,
     };
     PlanInput {
         copies: vec![copy],

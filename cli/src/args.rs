@@ -163,6 +163,19 @@ pub(crate) struct CopyArgs {
     /// What the plan is chosen for: to be done soon, or to cost little
     #[arg(long, value_name = "time|money", default_value = "time", value_parser = parse_prefer)]
     pub(crate) prefer: Prefer,
+    /// Whether the source's chunks are listed, so that missing ones are never asked for [default: up to 100,000 of each
+    /// array; with more, every chunk is taken to be there]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) list: Option<When>,
+}
+
+/// Whether something is done that depends on the case otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// In any case
+    Always,
+    /// In no case
+    Never,
 }
 
 /// Which stores this process may use, and how.
@@ -201,6 +214,9 @@ pub(crate) struct MachineArgs {
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) copy: CopyArgs,
+    /// Plan as if every chunk of the source were there; nothing is listed
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) assume_dense: bool,
     #[command(flatten)]
     pub(crate) stores: StoreArgs,
     #[command(flatten)]
@@ -352,6 +368,20 @@ mod tests {
             assert_eq!(plan.copy.prefer, expected, "{line}");
         }
         assert!(parse("rechunk plan a b --chunks 1 --prefer fame").is_err());
+    }
+
+    #[test]
+    fn a_dense_plan_lists_nothing() {
+        let plan = |line: &str| {
+            let Command::Plan(plan) = parse(line).expect("valid").command else { panic!("not plan") };
+            (plan.copy.list, plan.assume_dense)
+        };
+        assert_eq!(plan("rechunk plan a b --chunks 1"), (None, false));
+        assert_eq!(plan("rechunk plan a b --chunks 1 --list never"), (Some(When::Never), false));
+        assert_eq!(plan("rechunk plan a b --chunks 1 --assume-dense"), (None, true));
+        assert!(parse("rechunk plan a b --chunks 1 --assume-dense --list always").is_err());
+        assert!(parse("rechunk run a b --chunks 1 --assume-dense").is_err(), "a run finds what there is");
+        assert!(parse("rechunk run a b --chunks 1 --list sometimes").is_err());
     }
 
     #[test]

@@ -1,9 +1,16 @@
 //! From arguments to a request: places are made absolute here, because only the client knows its directory.
 
-use rechunk_common::{Refusal, ids::RequestId, request::RechunkRequest};
+use rechunk_common::{
+    Refusal,
+    ids::RequestId,
+    request::{RechunkRequest, SourceListing},
+};
 use rechunk_storage::StoreUrl;
 
-use crate::{args::CopyArgs, failure::Failure};
+use crate::{
+    args::{CopyArgs, When},
+    failure::Failure,
+};
 
 /// The request that the arguments spell.
 pub(crate) fn from_arguments(copy: &CopyArgs, request_id: Option<&str>) -> Result<RechunkRequest, Failure> {
@@ -24,6 +31,11 @@ pub(crate) fn from_arguments(copy: &CopyArgs, request_id: Option<&str>) -> Resul
         write_empty_chunks: copy.write_empty_chunks,
         strict: copy.strict,
         prefer: copy.prefer,
+        listing: match copy.list {
+            None => SourceListing::WhereFew,
+            Some(When::Always) => SourceListing::Always,
+            Some(When::Never) => SourceListing::Never,
+        },
         request_id: request_id.map(RequestId::from),
     })
 }

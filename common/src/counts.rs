@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 /// Requests and bytes of logical objects: chunks, shards, inner chunks and exchange objects. A prediction and a
 /// measurement are both of this type, so that they can be compared field by field. What a task keeps on its worker's
 /// own disk is no object of a store: it is asked for and counted nowhere.
+///
+/// What a listing at planning found absent stands in neither: chunks of the source that are known to be missing are not
+/// asked for and not counted in `missing_source_chunks`; chunks and shards of the target that share no element with an
+/// object that is there are not made, and counted neither in `put_requests` as planned nor in `skipped_fill_chunks` as
+/// measured. So `put_requests + skipped_fill_chunks` as measured equals `put_requests` as planned, whatever was assumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Reads: chunks, inner chunks (before coalescing, and one per shard for its index), exchange blocks.
@@ -22,7 +27,7 @@ pub struct Counts {
     pub bytes_encoded: u64,
     /// Target chunks not written because every element equals the fill value.
     pub skipped_fill_chunks: u64,
-    /// Source chunks that were not there.
+    /// Source chunks that were asked for and were not there.
     pub missing_source_chunks: u64,
     /// Requests for metadata and listings.
     pub metadata_requests: u64,

@@ -117,6 +117,23 @@ impl ChunkKeys {
             Self::V2 { separator } => join(separator),
         }
     }
+
+    /// The position of the chunk that `key` names in an array of `rank` axes; `None` where it is no chunk key, spelt
+    /// exactly as [`ChunkKeys::key`] spells it.
+    pub fn position(self, key: &str, rank: usize) -> Option<Vec<u64>> {
+        let (Self::Default { separator } | Self::V2 { separator }) = self;
+        let numbers = match self {
+            Self::Default { .. } if rank > 0 => key.strip_prefix('c')?.strip_prefix(separator.as_str())?,
+            Self::Default { .. } | Self::V2 { .. } => key,
+        };
+        let position: Vec<u64> = if rank == 0 {
+            Vec::new()
+        } else {
+            numbers.split(separator.as_str()).map(|number| number.parse().ok()).collect::<Option<_>>()?
+        };
+        // A number may be spelt in several ways; a key has one.
+        (position.len() == rank && self.key(&position) == key).then_some(position)
+    }
 }
 
 impl ChunkLayout {
@@ -197,5 +214,34 @@ mod tests {
         assert_eq!(ChunkKeys::V2 { separator: dot }.key(&[1, 23]), "1.23");
         assert_eq!(ChunkKeys::V2 { separator: slash }.key(&[7]), "7");
         assert_eq!(ChunkKeys::V2 { separator: dot }.key(&[]), "0");
+    }
+
+    #[test]
+    fn only_what_a_key_spells_is_read_as_a_position() {
+        for separator in [Separator::Slash, Separator::Dot] {
+            for keys in [ChunkKeys::Default { separator }, ChunkKeys::V2 { separator }] {
+                for position in [vec![], vec![0], vec![1, 23], vec![u64::MAX, 0, 7]] {
+                    let key = keys.key(&position);
+                    assert_eq!(keys.position(&key, position.len()), Some(position.clone()), "{key}");
+                    assert_eq!(keys.position(&key, position.len() + 2), None, "{key}");
+                    for foreign in ["0", "", "/x", ".json"] {
+                        let foreign = format!("{key}{foreign}0x");
+                        assert_eq!(keys.position(&foreign, position.len()), None, "{foreign}");
+                    }
+                }
+            }
+        }
+        let default = ChunkKeys::Default { separator: Separator::Slash };
+        for foreign in
+            ["c/01/2", "c/+1/2", "c/1/2/", "c/1", "c.1.2", "1/2", "c/1/-2", "c/1/99999999999999999999", "zarr.json"]
+        {
+            assert_eq!(default.position(foreign, 2), None, "{foreign}");
+        }
+        let v2 = ChunkKeys::V2 { separator: Separator::Dot };
+        for foreign in ["01.2", "1.2.3", "1/2", ".zarray", "1.", "c.1.2", "1. 2"] {
+            assert_eq!(v2.position(foreign, 2), None, "{foreign}");
+        }
+        assert_eq!(default.position("c/0", 0), None);
+        assert_eq!(v2.position("c", 0), None);
     }
 }

@@ -28,6 +28,16 @@ pub const MAX_CANDIDATES: usize = 100;
 /// One metadata document, attributes included: it travels in a lease.
 pub const MAX_DOCUMENT_BYTES: ByteCount = ByteCount(8 << 20);
 
+/// Objects of one source array that a listing may name, and that a presence bitmap has bits for: the bitmap (512 KiB)
+/// is kept by workers, and the listing takes 4,000 pages.
+pub const MAX_LISTED_OBJECTS: u64 = 1 << 22;
+
+/// Objects that are listed where nothing else is asked for: 100 pages. Beyond that a source is taken to be dense.
+pub const LISTED_BY_DEFAULT: u64 = 100_000;
+
+/// Cells that a question about which objects are there may have at the most: a byte each.
+pub const MAX_PRESENCE_CELLS: u64 = 1 << 27;
+
 /// Metadata documents of one publishing stage together: they travel in one lease.
 pub const MAX_STAGE_DOCUMENT_BYTES: ByteCount = ByteCount(8 << 20);
 

@@ -47,8 +47,23 @@ pub struct RechunkRequest {
     pub strict: bool,
     /// What the plan is chosen for.
     pub prefer: Prefer,
+    /// Whether the source's chunks are listed when it is planned for.
+    pub listing: SourceListing,
     /// The same id gives the same job.
     pub request_id: Option<RequestId>,
+}
+
+/// Whether the chunks (or shards) of a source are listed when a plan is made, so that absent ones are never asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum SourceListing {
+    /// Up to [`LISTED_BY_DEFAULT`](crate::limits::LISTED_BY_DEFAULT) objects of an array; with more, every chunk is taken
+    /// to be there.
+    #[default]
+    WhereFew,
+    /// However many there are, up to [`MAX_LISTED_OBJECTS`](crate::limits::MAX_LISTED_OBJECTS).
+    Always,
+    /// Never: every chunk is taken to be there.
+    Never,
 }
 
 /// A request to run pipelines that the caller planned: nothing in it needs to be about arrays.

@@ -25,7 +25,7 @@ use tonic::transport::Channel;
 
 use crate::{
     coordinator::{Coordinator, CoordinatorTask},
-    door::Prepared,
+    door::{Prepared, TempObjects},
     driver::Prepare,
     journal::{Journal, JournalError, Loaded, MemoryJournal},
     message::Outlook,
@@ -133,6 +133,7 @@ impl Prepare for GatedPlanner {
             target: request.target.clone(),
             spaces: vec![request.target.clone(), format!("memory://tests/temp/{job}")],
             temp_limit: None,
+            objects: TempObjects::default(),
         })
     }
 }

@@ -81,13 +81,30 @@ def test_missing_chunks_stay_missing(tmp_path, rechunk_run, zarr_format, fill_va
         pytest.skip("Zarr v3 always has a fill value")
     source = make(tmp_path / "a", fill=False, zarr_format=zarr_format, fill_value=fill_value)
     source[0:5, 0:8] = 7
-    report = rechunk_run(tmp_path / "a", tmp_path / "b", "5,11")
     separator = "." if zarr_format == 2 else "/"
     prefix = "" if zarr_format == 2 else "c/"
-    assert stored(tmp_path / "b") == [f"{prefix}0{separator}0"]
-    assert report["totals"]["skipped_fill_chunks"] == 11
-    planned = report["plan"]["totals"]["put_requests"]
-    assert report["totals"]["put_requests"] + report["totals"]["skipped_fill_chunks"] == planned
+    # Where the source was listed, what would hold nothing is not even planned.
+    for target, options, assumed, skipped in [("b", [], "listed", 0), ("c", ["--list", "never"], "dense", 11)]:
+        report = rechunk_run(tmp_path / "a", tmp_path / target, "5,11", *options)
+        assert stored(tmp_path / target) == [f"{prefix}0{separator}0"]
+        assert report["assumed"] == report["plan"]["assumed"] == assumed
+        assert report["totals"]["skipped_fill_chunks"] == skipped
+        planned = report["plan"]["totals"]["put_requests"]
+        assert report["totals"]["put_requests"] + report["totals"]["skipped_fill_chunks"] == planned
+        assert_same(source, open_array(tmp_path / target))
+        assert not list(tmp_path.glob(".rechunk-*"))
+
+
+@pytest.mark.parametrize("shards", [None, (10, 16)])
+def test_what_is_missing_is_never_asked_for(tmp_path, rechunk_run, shards):
+    source = make(tmp_path / "a", fill=False, fill_value=9, shards=shards)
+    source[10:20, 16:32] = np.arange(160).reshape(10, 16)
+    report = rechunk_run(tmp_path / "a", tmp_path / "b", "4,4")
+    (array,) = report["arrays"]
+    assert array["listed_objects"] == len(stored(tmp_path / "a")) < array["source_objects"]
+    for totals in (report["totals"], report["plan"]["totals"]):
+        assert totals["missing_source_chunks"] == 0
+        assert totals["get_requests"] == report["plan"]["totals"]["get_requests"]
     assert_same(source, open_array(tmp_path / "b"))
 
 
@@ -114,6 +131,9 @@ def test_a_negative_zero_is_not_the_fill_value(tmp_path, rechunk_run):
 def test_strict_refuses_a_missing_chunk_and_leaves_nothing(tmp_path, rechunk):
     make(tmp_path / "a", fill=False)[0:5, 0:8] = 7
     ended = rechunk("run", tmp_path / "a", tmp_path / "b", "--chunks", "20,33", "--strict")
+    assert ended.code == 2
+    assert "c/" in ended.stderr and "missing" in ended.stderr
+    ended = rechunk("run", tmp_path / "a", tmp_path / "b", "--chunks", "20,33", "--strict", "--list", "never")
     assert ended.code == 1
     assert "c/" in ended.stderr and "missing" in ended.stderr
     assert not stored(tmp_path / "b") if (tmp_path / "b").exists() else True

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rechunk_common::plan::PresenceBitmap;
 use rechunk_storage::{CountingObserver, ObservedRequest, RequestKind};
 
 /// The last segments of the keys of Zarr metadata.
@@ -12,7 +13,9 @@ const METADATA_NAMES: [&str; 5] = ["zarr.json", ".zarray", ".zgroup", ".zattrs",
 pub enum ObjectKind {
     /// A Zarr metadata document.
     Metadata,
-    /// An object of a temporary space.
+    /// Which chunks a source has, in a temporary space.
+    Presence,
+    /// Another object of a temporary space.
     Exchange,
     /// A chunk or a shard: everything else.
     Chunk,
@@ -20,10 +23,13 @@ pub enum ObjectKind {
 
 /// What the object at `url` is. Temporary spaces lie in a directory `.rechunk-<job>`.
 pub fn kind_of(url: &str) -> ObjectKind {
+    let is_temporary = || url.split('/').any(|segment| segment.starts_with(".rechunk-"));
     let is_metadata = url.rsplit('/').next().is_some_and(|name| METADATA_NAMES.contains(&name));
     if is_metadata {
         ObjectKind::Metadata
-    } else if url.split('/').any(|segment| segment.starts_with(".rechunk-")) {
+    } else if is_temporary() && url.split('/').rev().nth(1) == Some(PresenceBitmap::DIRECTORY) {
+        ObjectKind::Presence
+    } else if is_temporary() {
         ObjectKind::Exchange
     } else {
         ObjectKind::Chunk
@@ -46,17 +52,20 @@ pub struct Traffic {
 impl Traffic {
     /// Counts what `observer` saw.
     pub fn of(observer: &CountingObserver) -> Self {
-        Self::of_kinds(observer, &[ObjectKind::Chunk, ObjectKind::Exchange])
+        Self::of_kinds(observer, &[ObjectKind::Chunk, ObjectKind::Exchange, ObjectKind::Presence])
     }
 
     /// Counts what `observer` saw of objects of these kinds.
     pub fn of_kinds(observer: &CountingObserver, kinds: &[ObjectKind]) -> Self {
         let mut traffic = Self::default();
         for request in observer.requests() {
-            if !kinds.contains(&kind_of(&request.url)) {
+            let kind = kind_of(&request.url);
+            if !kinds.contains(&kind) {
                 continue;
             }
             match request.kind {
+                // Read as metadata is, and deleted as an object.
+                RequestKind::Get if kind == ObjectKind::Presence => {}
                 RequestKind::Get => traffic.gets += 1,
                 RequestKind::Put => traffic.puts += 1,
                 RequestKind::Delete => traffic.deletes += 1,
@@ -75,8 +84,10 @@ impl Traffic {
 
 /// The keys of chunk, shard and exchange objects that were asked for, in any way but by listing.
 pub fn chunk_urls(observer: &CountingObserver) -> BTreeSet<String> {
-    let is_of_chunk =
-        |request: &ObservedRequest| request.kind != RequestKind::List && kind_of(&request.url) != ObjectKind::Metadata;
+    let is_of_chunk = |request: &ObservedRequest| {
+        let kind = kind_of(&request.url);
+        request.kind != RequestKind::List && kind != ObjectKind::Metadata && kind != ObjectKind::Presence
+    };
     observer.requests().into_iter().filter(is_of_chunk).map(|request| request.url).collect()
 }
 
@@ -92,6 +103,7 @@ mod tests {
             ("s3://b/a.zarr/c/0/1", ObjectKind::Chunk),
             ("s3://b/a.zarr/0.1", ObjectKind::Chunk),
             ("s3://b/.rechunk-job-0123/job-0123/0/0/0/a0/17", ObjectKind::Exchange),
+            ("s3://b/.rechunk-job-0123/job-0123/0/presence/0", ObjectKind::Presence),
         ] {
             assert_eq!(kind_of(url), kind, "{url}");
         }

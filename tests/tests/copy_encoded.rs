@@ -11,7 +11,7 @@ use rechunk_common::{
     job::JobState,
     layout::{ChunkLayout, IndexLocation},
     plan::ShapeOfPlan,
-    request::{RechunkRequest, ZarrFormat},
+    request::{RechunkRequest, SourceListing, ZarrFormat},
 };
 use rechunk_tests::{
     ArraySpec, Cluster, ClusterOptions, Place, SeaweedFs,
@@ -193,7 +193,7 @@ async fn a_missing_chunk_fails_the_job_where_that_was_asked_for() {
         let source = format!("{node}/source");
         spec.without(&[[1, 3]]).make(&place, &source).await;
         let request = request(&place, &source, &format!("{node}/target"), "keep,keep");
-        let view = cluster.run(RechunkRequest { strict: true, ..request }).await;
+        let view = cluster.run(RechunkRequest { strict: true, listing: SourceListing::Never, ..request }).await;
         assert_eq!(view.state, JobState::Failed);
         let failure = view.failure.expect("a reason").to_string();
         assert!(failure.contains(key) && failure.contains("missing"), "{failure}");

@@ -170,7 +170,8 @@ impl WorkerBuilder {
             peak_rss,
         };
         let admission = Admission::new(self.memory, scratch);
-        let attempts = Attempts { stores, functions, compute, admission, scratch: self.scratch.map(Arc::new) };
+        let scratch = self.scratch.map(Arc::new);
+        let attempts = Attempts { stores, functions, compute, admission, scratch, presences: Arc::default() };
         let clock = self.clock.unwrap_or_else(|| Arc::new(BootClock));
         let patience = Patience { grace: self.grace.unwrap_or(DEFAULT_GRACE) };
         Ok(Worker { link, clock, identity, patience, attempts })

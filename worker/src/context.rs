@@ -9,7 +9,9 @@ use rechunk_common::{
 use rechunk_storage::{Access, Prefix, StoreUrl, Stores, WriteGuard};
 use tokio_util::sync::CancellationToken;
 
-use crate::{compute::ComputePool, failure, memory::TaskMemory, scratch::ScratchPlace, tally::Tally};
+use crate::{
+    compute::ComputePool, failure, memory::TaskMemory, presence::PresenceCache, scratch::ScratchPlace, tally::Tally,
+};
 
 /// The surroundings of one attempt of one task. Clones share everything.
 #[derive(Clone)]
@@ -20,6 +22,7 @@ pub struct TaskContext {
     compute: ComputePool,
     tally: Arc<Tally>,
     scratch: Option<Arc<ScratchPlace>>,
+    presences: Arc<PresenceCache>,
     cancelled: CancellationToken,
     lease: LeaseId,
 }
@@ -40,7 +43,8 @@ impl TaskContext {
         cancelled: CancellationToken,
     ) -> Self {
         let lease = LeaseId { epoch: Epoch(0), counter: 0 };
-        Self { stores, guard, memory, compute, tally: Arc::new(Tally::new()), scratch: None, cancelled, lease }
+        let (tally, presences) = (Arc::new(Tally::new()), Arc::default());
+        Self { stores, guard, memory, compute, tally, scratch: None, presences, cancelled, lease }
     }
 
     /// The same attempt, with a place on local disk.
@@ -74,6 +78,17 @@ impl TaskContext {
     /// Under which the attempt runs: no other lease, of this or any other coordinator, has this id.
     pub fn lease(&self) -> LeaseId {
         self.lease
+    }
+
+    /// The same context, with what the worker has read of sources already.
+    #[must_use]
+    pub(crate) fn with_presences(self, presences: Arc<PresenceCache>) -> Self {
+        Self { presences, ..self }
+    }
+
+    /// What the worker has read of sources.
+    pub(crate) fn presences(&self) -> &PresenceCache {
+        &self.presences
     }
 
     /// Cancelled when the lease has ended or was revoked: stop soon, nothing that is still written counts. A function

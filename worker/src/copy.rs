@@ -16,8 +16,10 @@ mod sink;
 mod source;
 mod targets;
 
+use std::sync::Arc;
+
 use rechunk_common::{
-    TaskFailure,
+    Presence, TaskFailure,
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
     layout::{ArrayLayout, ChunkLayout},
@@ -31,20 +33,35 @@ use self::{
     targets::Fills,
 };
 pub use self::{group::through_scratch, index_exchange::index_exchange};
-use crate::{context::TaskContext, failure::invalid};
+use crate::{
+    context::TaskContext,
+    failure::invalid,
+    presence::{Listed, presence_of},
+};
 
 #[cfg(test)]
 mod tests;
 
 /// Fills the target chunks of box `task` from the source.
 pub async fn read_to_write(cx: &TaskContext, function: &CopyReadToWrite, task: TaskIndex) -> Result<(), TaskFailure> {
-    let CopyReadToWrite { source, target, writers, order, gaps } = function;
+    let CopyReadToWrite { source, target, writers, order, gaps, listed } = function;
     same_width(source.element.width, target.element.width)?;
     let region = box_of(writers, task)?;
-    let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, gaps.strict)?);
+    let listed = Listed::of(cx, listed.as_ref()).await?;
+    let absent = listed.presence.clone().filter(|_| gaps.leaves_out_gaps(&source.fill, &target.fill));
+    let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, gaps.strict, listed)?);
     let sink = array_sink(cx, target, &region, *gaps)?;
     let fills = Fills::new(&source.fill, &target.fill);
-    Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?.run(order).await
+    let copy = Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?;
+    without(copy, absent)?.run(order).await
+}
+
+/// Leaves out what is absent. Where it must be made of fill values, pieces that are absent are copied as gaps.
+fn without(copy: Copy, absent: Option<Arc<Presence>>) -> Result<Copy, TaskFailure> {
+    match absent {
+        Some(presence) => copy.without_absent(&presence),
+        None => Ok(copy),
+    }
 }
 
 /// Fills exchange object `task` from the source.
@@ -63,10 +80,16 @@ async fn fill_exchange(
     function: &CopyReadToExchange,
     task: TaskIndex,
 ) -> Result<(), TaskFailure> {
-    let CopyReadToExchange { source, exchange, strict } = function;
+    let CopyReadToExchange { source, exchange, strict, listed } = function;
     same_width(source.element.width, exchange.width)?;
     let region = box_of(&exchange.readers, task)?;
-    let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, *strict)?);
+    let listed = Listed::of(cx, listed.as_ref()).await?;
+    let is_absent = listed.presence.as_ref().is_some_and(|presence| !presence.overlaps(&region));
+    if is_absent && exchange.packing().is_none() {
+        // No writing task reads any of its blocks; an index would miss the object.
+        return Ok(());
+    }
+    let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, *strict, listed)?);
     let gap = &source.fill;
     let sink = match exchange.packing() {
         None => Sink::Exchange(ExchangeSink::open(temp, exchange, task, &region, gap)?),
@@ -93,17 +116,21 @@ async fn empty_exchange(
     function: &CopyExchangeToWrite,
     task: TaskIndex,
 ) -> Result<(), TaskFailure> {
-    let CopyExchangeToWrite { exchange, target, order, gaps } = function;
+    let CopyExchangeToWrite { exchange, target, order, gaps, presence: bitmap } = function;
     same_width(exchange.width, target.element.width)?;
     let region = box_of(&exchange.writers, task)?;
+    let presence = presence_of(cx, bitmap.as_ref()).await?;
+    // Blocks that are read hold what was missing in the source as values; others are known to hold nothing else.
+    let gap = bitmap.as_ref().map_or(&target.fill, |bitmap| &bitmap.fill);
+    let absent = presence.clone().filter(|_| gaps.leaves_out_gaps(gap, &target.fill));
     let pieces = match exchange.packing() {
-        None => PieceSource::Blocks(BlockSource::open(temp, exchange, task, &region)?),
+        None => PieceSource::Blocks(BlockSource::open(temp, exchange, task, &region, presence)?),
         Some(packing) => PieceSource::Packed(PackedSource::open(temp, exchange, packing, task, &region).await?),
     };
     let sink = array_sink(cx, target, &region, *gaps)?;
-    // Blocks are always there: what was missing in the source stands in them as values.
-    let fills = Fills::new(&target.fill, &target.fill);
-    Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?.run(order).await
+    let fills = Fills::new(gap, &target.fill);
+    let copy = Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?;
+    without(copy, absent)?.run(order).await
 }
 
 fn array_sink(cx: &TaskContext, target: &ArrayLayout, region: &Region, gaps: GapPolicy) -> Result<Sink, TaskFailure> {

@@ -16,14 +16,14 @@ use std::sync::Arc;
 use rechunk_common::{TaskFailure, ids::TaskIndex, plan::CopyEncoded};
 
 use self::{flow::Flow, passage::Passage};
-use crate::{context::TaskContext, failure::invalid};
+use crate::{context::TaskContext, failure::invalid, presence::Listed};
 
 #[cfg(test)]
 mod tests;
 
 /// Fills the target objects of box `task` with the chunks of the source.
 pub async fn copy_encoded(cx: &TaskContext, function: &CopyEncoded, task: TaskIndex) -> Result<(), TaskFailure> {
-    let CopyEncoded { source, target, writers, gaps, by_store: _ } = function;
+    let CopyEncoded { source, target, writers, gaps, by_store: _, listed } = function;
     let is_same_array = source.shape == target.shape && source.element == target.element;
     if !is_same_array || source.chunks.read_unit() != target.chunks.read_unit() {
         return Err(invalid(format!("the chunks of {} cannot be those of {}", source.url, target.url)));
@@ -34,6 +34,7 @@ pub async fn copy_encoded(cx: &TaskContext, function: &CopyEncoded, task: TaskIn
     let region = writers
         .region(task.0)
         .ok_or_else(|| invalid(format!("there is no task {task}: the stage has {}", writers.len())))?;
-    let passage = Passage::open(cx.clone(), function, &region)?;
+    let listed = Listed::of(cx, listed.as_ref()).await?;
+    let passage = Passage::open(cx.clone(), function, &region, listed)?;
     Flow::new(Arc::new(passage)).run().await
 }

@@ -13,6 +13,7 @@ mod failure;
 mod function;
 pub mod memory;
 pub mod metadata;
+mod presence;
 pub mod removal;
 pub mod resident;
 mod scratch;

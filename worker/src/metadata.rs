@@ -94,7 +94,7 @@ async fn write(cx: &TaskContext, url: &str, documents: Vec<NamedDocument>) -> Re
 }
 
 /// The place that holds the object at `url`, and the object's name.
-fn object_at(url: &str) -> Result<(String, String), TaskFailure> {
+pub(crate) fn object_at(url: &str) -> Result<(String, String), TaskFailure> {
     let parsed = StoreUrl::parse(url).map_err(|error| invalid(error.to_string()))?;
     match (parsed.parent(), parsed.file_name()) {
         (Some(parent), Some(name)) => Ok((parent.to_string(), name.to_owned())),

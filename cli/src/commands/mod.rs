@@ -10,7 +10,7 @@ mod workers;
 use clap::CommandFactory;
 
 use crate::{
-    args::{Arguments, Command, PlanArgs, RunArgs},
+    args::{Arguments, Command, CopyArgs, PlanArgs, RunArgs, When},
     console::say_text,
     failure::Failure,
     interrupt::Interrupts,
@@ -20,9 +20,11 @@ use crate::{
 pub(crate) async fn run(arguments: Arguments, interrupts: &Interrupts) -> Result<(), Failure> {
     let Arguments { command, output: asked } = arguments;
     // Plans have pictures, and nothing else has.
-    if let Command::Plan(PlanArgs { copy, stores, machine })
-    | Command::Run(RunArgs { copy, stores, machine, dry_run: true }) = &command
-    {
+    if let Command::Plan(PlanArgs { copy, stores, machine, assume_dense }) = &command {
+        let list = if *assume_dense { Some(When::Never) } else { copy.list };
+        return plan::run(&CopyArgs { list, ..copy.clone() }, stores, machine, asked.format).await;
+    }
+    if let Command::Run(RunArgs { copy, stores, machine, dry_run: true }) = &command {
         return plan::run(copy, stores, machine, asked.format).await;
     }
     let output = asked.without_pictures()?;

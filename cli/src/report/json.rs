@@ -98,6 +98,8 @@ fn array_row(array: &ArrayPlan) -> Value {
         "source_shards": array.source_shards,
         "target_chunks": array.target_chunks,
         "target_shards": array.target_shards,
+        "source_objects": array.source_objects,
+        "listed_objects": array.listed_objects,
         "shape_of_plan": array.shape_of_plan.as_str(),
         "reason": array.reason,
         "pipelines": array.pipelines,

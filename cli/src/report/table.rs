@@ -125,6 +125,7 @@ fn footer(summary: &PlanSummary) -> String {
     if summary.peak_scratch.0 > 0 {
         let _ = writeln!(text, "scratch   {} of local disk for the largest task", summary.peak_scratch);
     }
+    text.push_str(&assumed(summary));
     let _ = writeln!(text, "{}", expected(summary));
     for (arrays, why) in reasons(summary) {
         let arrays = if summary.arrays.len() > 1 { format!("{}: ", named(&arrays)) } else { String::new() };
@@ -164,6 +165,31 @@ fn expected(summary: &PlanSummary) -> String {
             store.prices.per_1000_put,
             store.prices.per_1000_get,
         );
+    }
+    text
+}
+
+/// What was assumed of the source's chunks, where that is not simply that all of them were found.
+fn assumed(summary: &PlanSummary) -> String {
+    let is_open = |array: &&ArrayPlan| array.listed_objects.is_none() && array.source_objects > 0;
+    let open = summary.arrays.iter().filter(is_open).count();
+    let listed = summary.arrays.iter().filter_map(|array| Some((array.listed_objects?, array.source_objects)));
+    let (found, all) =
+        listed.fold((0_u64, 0_u64), |sum, next| (sum.0.saturating_add(next.0), sum.1.saturating_add(next.1)));
+    let mut text = String::new();
+    if found < all {
+        let (found, all) = (grouped(found), grouped(all));
+        let _ =
+            writeln!(text, "listed    {found} of {all} source chunks or shards are there; others are never asked for");
+    }
+    match open {
+        0 => {}
+        _ if open == summary.arrays.len() => {
+            let _ = writeln!(text, "assumed   dense: every source chunk is taken to be there");
+        }
+        _ => {
+            let _ = writeln!(text, "assumed   dense: every source chunk of {open} arrays is taken to be there");
+        }
     }
     text
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CopyThroughScratch, Exchange};
+use super::{CopyThroughScratch, Exchange, ListedSource, PresenceBitmap};
 use crate::{geometry::BoxGrid, layout::ArrayLayout};
 
 /// The name and version by which a worker offers a function and a stage asks for it; both must agree.
@@ -126,6 +126,8 @@ pub struct CopyEncoded {
     pub gaps: GapPolicy,
     /// Both sides lie in one store, and objects that are passed on whole are copied by the store itself, unread.
     pub by_store: bool,
+    /// What a listing said of the source; `None`: nothing is known of it.
+    pub listed: Option<ListedSource>,
 }
 
 impl CopyEncoded {
@@ -149,6 +151,8 @@ pub struct CopyReadToWrite {
     pub order: Vec<usize>,
     /// How missing chunks and fill-only chunks are treated.
     pub gaps: GapPolicy,
+    /// What a listing said of the source; `None`: nothing is known of it.
+    pub listed: Option<ListedSource>,
 }
 
 /// Each task owns a box of whole read units and writes one exchange object of blocks.
@@ -160,6 +164,9 @@ pub struct CopyReadToExchange {
     pub exchange: Exchange,
     /// A missing source chunk is an error.
     pub strict: bool,
+    /// What a listing said of the source; `None`: nothing is known of it. A task whose box shares no element with an
+    /// object that is there writes no exchange object.
+    pub listed: Option<ListedSource>,
 }
 
 /// Reads the tables of packed exchange objects and writes them again by writing task: index object `i` by task `i`. Which
@@ -181,6 +188,9 @@ pub struct CopyExchangeToWrite {
     pub order: Vec<usize>,
     /// How gaps and fill-only chunks are treated.
     pub gaps: GapPolicy,
+    /// Which objects of the source there are, where some are known to be absent. A block that shares no element with
+    /// one that is there is not read.
+    pub presence: Option<PresenceBitmap>,
 }
 
 /// How missing source chunks and fill-only target chunks are treated.
@@ -190,6 +200,14 @@ pub struct GapPolicy {
     pub strict: bool,
     /// Write target chunks also where every element equals the fill value.
     pub write_empty_chunks: bool,
+}
+
+impl GapPolicy {
+    /// Whether target objects are left out that no object of the source shares an element with: what is missing on one
+    /// side reads the same on the other. Else each is made, of fill values.
+    pub fn leaves_out_gaps(self, source_fill: &[u8], target_fill: &[u8]) -> bool {
+        !self.write_empty_chunks && source_fill == target_fill
+    }
 }
 
 /// Deletes exchange objects: task `i` those of `objects_per_task` consecutive reading tasks, and, where they are packed,

@@ -3,6 +3,7 @@
 mod candidate;
 mod exchange;
 mod function;
+mod listed;
 mod outline;
 mod packing;
 mod pipelines;
@@ -16,6 +17,7 @@ pub use function::{
     DeleteExchange, Document, FunctionId, GapPolicy, IndexExchange, PinnedDocument, PrefixPart, PublishMetadata,
     StageFunction,
 };
+pub use listed::{ListedSource, PresenceBitmap};
 pub use outline::{PhaseOutline, PipelineOutline, PlanOutline, StageOutline};
 pub use packing::{
     BLOCK_HEADER_BYTES, ExchangeCodec, ExchangeEncoding, Packing, ROW_ENTRY_BYTES, Row, Rows, TABLE_ENTRY_BYTES,

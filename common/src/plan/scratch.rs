@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CopyExchangeToWrite, CopyReadToExchange, Exchange, ExchangeEncoding, GapPolicy};
+use super::{CopyExchangeToWrite, CopyReadToExchange, Exchange, ExchangeEncoding, GapPolicy, ListedSource};
 use crate::{
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
@@ -28,6 +28,8 @@ pub struct CopyThroughScratch {
     pub order: Vec<usize>,
     /// How missing chunks and fill-only chunks are treated.
     pub gaps: GapPolicy,
+    /// What a listing said of the source; `None`: nothing is known of it.
+    pub listed: Option<ListedSource>,
 }
 
 impl CopyThroughScratch {
@@ -36,9 +38,10 @@ impl CopyThroughScratch {
     pub fn halves(&self, task: TaskIndex, url: String) -> Option<(CopyReadToExchange, CopyExchangeToWrite)> {
         let group = self.groups.region(task.0)?;
         let exchange = self.exchange(group, url);
-        let Self { source, target, order, gaps, .. } = self.clone();
-        let read = CopyReadToExchange { source, exchange: exchange.clone(), strict: gaps.strict };
-        Some((read, CopyExchangeToWrite { exchange, target, order, gaps }))
+        let Self { source, target, order, gaps, listed, .. } = self.clone();
+        let presence = listed.as_ref().and_then(|listed| listed.presence.clone());
+        let read = CopyReadToExchange { source, exchange: exchange.clone(), strict: gaps.strict, listed };
+        Some((read, CopyExchangeToWrite { exchange, target, order, gaps, presence }))
     }
 
     /// The exchange inside `group`.

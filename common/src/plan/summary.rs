@@ -53,6 +53,11 @@ pub struct ArrayPlan {
     pub target_chunks: Vec<u64>,
     /// Shards of the target.
     pub target_shards: Option<Vec<u64>>,
+    /// Objects (chunks or shards) of the source that a listing named; `None`: it was not listed, and every one is taken
+    /// to be there.
+    pub listed_objects: Option<u64>,
+    /// Objects of the source if every one is there.
+    pub source_objects: u64,
     /// The shape chosen.
     pub shape_of_plan: ShapeOfPlan,
     /// Why it was chosen: one clause.

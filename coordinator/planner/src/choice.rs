@@ -4,6 +4,7 @@
 use rechunk_common::{
     ByteCount, Counts, Refusal,
     plan::{Candidate, CandidateFigures, MultiStagePipeline, RunnerUp, ShapeOfPlan, Stage, StageEffect, Verdict},
+    request::ExchangeCodecChoice,
 };
 
 use crate::{
@@ -189,7 +190,7 @@ fn decide(work: &Copier, fit: Vec<Fitting>, unfit: Vec<(ShapeOfPlan, Unfit)>) ->
     let second = candidates.iter().find(|candidate| candidate.shape_of_plan != kind);
     let runner_up =
         second.map(|candidate| RunnerUp { shape_of_plan: candidate.shape_of_plan, reason: candidate.reason.clone() });
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = stays_raw(work, kind).into_iter().collect();
     if let Some(further) = better {
         let why = verdict::further(&further, &outlay, prefer);
         warnings.push(format!("{}{why}; more max_mem makes them larger", named(array.spec)));
@@ -198,6 +199,14 @@ fn decide(work: &Copier, fit: Vec<Fitting>, unfit: Vec<(ShapeOfPlan, Unfit)>) ->
     }
     let pipelines = fit.into_iter().next().map(|best| best.pipelines).unwrap_or_default();
     Ok(Choice { kind, pipelines, outlay, reason, runner_up, candidates, warnings })
+}
+
+/// Says so where blocks are raw although a codec was asked for.
+fn stays_raw(work: &Copier, kind: ShapeOfPlan) -> Option<String> {
+    let spec = work.array.spec;
+    let is_asked = matches!(work.input.temp.codec, ExchangeCodecChoice::Lz4 | ExchangeCodecChoice::Zstd);
+    let stays_raw = is_asked && kind == ShapeOfPlan::Exchange && spec.has_gaps();
+    stays_raw.then(|| format!("{}its exchange stays raw: the listing found chunks of the source missing", named(spec)))
 }
 
 /// Several exchanges instead of one, if that would be cheaper than what is chosen.
@@ -240,7 +249,11 @@ fn direct_candidates(array: &Array, fleet: &Fleet) -> Result<Vec<Shape>, Unfit> 
         .ok_or_else(|| Unfit::Memory(direct::least_memory(array)))
 }
 
+/// None for a source with gaps: what its groups take is not counted.
 fn local_candidates(array: &Array, fleet: &Fleet) -> Result<Vec<Shape>, Unfit> {
+    if array.spec.has_gaps() {
+        return Ok(Vec::new());
+    }
     let least = group_local::least_scratch(array).unwrap_or(u64::MAX);
     if least > fleet.scratch {
         return Err(Unfit::Scratch(least));

@@ -6,8 +6,8 @@ use rechunk_common::{
     limits,
     plan::{
         CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, DeleteExchange, Exchange,
-        ExchangeEncoding, IndexExchange, MultiStagePipeline, Packing, RetryPolicy, Stage, StageEffect, StageFunction,
-        TASKS_PER_DIRECTORY,
+        ExchangeEncoding, IndexExchange, ListedSource, MultiStagePipeline, Packing, RetryPolicy, Stage, StageEffect,
+        StageFunction, TASKS_PER_DIRECTORY,
     },
 };
 
@@ -23,6 +23,7 @@ use crate::{
     group_local::GroupLocal,
     memory::{self, TaskMemory},
     packing, prediction, refusal,
+    sparse::Sparse,
 };
 
 /// Exchange objects that one task deletes: a second or so of requests, and one listing where they are packed.
@@ -61,6 +62,23 @@ impl Copier<'_> {
         }
     }
 
+    /// The source's gaps within `bounds`, where a listing found any.
+    fn sparse<'b>(&'b self, bounds: &'b Region) -> Option<Sparse<'b>> {
+        let listed = self.array.spec.listed.as_ref().filter(|_| self.array.spec.has_gaps())?;
+        Some(Sparse::new(&listed.presence, &self.array.spec.source, bounds))
+    }
+
+    /// Whether what is missing in the source is left out of the target.
+    fn leaves_out_gaps(&self) -> bool {
+        let spec = self.array.spec;
+        spec.gaps.leaves_out_gaps(&spec.source.fill, &spec.target.fill)
+    }
+
+    /// What stages are told of the source.
+    fn listed(&self) -> Option<ListedSource> {
+        self.array.spec.listed.as_ref().map(|listed| listed.source.clone())
+    }
+
     fn encoded(&self, shape: &PassThrough) -> Result<MultiStagePipeline, Refusal> {
         let spec = self.array.spec;
         let writers = BoxGrid::new(Region::whole(self.array.shape), shape.writers.clone());
@@ -71,8 +89,13 @@ impl Copier<'_> {
             writers,
             gaps: spec.gaps,
             by_store: shape.by_store,
+            listed: self.listed(),
         };
-        let predicted = prediction::encoded(&function).ok_or_else(refusal::too_large)?;
+        let predicted = match self.sparse(function.writers.bounds()) {
+            Some(sparse) => sparse.encoded(&function),
+            None => prediction::encoded(&function),
+        };
+        let predicted = predicted.ok_or_else(refusal::too_large)?;
         let memory = memory::of_encoded(&function, spec.source_encoding, spec.target_encoding);
         let memory = self.declared(memory, shape.room, tasks)?;
         let stage = self.stage("copy_encoded", StageFunction::CopyEncoded(function), tasks, memory, predicted);
@@ -83,14 +106,18 @@ impl Copier<'_> {
         let spec = self.array.spec;
         let writers = BoxGrid::new(Region::whole(self.array.shape), shape.writers.clone());
         let tasks = self.tasks(&writers)?;
-        let predicted =
-            prediction::read_to_write(&spec.source, &spec.target, &writers).ok_or_else(refusal::too_large)?;
+        let predicted = match self.sparse(writers.bounds()) {
+            Some(sparse) => sparse.read_to_write(&spec.target, &writers, self.leaves_out_gaps()),
+            None => prediction::read_to_write(&spec.source, &spec.target, &writers),
+        };
+        let predicted = predicted.ok_or_else(refusal::too_large)?;
         let function = CopyReadToWrite {
             source: spec.source.clone(),
             target: spec.target.clone(),
             writers,
             order: shape.order.clone(),
             gaps: spec.gaps,
+            listed: self.listed(),
         };
         let memory = memory::of_read_to_write(&function, spec.source_encoding, spec.target_encoding);
         let memory = self.declared(memory, shape.room, tasks)?;
@@ -130,8 +157,8 @@ impl Copier<'_> {
             writers: BoxGrid::new(bounds, shape.writers.clone()),
             encoding,
         };
-        let temp_bytes = exchange::temp_bytes(&exchange.readers, &exchange.writers, exchange.width, is_packed);
-        let mut stages = vec![self.read_stage(shape, &exchange)?];
+        let (read, temp_bytes) = self.read_stage(shape, &exchange)?;
+        let mut stages = vec![read];
         if is_packed {
             stages.push(self.index_stage(&exchange)?);
         }
@@ -141,11 +168,7 @@ impl Copier<'_> {
         }
         let place = if groups == 1 { String::new() } else { format!("group {} of {groups}", group.saturating_add(1)) };
         let name = [spec.name.as_str(), place.as_str()].into_iter().filter(|part| !part.is_empty());
-        Ok(MultiStagePipeline {
-            name: name.collect::<Vec<_>>().join(", "),
-            stages,
-            temp_bytes: ByteCount(temp_bytes.ok_or_else(refusal::too_large)?),
-        })
+        Ok(MultiStagePipeline { name: name.collect::<Vec<_>>().join(", "), stages, temp_bytes })
     }
 
     /// How blocks are stored within `bounds`, a group.
@@ -166,27 +189,46 @@ impl Copier<'_> {
         Ok(self.stage("index_exchange", function, tasks, memory, predicted))
     }
 
-    fn read_stage(&self, shape: &ExchangeShape, exchange: &Exchange) -> Result<Stage, Refusal> {
+    /// The stage, and the bytes of the objects that it writes.
+    fn read_stage(&self, shape: &ExchangeShape, exchange: &Exchange) -> Result<(Stage, ByteCount), Refusal> {
         let spec = self.array.spec;
         let tasks = self.tasks(&exchange.readers)?;
-        let predicted = prediction::read_to_exchange(&spec.source, &exchange.readers).ok_or_else(refusal::too_large)?;
-        let function =
-            CopyReadToExchange { source: spec.source.clone(), exchange: exchange.clone(), strict: spec.gaps.strict };
+        let predicted = match self.sparse(exchange.readers.bounds()) {
+            Some(sparse) => sparse.read_to_exchange(exchange),
+            None => prediction::read_to_exchange(&spec.source, &exchange.readers).zip(exchange::temp_bytes(
+                &exchange.readers,
+                &exchange.writers,
+                exchange.width,
+                exchange.packing().is_some(),
+            )),
+        };
+        let (predicted, bytes) = predicted.ok_or_else(refusal::too_large)?;
+        let function = CopyReadToExchange {
+            source: spec.source.clone(),
+            exchange: exchange.clone(),
+            strict: spec.gaps.strict,
+            listed: self.listed(),
+        };
         let memory = memory::of_read_to_exchange(&function, spec.source_encoding);
         let memory = self.declared(memory, shape.room, tasks)?;
         let function = StageFunction::CopyReadToExchange(function);
-        Ok(self.stage("copy_read_to_exchange", function, tasks, memory, predicted))
+        Ok((self.stage("copy_read_to_exchange", function, tasks, memory, predicted), ByteCount(bytes)))
     }
 
     fn write_stage(&self, shape: &ExchangeShape, exchange: &Exchange) -> Result<Stage, Refusal> {
         let spec = self.array.spec;
         let tasks = self.tasks(&exchange.writers)?;
-        let predicted = prediction::exchange_to_write(&spec.target, exchange).ok_or_else(refusal::too_large)?;
+        let predicted = match self.sparse(exchange.writers.bounds()) {
+            Some(sparse) => sparse.exchange_to_write(&spec.target, exchange, self.leaves_out_gaps()),
+            None => prediction::exchange_to_write(&spec.target, exchange),
+        };
+        let predicted = predicted.ok_or_else(refusal::too_large)?;
         let function = CopyExchangeToWrite {
             exchange: exchange.clone(),
             target: spec.target.clone(),
             order: shape.order.clone(),
             gaps: spec.gaps,
+            presence: self.listed().and_then(|listed| listed.presence),
         };
         let memory = memory::of_exchange_to_write(&function, spec.target_encoding);
         let memory = self.declared(memory, shape.room, tasks)?;

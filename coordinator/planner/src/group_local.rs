@@ -139,6 +139,7 @@ impl GroupLocal {
             writers: self.writers.clone(),
             order: self.order.clone(),
             gaps: array.spec.gaps,
+            listed: array.spec.listed.as_ref().map(|listed| listed.source.clone()),
         }
     }
 }

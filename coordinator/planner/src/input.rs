@@ -1,9 +1,9 @@
 //! What the planner is told: the arrays on both sides, the memory, the fleet, and what surrounds the copy.
 
 use rechunk_common::{
-    ByteCount,
+    ByteCount, Presence,
     layout::ArrayLayout,
-    plan::{CostBasis, Document, GapPolicy, MemoryModel, PinnedDocument},
+    plan::{CostBasis, Document, GapPolicy, ListedSource, MemoryModel, PinnedDocument},
     request::ExchangeCodecChoice,
 };
 
@@ -54,9 +54,28 @@ pub struct CopySpec {
     pub gaps: GapPolicy,
     /// Both sides lie in one store, which can copy objects by itself.
     pub one_store: bool,
+    /// What a listing said of the source; `None`: every object of it is taken to be there.
+    pub listed: Option<Listing>,
 }
 
-/// Worst-case lengths after encoding. What passes them must wait for memory or be refused by the worker.
+impl CopySpec {
+    /// Whether a listing found objects of the source absent.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.listed.as_ref().is_some_and(|listed| !listed.presence.is_complete())
+    }
+}
+
+/// What a listing said of the objects of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Which there are.
+    pub presence: Presence,
+    /// The same, as stages are told: no bitmap where the presence is complete.
+    pub source: ListedSource,
+}
+
+/// Worst-case lengths after encoding: of the codecs, or, where a listing told, of what is there. What passes them must
+/// wait for memory or be refused by the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EncodedBound {
     /// One chunk; one inner chunk where the array is sharded.

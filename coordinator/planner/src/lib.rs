@@ -4,7 +4,8 @@
 //! memory, chooses between them by cost, and puts the result together as phases of pipelines: prepare, copy, finish.
 //! `cost` is the model of time and money behind the choice; it makes the estimates, never the counts.
 //! [`memory`] is the model that says what a task holds; the worker enforces the same. [`prediction`] is the rule by
-//! which requests are counted.
+//! which requests are counted; where a listing found gaps in a source, `sparse` counts by the same rule over what is
+//! there.
 //!
 //! Pure: the same input gives the same plan. Knows nothing of I/O, clocks, randomness, threads, protobuf or gRPC.
 
@@ -12,6 +13,7 @@ pub mod advice;
 mod array;
 mod axis;
 mod choice;
+mod classes;
 mod codec;
 mod copy;
 mod cost;
@@ -30,12 +32,13 @@ mod packing;
 pub mod prediction;
 mod refusal;
 mod smaller;
+mod sparse;
 mod summary;
 mod surroundings;
 mod sweep;
 mod verdict;
 
-pub use input::{ClearTarget, CopySpec, EncodedBound, PlanInput, Publish, TempSpace};
+pub use input::{ClearTarget, CopySpec, EncodedBound, Listing, PlanInput, Publish, TempSpace};
 use rechunk_common::{
     Refusal, limits,
     plan::{CostBasis, MultiStagePipeline, ParallelPipelines, Phase, Plan},
@@ -72,7 +75,9 @@ pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
         copies.append(&mut choice.pipelines);
     }
 
-    let had_temp = copies.iter().any(|pipeline| pipeline.temp_bytes.0 > 0);
+    let has_bitmap =
+        arrays.iter().any(|array| array.listed_objects.is_some_and(|listed| listed < array.source_objects));
+    let had_temp = has_bitmap || copies.iter().any(|pipeline| pipeline.temp_bytes.0 > 0);
     let phases = [
         ("prepare", surroundings::prepare(input).into_iter().collect()),
         (expected::COPY, copies),

@@ -29,8 +29,12 @@ const SPEEDS: [Speed; 2] = [
 /// Codecs that make nothing shorter.
 const NOT_COMPRESSING: [&str; 7] = ["bytes", "transpose", "endian", "crc32c", "crc32", "adler32", "fletcher32"];
 
-/// How blocks may be stored, the best first: what was asked for, or what is faster and else raw.
+/// How blocks may be stored, the best first: what was asked for, or what is faster and else raw. Of a source with gaps
+/// always raw: reading tasks that find nothing write no object, and an index takes one that is missing for lost.
 pub(crate) fn candidates(temp: &TempSpace, array: &Array, fleet: &Fleet) -> Vec<Option<ExchangeCodec>> {
+    if array.spec.has_gaps() {
+        return vec![None];
+    }
     match temp.codec {
         ExchangeCodecChoice::None => vec![None],
         ExchangeCodecChoice::Lz4 => vec![Some(ExchangeCodec::Lz4)],

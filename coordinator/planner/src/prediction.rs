@@ -66,6 +66,14 @@ fn bytes_of(tasks: &BoxGrid, width: u64) -> Option<u64> {
     over_axes(tasks.lengths().len(), |axis| Some(tasks.bounds().length(axis)))?.checked_mul(width)
 }
 
+/// Objects of `target` within `bounds`, and their decoded bytes; `None` beyond 2^64.
+pub(crate) fn written(target: &ArrayLayout, bounds: &Region) -> Option<(u64, u64)> {
+    let unit = target.chunks.write_unit();
+    let objects = over_axes(unit.len(), |axis| Some(axis::boxes(bounds.length(axis), *unit.get(axis)?)))?;
+    let elements = over_axes(unit.len(), |axis| Some(bounds.length(axis)))?;
+    Some((objects, elements.checked_mul(target.element.width)?))
+}
+
 /// copy_read_to_write: every unit that overlaps a box is read for that box; every write unit is written once.
 pub(crate) fn read_to_write(source: &ArrayLayout, target: &ArrayLayout, writers: &BoxGrid) -> Option<Counts> {
     let reads = source_reads_of_all(source, writers)?;

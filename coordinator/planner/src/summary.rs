@@ -37,6 +37,8 @@ pub(crate) fn array_plan(spec: &CopySpec, choice: Option<&Choice>) -> ArrayPlan 
         source_shards: shards(&spec.source),
         target_chunks: spec.target.chunks.read_unit().to_vec(),
         target_shards: shards(&spec.target),
+        listed_objects: spec.listed.as_ref().map(|listed| listed.presence.count()),
+        source_objects: spec.source.write_grid().len(),
         shape_of_plan: choice.map_or(ShapeOfPlan::Empty, |choice| choice.kind),
         reason: choice.map_or_else(|| "it has no elements".to_owned(), |choice| choice.reason.clone()),
         pipelines: choice.map_or(0, |choice| u64::try_from(choice.pipelines.len()).unwrap_or(u64::MAX)),
@@ -57,7 +59,13 @@ pub(crate) fn summary(input: &PlanInput, fleet: &Fleet, arrays: Vec<ArrayPlan>, 
         Some(limit) if !input.temp.keep => exchange_bytes.min(limit.0).max(largest),
         Some(_) | None => exchange_bytes,
     };
-    let uses_temp = all.iter().any(|stage| matches!(stage.function, StageFunction::CopyReadToExchange(_)));
+    let bitmaps = input.copies.iter().filter_map(|spec| spec.listed.as_ref()?.source.presence.as_ref());
+    let bitmap_bytes = bitmaps.fold(0_u64, |bytes, bitmap| bytes.saturating_add(bitmap.size.0));
+    let uses_temp =
+        bitmap_bytes > 0 || all.iter().any(|stage| matches!(stage.function, StageFunction::CopyReadToExchange(_)));
+    // An array without elements has nothing that could be assumed.
+    let is_listed = |array: &ArrayPlan| array.listed_objects.is_some() || array.source_objects == 0;
+    let assumed = if arrays.iter().all(is_listed) { Assumed::Listed } else { Assumed::Dense };
     PlanSummary {
         stages: rows(&arrays, &all),
         arrays,
@@ -65,12 +73,12 @@ pub(crate) fn summary(input: &PlanInput, fleet: &Fleet, arrays: Vec<ArrayPlan>, 
         exchange_bytes: ByteCount(exchange_bytes),
         peak_scratch: all.iter().map(|stage| stage.task_scratch).max().unwrap_or_default(),
         peak_memory: all.iter().map(|stage| stage.task_memory).max().unwrap_or_default(),
-        assumed: Assumed::Dense,
+        assumed,
         estimate: Estimate::default(),
         basis: fleet.basis,
         memory: input.memory,
         temp: uses_temp.then(|| input.temp.url.clone()),
-        temp_bytes: ByteCount(standing),
+        temp_bytes: ByteCount(standing.saturating_add(bitmap_bytes)),
         warnings: warnings(input),
     }
 }

@@ -34,7 +34,10 @@ pub(crate) fn finish(input: &PlanInput, had_temp: bool) -> Result<Option<MultiSt
         // Each group has deleted its own; an attempt that outlived its lease may have written one of them again.
         let prefixes = vec![input.temp.space.clone()];
         let function = StageFunction::ClearPrefix(ClearPrefix { prefixes, part: PrefixPart::Everything });
-        let counts = Counts { metadata_requests: 1, ..Counts::default() };
+        // Bitmaps of sources with gaps lie there to the end.
+        let bitmaps = input.copies.iter().filter_map(|spec| spec.listed.as_ref()?.source.presence.as_ref()).count();
+        let delete_requests = u64::try_from(bitmaps).unwrap_or(u64::MAX);
+        let counts = Counts { metadata_requests: 1, delete_requests, ..Counts::default() };
         stages.push(stage(input, "clear_temp", function, 1, StageEffect::Destroys, counts));
     }
     if !input.pinned.is_empty() {

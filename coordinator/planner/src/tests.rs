@@ -6,6 +6,7 @@ mod group_local;
 mod packing;
 mod pass_through;
 mod properties;
+mod sparse;
 mod weighing;
 mod worked;
 
@@ -17,7 +18,7 @@ use rechunk_common::{
     request::ExchangeCodecChoice,
 };
 
-use crate::{CopySpec, EncodedBound, PlanInput, Publish, TempSpace, plan};
+use crate::{CopySpec, EncodedBound, Listing, PlanInput, Publish, TempSpace, plan};
 
 fn layout(shape: &[u64], width: u64, shard: Option<&[u64]>, chunk: &[u64]) -> ArrayLayout {
     let chunks = match shard {
@@ -63,6 +64,7 @@ fn copy(source: ArrayLayout, target: ArrayLayout, hundredths: u64) -> CopySpec {
         target,
         gaps: GapPolicy::default(),
         one_store: false,
+        listed: None,
     }
 }
 

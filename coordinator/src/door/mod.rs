@@ -1,8 +1,9 @@
 //! The door: from a request and the stores to a checked, planned job. Behind it nothing is checked again.
 //!
-//! Reads metadata documents and lists keys, and writes nothing; chunk bytes it never touches. Knows nothing of gRPC,
-//! of the journal, or of the workers beyond what [`Fleet`] says of them. [`Door::survey`] is all the I/O; what follows
-//! from it, [`Survey::plan`], is pure.
+//! Reads metadata documents and lists keys; chunk bytes it never touches. Writes nothing but, for a job that is about to
+//! be accepted, what it was told of the source's gaps ([`Door::write`]). Knows nothing of gRPC, of the journal, or of the
+//! workers beyond what [`Fleet`] says of them. [`Door::survey`] and the listing of the source's chunks are all the I/O
+//! of a plan; what follows from them is pure.
 
 mod assignment;
 mod chunk_spec;
@@ -10,9 +11,11 @@ mod codec_spec;
 mod discovery;
 mod enclosing;
 mod encoding;
+mod listing;
 mod memory;
 mod node;
 mod places;
+mod presence;
 mod refusals;
 mod shard_spec;
 mod spec;
@@ -26,6 +29,7 @@ mod tests;
 use rechunk_common::{ByteCount, Refusal, ids::JobId, plan::Plan, request::RechunkRequest};
 use rechunk_storage::Stores;
 
+pub use presence::TempObjects;
 pub use survey::Survey;
 
 /// Where requests are checked and planned.
@@ -71,6 +75,8 @@ pub struct Prepared {
     pub spaces: Vec<String>,
     /// Temporary bytes that may stand at one time.
     pub temp_limit: Option<ByteCount>,
+    /// What must be written before the job is accepted.
+    pub objects: TempObjects,
 }
 
 impl Door {
@@ -79,8 +85,8 @@ impl Door {
         Self { stores }
     }
 
-    /// Checks a request and plans it as `job`: [`Door::survey`], then [`Survey::plan`]. `live` are the places of all
-    /// other jobs that are not terminal.
+    /// Checks a request and plans it as `job`: everything that can be refused without it is refused before the source's
+    /// chunks are listed. `live` are the places of all other jobs that are not terminal.
     pub async fn prepare(
         &self,
         request: &RechunkRequest,
@@ -88,6 +94,19 @@ impl Door {
         fleet: &Fleet,
         live: &[LiveSpace],
     ) -> Result<Prepared, Refusal> {
-        self.survey(request, job, fleet, live).await?.plan()
+        let survey = self.survey(request, job, fleet, live).await?;
+        let target = target::of(&survey)?;
+        let listings = listing::list(&self.stores, &target.copies, request.listing).await?;
+        survey.plan(target, listings)
+    }
+
+    /// Writes what a job needs before it is accepted.
+    pub async fn write(&self, objects: &TempObjects) -> Result<(), Refusal> {
+        objects.write(&self.stores).await
+    }
+
+    /// Removes it again from the temporary space of a job that was not accepted.
+    pub async fn discard(&self, space: &str) {
+        presence::remove(&self.stores, space).await;
     }
 }

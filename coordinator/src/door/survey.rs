@@ -13,9 +13,12 @@ use super::{
     Door, Fleet, LiveSpace, Prepared,
     discovery::{self, Source},
     enclosing::{self, Enclosing},
+    listing::Listings,
     memory,
     places::{self, Places, TempPlace},
-    refusals, target,
+    presence::{self, TempObjects},
+    refusals,
+    target::Target,
 };
 
 /// What was found at a request's places. Nothing more is read for its plan.
@@ -97,9 +100,10 @@ impl Door {
 }
 
 impl Survey {
-    /// The plan, or why there is none. Pure; takes up to 100 ms.
-    pub fn plan(self) -> Result<Prepared, Refusal> {
-        let target = target::of(&self)?;
+    /// The plan for a source of which `listings` tell what there is, or why there is none. Pure; takes up to 100 ms.
+    pub(super) fn plan(self, mut target: Target, listings: Listings) -> Result<Prepared, Refusal> {
+        let listing_warnings = listings.warnings.clone();
+        let bitmaps = presence::tell(&mut target.copies, listings, &self.temp.generation)?;
         let url = self.target.to_string();
         let space = self.temp.space.to_string();
         let input = PlanInput {
@@ -127,12 +131,14 @@ impl Survey {
             summary.warnings.extend(self.source.warnings);
             summary.warnings.extend(self.enclosing.warnings);
             summary.warnings.extend(target.warnings);
+            summary.warnings.extend(listing_warnings);
         }
         Ok(Prepared {
             plan,
             source: self.source.url.to_string(),
             target: url.clone(),
-            spaces: vec![url, space],
+            spaces: vec![url, space.clone()],
+            objects: TempObjects { space, objects: bitmaps },
             temp_limit: self.request.temp_limit,
         })
     }

@@ -131,6 +131,7 @@ fn copy_of(
         source: source_layout,
         target: target_layout,
         one_store: survey.one_store,
+        listed: None,
     };
     Ok((copy, rewritten.documents()))
 }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod groups;
+mod listings;
 mod memory;
 mod places;
 mod specs;

@@ -212,6 +212,7 @@ impl Driver {
                 let written = self.journal.written().await?;
                 self.on_written(written);
             }
+            self.planning.discarded().await;
             Ok(())
         };
         let flushed = timeout(LAST_FLUSH, last).await;

@@ -105,6 +105,7 @@ impl Driver {
             self.jobs.accept(&job, self.surroundings.unix_millis());
         } else {
             info!(%job, "job known by its request id");
+            self.discard_written(submitted);
             self.jobs.forget(submitted);
         }
         self.submissions.settle(submitted, &Ok(job));
@@ -113,6 +114,7 @@ impl Driver {
     fn refused(&mut self, job: &JobId, refusal: Refusal) {
         info!(%job, reason = refusal.reason, "refused: {refusal}");
         if self.submissions.contains(job) {
+            self.discard_written(job);
             self.jobs.forget(job);
             self.submissions.settle(job, &Err(refusal));
             return;

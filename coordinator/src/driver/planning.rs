@@ -13,7 +13,7 @@ use tokio::{
 
 use super::jobs::Turn;
 use crate::{
-    door::{Door, Prepared},
+    door::{Door, Prepared, TempObjects},
     message::Outlook,
 };
 
@@ -28,6 +28,17 @@ const PLANNING_DEADLINE: Duration = Duration::from_mins(2);
 pub(crate) trait Prepare: Send + Sync + 'static {
     /// Checks the request, looks at the source and the target, and plans for `job`.
     async fn prepare(&self, request: &RechunkRequest, job: &JobId, outlook: &Outlook) -> Result<Prepared, Refusal>;
+
+    /// Writes what a planned job needs before it is accepted.
+    async fn write(&self, objects: &TempObjects) -> Result<(), Refusal> {
+        let _nothing = objects;
+        Ok(())
+    }
+
+    /// Removes it again: the job is not accepted.
+    async fn discard(&self, space: &str) {
+        let _nothing = space;
+    }
 }
 
 #[async_trait]
@@ -42,6 +53,14 @@ impl Prepare for Door {
             runtime.block_on(timeout(PLANNING_DEADLINE, prepared)).unwrap_or_else(|_elapsed| Err(too_slow()))
         });
         planned.await.unwrap_or_else(|_panicked| Err(planner_failed()))
+    }
+
+    async fn write(&self, objects: &TempObjects) -> Result<(), Refusal> {
+        Self::write(self, objects).await
+    }
+
+    async fn discard(&self, space: &str) {
+        Self::discard(self, space).await;
     }
 }
 
@@ -70,6 +89,26 @@ impl Planner {
         });
         planned.await.unwrap_or_else(|_elapsed| Err(too_slow()))
     }
+
+    /// Plans what is about to be run, and writes what it needs.
+    async fn plan_and_write(
+        &self,
+        request: &RechunkRequest,
+        job: &JobId,
+        outlook: &Outlook,
+    ) -> Result<Prepared, Refusal> {
+        let prepared = self.plan(request, job, outlook).await?;
+        if prepared.objects.objects.is_empty() {
+            return Ok(prepared);
+        }
+        match timeout(PLANNING_DEADLINE, self.prepare.write(&prepared.objects)).await {
+            Ok(written) => written.map(|()| prepared),
+            Err(_elapsed) => {
+                self.prepare.discard(&prepared.objects.space).await;
+                Err(too_slow())
+            }
+        }
+    }
 }
 
 /// A plan that is ready, or why there is none.
@@ -85,11 +124,13 @@ pub(super) struct Planned {
 pub(super) struct Planning {
     planner: Planner,
     tasks: JoinSet<Planned>,
+    /// Removals of what was written for jobs that were not accepted.
+    discards: JoinSet<()>,
 }
 
 impl Planning {
     pub(super) fn new(planner: Planner) -> Self {
-        Self { planner, tasks: JoinSet::new() }
+        Self { planner, tasks: JoinSet::new(), discards: JoinSet::new() }
     }
 
     /// Starts a plan.
@@ -99,13 +140,25 @@ impl Planning {
             // In a task of its own, so that a panic in planning is that job's refusal.
             let mut attempt = JoinSet::new();
             let asked = (job.clone(), request.clone());
-            attempt.spawn(async move { planner.plan(&asked.1, &asked.0, &outlook).await });
+            attempt.spawn(async move { planner.plan_and_write(&asked.1, &asked.0, &outlook).await });
             let outcome = match attempt.join_next().await {
                 Some(Ok(outcome)) => outcome,
                 Some(Err(_)) | None => Err(planner_failed()),
             };
             Planned { job, request, since, outcome }
         });
+    }
+
+    /// Removes what was written to `space`, for a job that is not accepted.
+    pub(super) fn discard(&mut self, space: String) {
+        while self.discards.try_join_next().is_some() {}
+        let prepare = Arc::clone(&self.planner.prepare);
+        self.discards.spawn(async move { prepare.discard(&space).await });
+    }
+
+    /// Waits until everything is removed that is to be.
+    pub(super) async fn discarded(&mut self) {
+        while self.discards.join_next().await.is_some() {}
     }
 
     /// The next plan that is ready; waits for ever while none is made. May be dropped and asked again.

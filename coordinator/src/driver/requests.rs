@@ -119,8 +119,14 @@ impl Driver {
     /// can be accepted.
     pub(super) fn on_planned(&mut self, planned: Planned) {
         let Planned { job, request, since, outcome } = planned;
+        if let Ok(Prepared { objects, .. }) = &outcome
+            && !objects.objects.is_empty()
+        {
+            self.submissions.note_written(&job, objects.space.clone());
+        }
         if !self.submissions.is_wanted(&job) {
             info!(%job, "submission dropped: its caller has gone");
+            self.discard_written(&job);
             self.submissions.settle(&job, &Err(abandoned()));
             return;
         }
@@ -132,6 +138,7 @@ impl Driver {
             Ok(prepared) => self.submit_planned(job, &request, prepared),
             Err(refusal) => {
                 info!(%job, reason = refusal.reason, "refused: {refusal}");
+                self.discard_written(&job);
                 self.submissions.settle(&job, &Err(refusal));
             }
         }
@@ -150,6 +157,13 @@ impl Driver {
             weight: DEFAULT_WEIGHT,
             max_parallel_tasks: None,
         });
+    }
+
+    /// The job is not accepted: what was written for it goes.
+    pub(super) fn discard_written(&mut self, job: &JobId) {
+        if let Some(space) = self.submissions.take_written(job) {
+            self.planning.discard(space);
+        }
     }
 
     fn confirm(&mut self, job: JobId, answer: Answer<()>, event: impl FnOnce(JobId) -> Event) {

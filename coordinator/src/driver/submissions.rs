@@ -20,6 +20,8 @@ pub(super) struct Submissions {
 struct Submission {
     request_id: Option<RequestId>,
     callers: Vec<Answer<JobId>>,
+    /// The temporary space, where something was written there already.
+    written: Option<String>,
 }
 
 impl Submissions {
@@ -45,7 +47,7 @@ impl Submissions {
         if let Some(request_id) = &request_id {
             self.by_request.insert(request_id.clone(), job.clone());
         }
-        self.by_job.insert(job, Submission { request_id, callers: vec![caller] });
+        self.by_job.insert(job, Submission { request_id, callers: vec![caller], written: None });
     }
 
     /// Whether anybody still waits for it.
@@ -56,6 +58,18 @@ impl Submissions {
     /// Whether it is on its way.
     pub(super) fn contains(&self, job: &JobId) -> bool {
         self.by_job.contains_key(job)
+    }
+
+    /// Something was written to `space` for it.
+    pub(super) fn note_written(&mut self, job: &JobId, space: String) {
+        if let Some(submission) = self.by_job.get_mut(job) {
+            submission.written = Some(space);
+        }
+    }
+
+    /// Where something was written for it, that is nobody's if it is not accepted.
+    pub(super) fn take_written(&mut self, job: &JobId) -> Option<String> {
+        self.by_job.get_mut(job)?.written.take()
     }
 
     /// It has an outcome: every caller hears it.

@@ -14,6 +14,7 @@ use rechunk_common::{
 use super::{
     exchange::tasks,
     field::{name, positive, required, within},
+    listed,
 };
 use crate::{
     fault::{Fault, Problem},
@@ -84,13 +85,14 @@ impl TryFrom<v1::StageFunction> for StageFunction {
 
 impl From<CopyEncoded> for v1::CopyEncoded {
     fn from(copy: CopyEncoded) -> Self {
-        let CopyEncoded { source, target, writers, gaps, by_store } = copy;
+        let CopyEncoded { source, target, writers, gaps, by_store, listed } = copy;
         Self {
             source: Some(source.into()),
             target: Some(target.into()),
             writers: Some(writers.into()),
             gaps: Some(gaps.into()),
             by_store,
+            listed: listed.map(Into::into),
         }
     }
 }
@@ -107,19 +109,21 @@ impl TryFrom<v1::CopyEncoded> for CopyEncoded {
         }
         let writers = tasks(copy.writers, "writers")?;
         inside(&writers, &target, "writers")?;
-        Ok(Self { source, target, writers, gaps: gaps(copy.gaps), by_store: copy.by_store })
+        let listed = listed::of_source(copy.listed, &source.write_grid(), &source.fill)?;
+        Ok(Self { source, target, writers, gaps: gaps(copy.gaps), by_store: copy.by_store, listed })
     }
 }
 
 impl From<CopyReadToWrite> for v1::CopyReadToWrite {
     fn from(copy: CopyReadToWrite) -> Self {
-        let CopyReadToWrite { source, target, writers, order, gaps } = copy;
+        let CopyReadToWrite { source, target, writers, order, gaps, listed } = copy;
         Self {
             source: Some(source.into()),
             target: Some(target.into()),
             writers: Some(writers.into()),
             order: of_order(&order),
             gaps: Some(gaps.into()),
+            listed: listed.map(Into::into),
         }
     }
 }
@@ -133,14 +137,17 @@ impl TryFrom<v1::CopyReadToWrite> for CopyReadToWrite {
         same_array(&source, &target)?;
         let writers = tasks(copy.writers, "writers")?;
         inside(&writers, &target, "writers")?;
-        Ok(Self { order: order(&copy.order, target.shape.len())?, source, target, writers, gaps: gaps(copy.gaps) })
+        let listed = listed::of_source(copy.listed, &source.write_grid(), &source.fill)?;
+        let order = order(&copy.order, target.shape.len())?;
+        Ok(Self { order, source, target, writers, gaps: gaps(copy.gaps), listed })
     }
 }
 
 impl From<CopyReadToExchange> for v1::CopyReadToExchange {
     fn from(copy: CopyReadToExchange) -> Self {
-        let CopyReadToExchange { source, exchange, strict } = copy;
-        Self { source: Some(source.into()), exchange: Some(exchange.into()), strict }
+        let CopyReadToExchange { source, exchange, strict, listed } = copy;
+        let listed = listed.map(Into::into);
+        Self { source: Some(source.into()), exchange: Some(exchange.into()), strict, listed }
     }
 }
 
@@ -152,18 +159,20 @@ impl TryFrom<v1::CopyReadToExchange> for CopyReadToExchange {
         let exchange: Exchange = required(copy.exchange, "exchange")?;
         same_width(exchange.width, source.element.width, "exchange.width_bytes")?;
         inside(&exchange.readers, &source, "exchange.readers")?;
-        Ok(Self { source, exchange, strict: copy.strict })
+        let listed = listed::of_source(copy.listed, &source.write_grid(), &source.fill)?;
+        Ok(Self { source, exchange, strict: copy.strict, listed })
     }
 }
 
 impl From<CopyExchangeToWrite> for v1::CopyExchangeToWrite {
     fn from(copy: CopyExchangeToWrite) -> Self {
-        let CopyExchangeToWrite { exchange, target, order, gaps } = copy;
+        let CopyExchangeToWrite { exchange, target, order, gaps, presence } = copy;
         Self {
             exchange: Some(exchange.into()),
             target: Some(target.into()),
             order: of_order(&order),
             gaps: Some(gaps.into()),
+            presence: presence.map(Into::into),
         }
     }
 }
@@ -176,7 +185,8 @@ impl TryFrom<v1::CopyExchangeToWrite> for CopyExchangeToWrite {
         let target: ArrayLayout = required(copy.target, "target")?;
         same_width(exchange.width, target.element.width, "exchange.width_bytes")?;
         inside(&exchange.writers, &target, "exchange.writers")?;
-        Ok(Self { order: order(&copy.order, target.shape.len())?, exchange, target, gaps: gaps(copy.gaps) })
+        let presence = listed::of_exchange(copy.presence, &exchange.writers, exchange.width)?;
+        Ok(Self { order: order(&copy.order, target.shape.len())?, exchange, target, gaps: gaps(copy.gaps), presence })
     }
 }
 

@@ -15,6 +15,7 @@ mod journal_plan;
 mod journal_record;
 mod layout;
 mod lease;
+mod listed;
 mod outline;
 mod pipelines;
 mod publishing;

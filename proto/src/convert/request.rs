@@ -6,7 +6,7 @@ use rechunk_common::{
     cost_profile::Prefer,
     ids::{JobId, RequestId},
     limits::{MAX_ARRAYS, MAX_DOCUMENT_BYTES},
-    request::{ExchangeCodecChoice, RechunkRequest, ZarrFormat},
+    request::{ExchangeCodecChoice, RechunkRequest, SourceListing, ZarrFormat},
 };
 
 use super::field::{each_by, length_within, name, text, url, within};
@@ -70,6 +70,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             write_empty_chunks,
             strict,
             prefer,
+            listing,
             // Of the submission, not of the rechunk.
             request_id: _,
         } = request;
@@ -77,6 +78,11 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             None => v1::ZarrFormat::Unspecified,
             Some(ZarrFormat::V2) => v1::ZarrFormat::V2,
             Some(ZarrFormat::V3) => v1::ZarrFormat::V3,
+        };
+        let listing = match listing {
+            SourceListing::WhereFew => v1::SourceListing::Unspecified,
+            SourceListing::Always => v1::SourceListing::Always,
+            SourceListing::Never => v1::SourceListing::Never,
         };
         Self {
             source,
@@ -95,6 +101,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             strict,
             prefer: v1::Prefer::from(prefer).into(),
             exchange_codec: of_exchange_codec(exchange_codec).into(),
+            listing: listing.into(),
         }
     }
 }
@@ -120,6 +127,7 @@ impl TryFrom<v1::RechunkSpec> for RechunkRequest {
             write_empty_chunks: spec.write_empty_chunks,
             strict: spec.strict,
             prefer: prefer(spec.prefer)?,
+            listing: listing(spec.listing)?,
             request_id: None,
         })
     }
@@ -161,6 +169,16 @@ fn exchange_codec(value: i32) -> Result<ExchangeCodecChoice, Fault> {
         Ok(v1::ExchangeCodecChoice::Lz4) => Ok(ExchangeCodecChoice::Lz4),
         Ok(v1::ExchangeCodecChoice::Zstd) => Ok(ExchangeCodecChoice::Zstd),
         Err(_) => Err(Fault::at("exchange_codec", Problem::UnknownValue { value })),
+    }
+}
+
+/// Unspecified means where there are few objects.
+fn listing(value: i32) -> Result<SourceListing, Fault> {
+    match v1::SourceListing::try_from(value) {
+        Ok(v1::SourceListing::Unspecified) => Ok(SourceListing::WhereFew),
+        Ok(v1::SourceListing::Always) => Ok(SourceListing::Always),
+        Ok(v1::SourceListing::Never) => Ok(SourceListing::Never),
+        Err(_) => Err(Fault::at("listing", Problem::UnknownValue { value })),
     }
 }
 

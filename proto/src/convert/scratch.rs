@@ -7,12 +7,13 @@ use super::{
     exchange::tasks,
     field::{lengths, required, within},
     function::{gaps, inside, of_order, order, same_array},
+    listed,
 };
 use crate::{fault::Fault, v1};
 
 impl From<CopyThroughScratch> for v1::CopyThroughScratch {
     fn from(copy: CopyThroughScratch) -> Self {
-        let CopyThroughScratch { source, target, groups, readers, writers, order, gaps } = copy;
+        let CopyThroughScratch { source, target, groups, readers, writers, order, gaps, listed } = copy;
         Self {
             source: Some(source.into()),
             target: Some(target.into()),
@@ -21,6 +22,7 @@ impl From<CopyThroughScratch> for v1::CopyThroughScratch {
             writers,
             order: of_order(&order),
             gaps: Some(gaps.into()),
+            listed: listed.map(Into::into),
         }
     }
 }
@@ -40,6 +42,7 @@ impl TryFrom<v1::CopyThroughScratch> for CopyThroughScratch {
             writers: lengths(copy.writers, rank, "writers")?,
             order: order(&copy.order, rank)?,
             gaps: gaps(copy.gaps),
+            listed: listed::of_source(copy.listed, &source.write_grid(), &source.fill)?,
             source,
             target,
             groups,

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use rechunk_common::{
-    TaskFailure,
+    Presence, TaskFailure,
     geometry::{BoxGrid, Region},
 };
 
@@ -93,6 +93,23 @@ impl Cells {
             rest = rest.checked_div(*count).unwrap_or(0);
         }
         place
+    }
+
+    /// The number of the cell at `place`, in C order.
+    pub(crate) fn index(&self, place: &[u64]) -> usize {
+        let index = place
+            .iter()
+            .zip(&self.counts)
+            .fold(0_u64, |index, (at, count)| index.saturating_mul(*count).saturating_add(*at));
+        usize::try_from(index).unwrap_or(usize::MAX)
+    }
+
+    /// By cell in C order: whether an object that is there shares an element with what this task moves of it.
+    pub(crate) fn touched(&self, presence: &Presence) -> Vec<bool> {
+        let along = |(axis, cells): (usize, &Vec<Cell>)| {
+            cells.iter().map(|cell| presence.along(axis, cell.used.0, cell.used.1)).collect::<Vec<_>>()
+        };
+        presence.touched(&self.axes.iter().enumerate().map(along).collect::<Vec<_>>())
     }
 
     /// The cell along `axis`.

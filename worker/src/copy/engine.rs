@@ -8,7 +8,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use rechunk_common::TaskFailure;
+use rechunk_common::{Presence, TaskFailure};
 use tokio::task::{JoinError, JoinSet};
 
 use super::{
@@ -45,6 +45,8 @@ pub(crate) struct Copy {
     sink: Sink,
     targets: Targets,
     meeting: Meeting,
+    /// By piece in C order: whether it is there. `None`: nothing is known to be absent.
+    is_there: Option<Vec<bool>>,
 }
 
 /// What one of the tasks of a copy has done.
@@ -95,7 +97,39 @@ impl Copy {
     ) -> Result<Self, TaskFailure> {
         let meeting = Meeting::new(source.cells(), sink.cells(), width)?;
         let targets = Targets::new(sink.cells(), fills, width)?;
-        Ok(Self { cx, source, sink, targets, meeting })
+        Ok(Self { cx, source, sink, targets, meeting, is_there: None })
+    }
+
+    /// Leaves out pieces that `presence` says are absent, and targets that no object that is there shares an element with.
+    /// Both sides' gaps must read the same.
+    pub(crate) fn without_absent(mut self, presence: &Presence) -> Result<Self, TaskFailure> {
+        let pieces = self.source.cells();
+        let is_there = pieces.touched(presence);
+        let is_wanted = self.sink.cells().touched(presence);
+        let mut arriving = vec![0_u64; is_wanted.len()];
+        for piece in (0..is_there.len()).filter(|piece| is_there.get(*piece) == Some(&true)) {
+            self.meeting.shares(&pieces.place(piece), |share| {
+                if let Some(arriving) = arriving.get_mut(share.target) {
+                    *arriving = arriving.saturating_add(share.elements);
+                }
+                Ok::<(), TaskFailure>(())
+            })?;
+        }
+        for (target, (is_wanted, arriving)) in is_wanted.into_iter().zip(arriving).enumerate() {
+            if is_wanted {
+                self.targets.expect(target, arriving)?;
+            } else {
+                self.targets.leave_out(target)?;
+                self.sink.leave_out(target)?;
+            }
+        }
+        self.is_there = Some(is_there);
+        Ok(self)
+    }
+
+    fn is_absent(&self, place: &[u64]) -> bool {
+        let is_there = |is_there: &Vec<bool>| is_there.get(self.source.cells().index(place)) == Some(&true);
+        !self.is_there.as_ref().is_none_or(is_there)
     }
 
     /// Runs it; pieces are visited with the axes of `order` from slowest to fastest.
@@ -104,6 +138,8 @@ impl Copy {
         let standing = self.source.standing_room()?.saturating_add(self.sink.standing_room());
         let standing = self.cx.memory().try_reserve(standing).ok_or_else(|| self.too_little(standing))?;
         let copy = Arc::new(self);
+        // What is left out is never opened.
+        let is_opened = copy.targets.left_out();
         let mut sweep = Sweep {
             running: JoinSet::new(),
             starting: Vec::new(),
@@ -111,8 +147,8 @@ impl Copy {
             batches: 0,
             fetched: Vec::new(),
             complete: VecDeque::new(),
-            is_opened: vec![false; copy.targets.len()],
-            finished: 0,
+            finished: is_opened.iter().filter(|is_left_out| **is_left_out).count(),
+            is_opened,
             copy,
         };
         sweep.run(places).await?;
@@ -304,7 +340,7 @@ impl Sweep {
 
     /// What the piece after this one needs.
     fn next(&self, places: &mut impl Iterator<Item = Vec<u64>>) -> Result<Option<Next>, TaskFailure> {
-        let Some(place) = places.next() else { return Ok(None) };
+        let Some(place) = places.find(|place| !self.copy.is_absent(place)) else { return Ok(None) };
         let room = self.copy.source.room(&place)?;
         let mut next = Next { place, room, opens: Vec::new(), buffers: Vec::new(), encoded: Vec::new() };
         let Next { place, opens, .. } = &mut next;

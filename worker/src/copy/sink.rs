@@ -16,7 +16,7 @@ pub(crate) use shards::ShardSink;
 use super::{cells::Cells, kernel::is_all, targets::Complete};
 use crate::{
     context::TaskContext,
-    failure::of_storage,
+    failure::{bug, of_storage},
     memory::{Buffer, Reservation},
 };
 
@@ -70,6 +70,15 @@ impl Sink {
             Self::Shards(shards) => shards.write_room(),
             Self::Exchange(_) => 0,
             Self::Packed(packed) => packed.write_room(),
+        }
+    }
+
+    /// Target `index` is not made: nothing of it is there.
+    pub(crate) fn leave_out(&self, index: usize) -> Result<(), TaskFailure> {
+        match self {
+            Self::Chunks(_) => Ok(()),
+            Self::Shards(shards) => shards.leave_out(index),
+            Self::Exchange(_) | Self::Packed(_) => Err(bug("a block of an exchange object cannot be left out")),
         }
     }
 

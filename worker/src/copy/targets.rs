@@ -43,6 +43,8 @@ struct Slot {
     content: Content,
     is_stored: bool,
     is_padded: bool,
+    /// Nothing of it is there: it is never opened.
+    is_left_out: bool,
 }
 
 /// What has come so far.
@@ -99,6 +101,7 @@ impl Targets {
                 content: Content::Nothing,
                 is_stored: false,
                 is_padded,
+                is_left_out: false,
             }));
         }
         let width = usize::try_from(width).map_err(|_| too_large("an element"))?;
@@ -113,6 +116,31 @@ impl Targets {
     fn slot(&self, index: usize) -> Result<MutexGuard<'_, Slot>, TaskFailure> {
         let slot = self.slots.get(index).ok_or_else(|| bug("a piece meets a target that the task does not have"))?;
         Ok(slot.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Only `arriving` elements of a target will come; the others are gaps. Both sides' gaps read the same.
+    pub(crate) fn expect(&self, index: usize, arriving: u64) -> Result<(), TaskFailure> {
+        let mut slot = self.slot(index)?;
+        if arriving == 0 || arriving > slot.remaining || !self.fills.agree() {
+            return Err(bug("a target gets other elements than it has room for"));
+        }
+        if arriving < slot.remaining {
+            slot.content = Content::Gaps;
+            slot.remaining = arriving;
+        }
+        Ok(())
+    }
+
+    /// Nothing of a target will come, and it is not made.
+    pub(crate) fn leave_out(&self, index: usize) -> Result<(), TaskFailure> {
+        self.slot(index)?.is_left_out = true;
+        Ok(())
+    }
+
+    /// By target: whether it is left out.
+    pub(crate) fn left_out(&self) -> Vec<bool> {
+        let is_left_out = |slot: &Mutex<Slot>| slot.lock().unwrap_or_else(PoisonError::into_inner).is_left_out;
+        self.slots.iter().map(is_left_out).collect()
     }
 
     /// Opens a target: its room is taken.
@@ -131,6 +159,9 @@ impl Targets {
     /// Puts the share of `piece` into its target; gives the target back when that was the last of its elements.
     pub(crate) fn take_in(&self, share: &mut Share, piece: &Piece) -> Result<Option<Complete>, TaskFailure> {
         let mut slot = self.slot(share.target)?;
+        if slot.is_left_out {
+            return Ok(None);
+        }
         match piece {
             Piece::Missing => self.take_in_gap(&mut slot, share)?,
             Piece::Elements { bytes, start, is_stored } => {

@@ -96,7 +96,11 @@ async fn copies_as_the_oracle(case: Case, compute: ComputePool) -> Result<(), Te
     bench.observer.clear();
     let counts = run(&bench, &case).await.map_err(|failure| TestCaseError::fail(format!("{failure:?}")))?;
     let observer = &bench.observer;
-    prop_assert_eq!(counts.get_requests, observer.count(RequestKind::Get));
+    // The bitmap is no chunk.
+    prop_assert_eq!(counts.get_requests + counts.metadata_requests, observer.count(RequestKind::Get));
+    if case.is_listed && !case.source.chunks.is_sharded() {
+        prop_assert_eq!(counts.missing_source_chunks, 0, "what is absent is never asked for");
+    }
     prop_assert_eq!(counts.put_requests, observer.count(RequestKind::Put));
     prop_assert_eq!(counts.wire_bytes_written, observer.bytes_sent());
     prop_assert_eq!(counts.wire_bytes_read, observer.bytes_received());

@@ -11,7 +11,7 @@ use std::sync::{
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use rechunk_common::{
-    TaskFailure,
+    Presence, TaskFailure,
     geometry::{BoxGrid, Region},
     layout::ArrayLayout,
     plan::CopyEncoded,
@@ -28,6 +28,7 @@ use crate::{
     context::TaskContext,
     failure::{bug, invalid, missing_chunk, of_storage, too_large},
     memory::{Reservation, TaskMemory},
+    presence::Listed,
 };
 
 /// Requests for the chunks of shards that are packed, of all shards under way together.
@@ -42,8 +43,10 @@ pub(super) struct Passage {
     target: ArrayLayout,
     /// Positions of the target's objects.
     objects: Region,
+    /// By object in C order: whether any of its chunks may be there. `None`: nothing is known to be absent.
+    is_wanted: Option<Arc<[bool]>>,
     contents: Contents,
-    /// No encoded chunk of ours is longer.
+    /// No encoded chunk of ours is longer, or, where they were listed, none was.
     chunk_bytes: u64,
     /// Indexes of source shards, which are held to the end.
     index_bytes: u64,
@@ -93,7 +96,12 @@ pub(super) enum Step {
 }
 
 impl Passage {
-    pub(super) fn open(cx: TaskContext, function: &CopyEncoded, region: &Region) -> Result<Self, TaskFailure> {
+    pub(super) fn open(
+        cx: TaskContext,
+        function: &CopyEncoded,
+        region: &Region,
+        listed: Listed,
+    ) -> Result<Self, TaskFailure> {
         let (from, to) = (&function.source, &function.target);
         let codec = shard_codec(from)?;
         let contents = match (shard_codec(to)?, function.is_of_whole_objects()) {
@@ -115,14 +123,19 @@ impl Passage {
                 .checked_mul(codec.index_bytes())
                 .ok_or_else(|| too_large("the source's shard indexes"))?,
         };
+        let objects = to.write_grid().overlapping(region);
+        let is_wanted = listed.presence.as_ref().map(|presence| touched(presence, to, &objects).into());
+        // Of the chunks in shards a listing tells nothing.
+        let longest = listed.longest.filter(|_| codec.is_none());
         Ok(Self {
-            source: Source::open(&cx, from, codec)?,
+            source: Source::open(&cx, from, codec, listed.presence)?,
             prefix: cx.open(&to.url, Access::ReadWrite)?,
             cx,
             target: to.clone(),
-            objects: to.write_grid().overlapping(region),
+            objects,
+            is_wanted,
             contents,
-            chunk_bytes: chunk.worst_encoded_bytes(),
+            chunk_bytes: longest.unwrap_or_else(|| chunk.worst_encoded_bytes()),
             index_bytes,
             is_strict: function.gaps.strict,
             by_store: AtomicBool::new(by_store),
@@ -139,9 +152,12 @@ impl Passage {
         self.index_bytes
     }
 
-    /// The target's objects in C order.
+    /// The target's objects in C order, without those of which nothing is there.
     pub(super) fn positions(&self) -> impl Iterator<Item = Vec<u64>> + use<> {
-        BoxGrid::positions(&self.objects)
+        let is_wanted = self.is_wanted.clone();
+        let is_wanted = move |index: usize| is_wanted.as_ref().is_none_or(|wanted| wanted.get(index) == Some(&true));
+        let positions = BoxGrid::positions(&self.objects).enumerate();
+        positions.filter(move |(index, _)| is_wanted(*index)).map(|(_, position)| position)
     }
 
     /// The object at `position` and what it may need.
@@ -283,6 +299,9 @@ impl Passage {
 
     /// One chunk of a shard that is packed; `left` is what the shard's chunks may still take together.
     async fn part(&self, position: &[u64], left: &AtomicU64) -> Result<Option<Bytes>, TaskFailure> {
+        if self.source.is_absent(position)? {
+            return Ok(None);
+        }
         let _turn = self.reads.acquire().await.map_err(|_| bug("the turns of reads have ended"))?;
         let located = self.source.locate_chunk(&self.cx, position).await?;
         let key = self.source.key_of_chunk(position)?;
@@ -352,6 +371,23 @@ impl Passage {
         self.cx.tally().add(|counts| counts.put_requests += 1);
         Ok(())
     }
+}
+
+/// By object of `layout` at `objects` (positions, half-open), in C order: whether one that is there shares an element
+/// with it.
+fn touched(presence: &Presence, layout: &ArrayLayout, objects: &Region) -> Vec<bool> {
+    let grid = layout.write_grid();
+    let mut axes = Vec::with_capacity(objects.rank());
+    for (axis, (first, end)) in objects.start().iter().zip(objects.end()).enumerate() {
+        let length = grid.lengths().get(axis).copied().unwrap_or(1);
+        let bound = grid.bounds().end().get(axis).copied().unwrap_or(0);
+        let of_object = |at: u64| {
+            let start = at.saturating_mul(length);
+            presence.along(axis, start, start.saturating_add(length).min(bound))
+        };
+        axes.push((*first..*end).map(of_object).collect::<Vec<_>>());
+    }
+    presence.touched(&axes)
 }
 
 fn shard_codec(layout: &ArrayLayout) -> Result<Option<Arc<ShardCodec>>, TaskFailure> {

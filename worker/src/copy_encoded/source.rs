@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use rechunk_common::{
-    FailureClass, TaskFailure,
+    FailureClass, Presence, TaskFailure,
     layout::{ArrayLayout, ChunkKeys, IndexLocation},
 };
 use rechunk_storage::{Access, Prefix, SizedObject, StorageError, WriteGuard};
@@ -27,6 +27,8 @@ pub(super) struct Source {
     keys: ChunkKeys,
     /// `None` where chunks are objects.
     shards: Option<Arc<ShardCodec>>,
+    /// Which objects there are; `None`: nothing is known to be absent.
+    presence: Option<Arc<Presence>>,
     /// Indexes by the position of their shard: each is read once per task, whoever needs it first.
     indexes: Mutex<BTreeMap<Vec<u64>, Known>>,
 }
@@ -55,13 +57,23 @@ impl Source {
         cx: &TaskContext,
         layout: &ArrayLayout,
         shards: Option<Arc<ShardCodec>>,
+        presence: Option<Arc<Presence>>,
     ) -> Result<Self, TaskFailure> {
         let prefix = cx.open(&layout.url, Access::Read)?;
-        Ok(Self { prefix, keys: layout.keys, shards, indexes: Mutex::default() })
+        Ok(Self { prefix, keys: layout.keys, shards, presence, indexes: Mutex::default() })
     }
 
     pub(super) fn url_of(&self, key: &str) -> String {
         format!("{}/{key}", self.prefix.url())
+    }
+
+    /// Whether the chunk at `position` is known to be absent, because the object that would hold it is.
+    pub(super) fn is_absent(&self, position: &[u64]) -> Result<bool, TaskFailure> {
+        let Some(presence) = &self.presence else { return Ok(false) };
+        Ok(!match &self.shards {
+            None => presence.contains(position),
+            Some(codec) => presence.contains(&inner_of(position, codec.chunks_per_shard())?.0),
+        })
     }
 
     /// The key of the object that holds the chunk at `position`.

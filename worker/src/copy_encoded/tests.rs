@@ -10,11 +10,11 @@ use bytes::Bytes;
 use case::{Case, cases};
 use proptest::prelude::*;
 use rechunk_common::{
-    ByteCount, Counts, TaskFailure,
+    ByteCount, Counts, Presence, TaskFailure,
     geometry::BoxGrid,
     ids::TaskIndex,
     layout::{ArrayLayout, IndexLocation},
-    plan::CopyEncoded,
+    plan::{CopyEncoded, ListedSource, PresenceBitmap},
 };
 use rechunk_planner::{EncodedBound, memory};
 use rechunk_storage::{PutPayload, RequestKind, Unguarded};
@@ -180,8 +180,62 @@ async fn passes_every_byte_on(case: Case, compute: ComputePool) -> Result<(), Te
     Ok(())
 }
 
+/// The same with a listing of the source: what is absent is never asked for, and the same objects come about.
+async fn passes_on_what_is_there(case: Case) -> Result<(), TestCaseError> {
+    let bench = Bench::new(ComputePool::inline());
+    let (source, target) = (&case.function.source, &case.function.target);
+    write(&bench, source, &case.stored).await;
+    let there = objects(source, &case.stored);
+    let mut presence = Presence::none(source.write_grid()).expect("small");
+    for position in BoxGrid::positions(&source.write_grid().overlapping(source.write_grid().bounds())) {
+        if there.contains_key(&source.keys.key(&position)) {
+            presence.insert(&position);
+        }
+    }
+    let url = format!("{}-presence/0", source.url);
+    bench.put(&format!("{}-presence", source.url), "0", presence.bits()).await;
+    bench.observer.clear();
+    let bitmap = PresenceBitmap {
+        url,
+        size: ByteCount(presence.bits().len() as u64),
+        crc32c: crc32c::crc32c(presence.bits()),
+        objects: source.write_grid(),
+        fill: source.fill.clone(),
+    };
+    let longest = there.values().map(|body| body.len() as u64).max().unwrap_or(0);
+    let listed = Some(ListedSource { longest: ByteCount(longest), presence: Some(bitmap) });
+    let function = CopyEncoded { listed, ..case.function.clone() };
+    let counts = run(&bench, &function, case.pieces).await;
+    let counts = counts.map_err(|failure| TestCaseError::fail(format!("{failure:?}")))?;
+    prop_assert_eq!(counts.get_requests + counts.metadata_requests, bench.observer.count(RequestKind::Get));
+    let written = objects(target, &case.stored);
+    let known = BoxGrid::positions(&target.write_grid().overlapping(target.write_grid().bounds()))
+        .filter(|position| presence.overlaps(&target.write_grid().region_at(position)))
+        .count() as u64;
+    prop_assert_eq!(counts.put_requests, written.len() as u64);
+    prop_assert_eq!(counts.put_requests + counts.skipped_fill_chunks, known, "of what may be there");
+    if !source.chunks.is_sharded() {
+        prop_assert_eq!((counts.missing_source_chunks, counts.get_requests), (0, there.len() as u64));
+    }
+    let asked = bench.observer.of_kind(RequestKind::Get).into_iter().filter_map(|get| {
+        let key = get.url.strip_prefix(&format!("{}/", source.url))?;
+        Some(key.to_owned())
+    });
+    for key in asked {
+        prop_assert!(there.contains_key(&key), "{} is absent", key);
+    }
+    prop_assert_eq!(read(&bench, target).await, case.stored);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn what_a_listing_says_is_absent_is_never_asked_for(case in cases()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        runtime.block_on(passes_on_what_is_there(case))?;
+    }
 
     #[test]
     fn every_chunk_arrives_as_it_was(case in cases()) {

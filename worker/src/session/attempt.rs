@@ -18,6 +18,7 @@ use crate::{
     context::TaskContext,
     function::Functions,
     memory::{BufferPool, TaskMemory},
+    presence::PresenceCache,
     scratch::{AttemptScratch, Scratch, ScratchPlace},
 };
 
@@ -95,6 +96,7 @@ pub(crate) struct Attempts {
     pub(crate) compute: ComputePool,
     pub(crate) admission: Admission,
     pub(crate) scratch: Option<Arc<Scratch>>,
+    pub(crate) presences: Arc<PresenceCache>,
 }
 
 /// An attempt that is over.
@@ -182,6 +184,7 @@ impl Attempts {
             Err(failure) => return Outcome::Failed(failure, Counts::default()),
         };
         let cx = TaskContext::new(self.stores.clone(), guard, memory, self.compute.clone(), next.ended)
+            .with_presences(Arc::clone(&self.presences))
             .with_scratch(scratch)
             .with_lease(next.lease);
         let run = self.functions.run(&cx, &next.function, next.task);

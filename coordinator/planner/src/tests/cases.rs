@@ -157,6 +157,7 @@ fn wrong_grids_are_refused_by_name() {
         target_encoding: EncodedBound::default(),
         gaps: GapPolicy::default(),
         one_store: false,
+        listed: None,
     };
     let reason = |copy: CopySpec| {
         let refusal = refused(&input(vec![copy], mebibytes(256, 40), 1, 1));

@@ -29,25 +29,25 @@ use crate::{
 };
 
 /// Per axis: length, source chunk, source chunks per shard, target chunk, target chunks per shard.
-type Axis = (u64, u64, u64, u64, u64);
+pub(super) type Axis = (u64, u64, u64, u64, u64);
 
 #[derive(Debug, Clone)]
-struct Small {
+pub(super) struct Small {
     axes: Vec<Axis>,
     sharded: (bool, bool),
     width: u64,
     hundredths: u64,
-    budget: u64,
-    slots: u64,
-    threads: u64,
-    groups: u64,
+    pub(super) budget: u64,
+    pub(super) slots: u64,
+    pub(super) threads: u64,
+    pub(super) groups: u64,
     /// The target has the source's chunks, the second: its shards too.
     same: (bool, bool),
     one_store: bool,
     scratch: u64,
 }
 
-fn small() -> impl Strategy<Value = Small> {
+pub(super) fn small() -> impl Strategy<Value = Small> {
     let axes = (1_usize..=4).prop_flat_map(|rank| {
         let longest = [40_u64, 18, 10, 7][rank - 1];
         prop::collection::vec((1..=longest, 1_u64..7, 1_u64..4, 1_u64..7, 1_u64..4), rank)
@@ -62,7 +62,7 @@ fn small() -> impl Strategy<Value = Small> {
     )
 }
 
-fn spec(small: &Small) -> CopySpec {
+pub(super) fn spec(small: &Small) -> CopySpec {
     let per_axis = |of: fn(&Axis) -> u64| small.axes.iter().map(of).collect::<Vec<u64>>();
     let shape = per_axis(|axis| axis.0);
     let side = |sharded: bool, shard: Vec<u64>, chunk: Vec<u64>| {
@@ -78,7 +78,7 @@ fn spec(small: &Small) -> CopySpec {
 }
 
 /// Every shape that fits, whatever it costs, as pipelines.
-fn all_shapes(input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
+pub(super) fn all_shapes(input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
     let array = Array::new(&input.copies[0]).expect("valid").expect("has elements");
     let threads = input.threads_per_worker;
     let workers = input.worker_slots.div_ceil(threads);
@@ -93,8 +93,15 @@ fn all_shapes(input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
             shapes.extend(encoded::search(&array, &fleet, room).into_iter().map(Shape::Encoded));
         }
         shapes.extend(direct::search(&array, &fleet, room).into_iter().map(Shape::Direct));
-        shapes.extend(group_local::search(&array, &fleet, room).into_iter().map(Shape::GroupLocal));
-        for codec in [None, Some(ExchangeCodec::Lz4)] {
+        // Neither is there for a source with gaps.
+        let (mut locals, mut codecs) =
+            (group_local::search(&array, &fleet, room), vec![None, Some(ExchangeCodec::Lz4)]);
+        if input.copies[0].has_gaps() {
+            locals.clear();
+            codecs.truncate(1);
+        }
+        shapes.extend(locals.into_iter().map(Shape::GroupLocal));
+        for codec in codecs {
             let exchanges = exchange::search(&array, &groups, &fleet, codec, room);
             shapes.extend(exchanges.into_iter().map(Shape::Exchange));
         }
@@ -470,6 +477,7 @@ proptest! {
         let copy = CopySpec {
             name: "a/b".into(), dtype: "x".into(), source, target,
             source_encoding: encoding, target_encoding: encoding, gaps: GapPolicy::default(), one_store: false,
+            listed: None,
         };
         let memory = MemoryModel { max_mem: ByteCount(budget), reserve: ByteCount(budget / 7), budget: ByteCount(budget) };
         let mut input = input(vec![copy], memory, slots, threads);

@@ -7,7 +7,7 @@ use rechunk_common::{
     ByteCount, Refusal, RefusalCode,
     ids::JobId,
     plan::{Document, StageFunction},
-    request::RechunkRequest,
+    request::{RechunkRequest, SourceListing},
 };
 use rechunk_storage::{Access, StoreConfig, StoreUrl, Stores, Unguarded};
 use serde_json::{Value, json};
@@ -79,6 +79,8 @@ impl World {
             target: self.url(target),
             chunks: chunks.iter().map(|&spec| spec.to_owned()).collect(),
             max_mem: Some(ByteCount(1 << 30)),
+            // The arrays of these tests have metadata and no chunks.
+            listing: SourceListing::Never,
             ..RechunkRequest::default()
         }
     }

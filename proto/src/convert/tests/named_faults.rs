@@ -4,6 +4,7 @@ use prost::Message;
 use rechunk_common::{
     Refusal, RefusalCode,
     ids::JobId,
+    layout::ArrayLayout,
     limits,
     plan::StageFunction,
     request::{PipelinesRequest, RechunkRequest},
@@ -50,6 +51,7 @@ fn sweep() -> v1::CopyReadToWrite {
         writers: Some(grid()),
         order: vec![1, 0],
         gaps: None,
+        listed: None,
     }
 }
 
@@ -186,8 +188,8 @@ fn wrong_chunks_are_named() {
 
 #[test]
 fn a_pass_through_to_other_chunks_is_named() {
-    let v1::CopyReadToWrite { source, target, writers, order: _, gaps } = sweep();
-    let mut copy = v1::CopyEncoded { source: source.clone(), target: source, writers, gaps, by_store: false };
+    let v1::CopyReadToWrite { source, target, writers, order: _, gaps, listed } = sweep();
+    let mut copy = v1::CopyEncoded { source: source.clone(), target: source, writers, gaps, by_store: false, listed };
     let read = |copy: &v1::CopyEncoded| {
         let function = v1::stage_function::Function::CopyEncoded(copy.clone());
         StageFunction::try_from(v1::StageFunction { function: Some(function) })
@@ -199,6 +201,40 @@ fn a_pass_through_to_other_chunks_is_named() {
     chunks.layout = Some(v1::chunk_layout::Layout::Plain(layout));
     let fault: Fault = read(&copy).expect_err("other chunks").into();
     assert_eq!(fault, Fault::at("copy_encoded.target.chunks", Problem::Disagrees { other: "source.chunks" }));
+}
+
+#[test]
+fn a_bitmap_that_is_not_about_its_source_is_named() {
+    let layout = ArrayLayout::try_from(layout()).expect("valid");
+    let bitmap = || {
+        let objects = layout.write_grid();
+        let size_bytes = objects.len().div_ceil(8);
+        let (objects, fill) = (Some(objects.into()), layout.fill.clone());
+        v1::PresenceBitmap { url: "s3://b/tmp/presence/0".into(), size_bytes, crc32c: 1, objects, fill }
+    };
+    let listed = |bitmap| Some(v1::ListedSource { longest_bytes: 9, presence: Some(bitmap) });
+    let objects = "listed.presence.objects";
+    expect_sweep(objects, Problem::Disagrees { other: "source" }, |copy| {
+        let grid = v1::BoxGrid { lengths: vec![1, 1], ..bitmap().objects.expect("there") };
+        copy.listed = listed(v1::PresenceBitmap { objects: Some(grid), size_bytes: 25, ..bitmap() });
+    });
+    expect_sweep("listed.presence.fill", Problem::Disagrees { other: "source.fill" }, |copy| {
+        copy.listed = listed(v1::PresenceBitmap { fill: vec![1], ..bitmap() });
+    });
+    expect_sweep("listed.presence.size_bytes", Problem::Disagrees { other: "objects" }, |copy| {
+        copy.listed = listed(v1::PresenceBitmap { size_bytes: bitmap().size_bytes + 1, ..bitmap() });
+    });
+    expect_sweep(objects, Problem::Outside, |copy| {
+        let bounds = Some(v1::Region { start: vec![1, 0], end: vec![10, 20] });
+        let grid = v1::BoxGrid { bounds, ..bitmap().objects.expect("there") };
+        copy.listed = listed(v1::PresenceBitmap { objects: Some(grid), ..bitmap() });
+    });
+    let many = Problem::OverLimit { limit: "MAX_LISTED_OBJECTS", most: 1 << 22, found: 1 << 23 };
+    expect_sweep(objects, many, |copy| {
+        let bounds = Some(v1::Region { start: vec![0], end: vec![1 << 23] });
+        let grid = v1::BoxGrid { bounds, lengths: vec![1] };
+        copy.listed = listed(v1::PresenceBitmap { objects: Some(grid), ..bitmap() });
+    });
 }
 
 #[test]

@@ -120,6 +120,15 @@ impl ShardSink {
         Ok((shard, usize::try_from(place).map_err(|_| odd())?, number))
     }
 
+    /// Inner chunk `index` is not made. A shard whose inner chunks all are left out is never written.
+    pub(super) fn leave_out(&self, index: usize) -> Result<(), TaskFailure> {
+        let (_, filling, _) = self.locate(&self.cells.position(&self.cells.place(index)))?;
+        let filling = self.filling.get(filling).ok_or_else(|| bug("an inner chunk lies in no shard of its task"))?;
+        let mut filling = filling.lock().unwrap_or_else(PoisonError::into_inner);
+        filling.remaining = filling.remaining.saturating_sub(1);
+        Ok(())
+    }
+
     pub(super) async fn finish(
         &self,
         cx: &TaskContext,

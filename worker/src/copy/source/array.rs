@@ -16,6 +16,7 @@ use crate::{
     context::TaskContext,
     copy::cells::Cells,
     failure::{bug, corrupt_source, invalid, missing_chunk, of_storage, too_large},
+    presence::Listed,
 };
 
 /// The read units that share an element with a task's region.
@@ -27,6 +28,7 @@ pub(crate) struct ArraySource {
     width: u64,
     objects: Objects,
     is_strict: bool,
+    listed: Listed,
 }
 
 #[derive(Debug)]
@@ -36,12 +38,14 @@ enum Objects {
 }
 
 impl ArraySource {
-    /// The read units of `layout` that a task of `region` reads. A missing one is an error where `is_strict`.
+    /// The read units of `layout` that a task of `region` reads. A missing one is an error where `is_strict`; what is
+    /// `listed` as absent is never asked for.
     pub(crate) fn open(
         cx: &TaskContext,
         layout: &ArrayLayout,
         region: &Region,
         is_strict: bool,
+        listed: Listed,
     ) -> Result<Self, TaskFailure> {
         let refuse = |error: rechunk_zarr::MetadataError| invalid(format!("cannot decode {}: {error}", layout.url));
         let cells = Cells::of_chunks(&layout.read_grid(), region)?;
@@ -57,7 +61,7 @@ impl ArraySource {
             }
         };
         let prefix = cx.open(&layout.url, Access::Read)?;
-        Ok(Self { prefix, keys: layout.keys, cells, width: layout.element.width, objects, is_strict })
+        Ok(Self { prefix, keys: layout.keys, cells, width: layout.element.width, objects, is_strict, listed })
     }
 
     pub(super) fn cells(&self) -> &Cells {
@@ -77,8 +81,22 @@ impl ArraySource {
 
     pub(super) fn room(&self) -> Result<u64, TaskFailure> {
         let codec = self.codec();
-        let encoded = if codec.is_identity() { 0 } else { codec.worst_encoded_bytes() };
+        let longest = self.longest_object().unwrap_or_else(|| codec.worst_encoded_bytes());
+        let encoded = if codec.is_identity() { 0 } else { longest };
         encoded.checked_add(codec.decoded_bytes()).ok_or_else(|| too_large("a source chunk"))
+    }
+
+    /// The longest that a chunk was when the chunks were listed; of shards' chunks nothing is known.
+    fn longest_object(&self) -> Option<u64> {
+        match &self.objects {
+            Objects::Chunks(_) => self.listed.longest,
+            Objects::Shards { .. } => None,
+        }
+    }
+
+    /// Whether the object at `position` is known to be absent.
+    fn is_absent(&self, position: &[u64]) -> bool {
+        self.listed.presence.as_ref().is_some_and(|presence| !presence.contains(position))
     }
 
     pub(super) fn settled_room(&self, encoded: u64) -> u64 {
@@ -100,12 +118,18 @@ impl ArraySource {
         let position = self.cells.position(place);
         let (key, fetched) = match &self.objects {
             Objects::Chunks(_) => {
+                if self.is_absent(&position) {
+                    return Ok(Fetched::Missing);
+                }
                 let key = self.keys.key(&position);
                 let fetched = self.fetch_chunk(cx, &key).await?;
                 (key, fetched)
             }
             Objects::Shards { codec, indexes } => {
                 let (shard, inner) = split(&position, codec.chunks_per_shard())?;
+                if self.is_absent(&shard) {
+                    return Ok(Fetched::Missing);
+                }
                 let key = self.keys.key(&shard);
                 let index = indexes.get(cx, &self.prefix, &key, &shard, codec).await?;
                 let entry = index.and_then(|index| index.entry(inner));
@@ -131,6 +155,13 @@ impl ArraySource {
 
     /// Refuses what cannot be an encoding of the chunk before its body is read.
     fn check_length(&self, key: &str, length: u64) -> Result<(), TaskFailure> {
+        if let Some(longest) = self.longest_object().filter(|longest| length > *longest) {
+            let reason = format!(
+                "it has {length} bytes, and no chunk had more than {longest} when the job was planned; the source was \
+                 written since, submit the job again"
+            );
+            return Err(corrupt_source(&self.url_of(key), reason));
+        }
         let most = self.codec().worst_encoded_bytes();
         // Other encoders have other bounds, by a little; the process's reserve covers it.
         let most = most.saturating_add(most / 16).saturating_add(4096);

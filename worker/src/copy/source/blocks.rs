@@ -1,8 +1,10 @@
 //! Blocks of an exchange as pieces: one of every exchange object that overlaps the task's region.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rechunk_common::{
-    FailureClass, TaskFailure,
+    FailureClass, Presence, TaskFailure,
     geometry::Region,
     ids::TaskIndex,
     plan::{BLOCK_TRAILER_BYTES, Block, Exchange},
@@ -14,7 +16,7 @@ use crate::{
     context::TaskContext,
     copy::{
         cells::Cells,
-        exchange::{Presence, checked_block},
+        exchange::{Presence as BlockPresence, checked_block},
     },
     failure::{bug, of_storage},
 };
@@ -27,21 +29,23 @@ pub(crate) struct BlockSource {
     /// The position of the writing task.
     writer: Vec<u64>,
     cells: Cells,
+    presence: Option<Arc<Presence>>,
 }
 
 impl BlockSource {
-    /// The blocks for writing task `task`, whose box is `region`.
+    /// The blocks for writing task `task`, whose box is `region`. Those that hold nothing by `presence` are not read.
     pub(crate) fn open(
         cx: &TaskContext,
         exchange: &Exchange,
         task: TaskIndex,
         region: &Region,
+        presence: Option<Arc<Presence>>,
     ) -> Result<Self, TaskFailure> {
         let writer =
             exchange.writers.position(task.0).ok_or_else(|| bug(format!("there is no writing task {task}")))?;
         let cells = Cells::of_blocks(&exchange.readers, region)?;
         let prefix = cx.open(&exchange.url, Access::Read)?;
-        Ok(Self { prefix, exchange: exchange.clone(), writer, cells })
+        Ok(Self { prefix, exchange: exchange.clone(), writer, cells, presence })
     }
 
     pub(super) fn cells(&self) -> &Cells {
@@ -67,6 +71,9 @@ impl BlockSource {
 
     pub(super) async fn fetch(&self, cx: &TaskContext, place: &[u64]) -> Result<Fetched, TaskFailure> {
         let (reader, block) = self.block(place)?;
+        if self.presence.as_ref().is_some_and(|presence| !presence.overlaps(&block.region)) {
+            return Ok(Fetched::Missing);
+        }
         let key = Exchange::key(reader);
         let url = format!("{}/{key}", self.prefix.url());
         let end = block.offset.saturating_add(block.bytes).saturating_add(BLOCK_TRAILER_BYTES);
@@ -91,7 +98,7 @@ impl BlockSource {
             return Err(lost(reader, url, &reason));
         };
         cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(block.bytes));
-        Ok(Piece::Elements { bytes: elements, start: 0, is_stored: presence == Presence::Stored })
+        Ok(Piece::Elements { bytes: elements, start: 0, is_stored: presence == BlockPresence::Stored })
     }
 }
 

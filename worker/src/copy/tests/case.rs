@@ -12,6 +12,8 @@ use rechunk_common::{
     },
 };
 
+use super::oracle;
+
 /// By which functions the copy is made.
 #[derive(Debug, Clone)]
 pub(in crate::copy) enum Shape {
@@ -35,6 +37,8 @@ pub(in crate::copy) struct Case {
     /// Out of 8 read units so many are missing, and so many full of the fill value.
     pub(in crate::copy) missing: u64,
     pub(in crate::copy) filled: u64,
+    /// Whether the source was listed.
+    pub(in crate::copy) is_listed: bool,
 }
 
 impl Case {
@@ -49,6 +53,7 @@ impl Case {
             writers: self.grid(&self.writers),
             order: self.order.clone(),
             gaps: self.gaps,
+            listed: oracle::listed(self),
         }
     }
 
@@ -65,6 +70,7 @@ impl Case {
             writers: self.writers.clone(),
             order: self.order.clone(),
             gaps: self.gaps,
+            listed: oracle::listed(self),
         }
     }
 
@@ -89,10 +95,21 @@ impl Case {
                 ExchangeEncoding::Packed(Packing { codec, indexers: self.grid(&indexers) })
             }),
         };
-        let read =
-            CopyReadToExchange { source: self.source.clone(), exchange: exchange.clone(), strict: self.gaps.strict };
-        let write =
-            CopyExchangeToWrite { exchange, target: self.target.clone(), order: self.order.clone(), gaps: self.gaps };
+        let listed = oracle::listed(self);
+        let presence = listed.as_ref().and_then(|listed| listed.presence.clone());
+        let read = CopyReadToExchange {
+            source: self.source.clone(),
+            exchange: exchange.clone(),
+            strict: self.gaps.strict,
+            listed,
+        };
+        let write = CopyExchangeToWrite {
+            exchange,
+            target: self.target.clone(),
+            order: self.order.clone(),
+            gaps: self.gaps,
+            presence,
+        };
         (read, write)
     }
 }
@@ -179,7 +196,7 @@ fn meeting(a: u64, b: u64) -> u64 {
 pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
     let axes = prop::collection::vec(axis(), 0..4);
     let gaps = prop_oneof![3 => Just(false), 1 => Just(true)];
-    let values = (any::<u64>(), 0_u64..6, 0_u64..4);
+    let values = (any::<u64>(), 0_u64..8, 0_u64..4, any::<bool>());
     let packed = prop_oneof![
         2 => Just(None),
         2 => Just(Some(ExchangeCodec::Lz4)),
@@ -187,7 +204,7 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
     ];
     (axes, side(), side(), 0..TYPES.len(), fills(), gaps, (0..3, packed), values).prop_map(
         |(axes, source, target, data_type, fills, write_empty_chunks, (way, packed), values)| {
-            let (seed, missing, filled) = values;
+            let (seed, missing, filled, is_listed) = values;
             let url = format!("memory://copy-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let (data_type, width) = TYPES[data_type];
             let (fill_in, fill_out, has_fill) = match fills {
@@ -220,6 +237,8 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
             order.sort_by_key(|axis| axes[*axis].rank);
             let objects = source.chunks.write_unit().iter().zip(target.chunks.write_unit());
             let groups = objects.zip(&axes).map(|((a, b), axis)| meeting(*a, *b) * axis.readers).collect();
+            // A packed exchange knows no gaps.
+            let is_listed = is_listed && (way != 1 || packed.is_none());
             let shape = match way {
                 0 => Shape::Direct,
                 1 => Shape::Exchange { readers, packed },
@@ -236,6 +255,7 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
                 seed,
                 missing,
                 filled,
+                is_listed,
             }
         },
     )

@@ -47,6 +47,7 @@ pub(super) fn case(codecs: &str) -> Case {
         seed: 1,
         missing: 0,
         filled: 0,
+        is_listed: false,
     }
 }
 

@@ -90,6 +90,7 @@ fn case() -> Case {
         seed: 1,
         missing: 0,
         filled: 0,
+        is_listed: false,
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn function(
     let (source, target) = (side("source", sides.0), side("target", sides.1));
     let lengths = target.chunks.write_unit().iter().zip(factors).map(|(unit, factor)| unit * factor).collect();
     let writers = BoxGrid::new(Region::whole(shape), lengths);
-    CopyEncoded { source, target, writers, gaps: GapPolicy::default(), by_store: false }
+    CopyEncoded { source, target, writers, gaps: GapPolicy::default(), by_store: false, listed: None }
 }
 
 /// Bytes for the chunk at `position`: of a length and content that nothing but copying gives.

@@ -2,12 +2,15 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use rechunk_common::{
+    ByteCount,
     geometry::{BoxGrid, Region},
     layout::ArrayLayout,
+    limits::MAX_LISTED_OBJECTS,
     plan::{
         CheckSource, ClearPrefix, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite,
         CopyThroughScratch, CustomFunction, DeleteExchange, Document, Exchange, ExchangeCodec, ExchangeEncoding,
-        FunctionId, GapPolicy, IndexExchange, Packing, PinnedDocument, PrefixPart, PublishMetadata, StageFunction,
+        FunctionId, GapPolicy, IndexExchange, ListedSource, Packing, PinnedDocument, PrefixPart, PresenceBitmap,
+        PublishMetadata, StageFunction,
     },
 };
 
@@ -41,6 +44,24 @@ pub(crate) fn gap_policies() -> impl Strategy<Value = GapPolicy> {
     any::<(bool, bool)>().prop_map(|(strict, write_empty_chunks)| GapPolicy { strict, write_empty_chunks })
 }
 
+/// A bitmap of the objects of `source`, which the grids of samples may have more of than there may be.
+pub(crate) fn bitmaps_of(source: ArrayLayout) -> impl Strategy<Value = Option<PresenceBitmap>> {
+    (urls(), any::<u32>(), any::<bool>()).prop_map(move |(url, crc32c, is_there)| {
+        let objects = source.write_grid();
+        let size = ByteCount(objects.len().div_ceil(8));
+        let bitmap = PresenceBitmap { url, size, crc32c, objects, fill: source.fill.clone() };
+        (is_there && bitmap.objects.len() <= MAX_LISTED_OBJECTS).then_some(bitmap)
+    })
+}
+
+/// What was listed of `source`.
+pub(crate) fn listings_of(source: &ArrayLayout) -> impl Strategy<Value = Option<ListedSource>> + use<> {
+    option::of(
+        (any::<u64>(), bitmaps_of(source.clone()))
+            .prop_map(|(longest, presence)| ListedSource { longest: ByteCount(longest), presence }),
+    )
+}
+
 /// The shape, a region in it, and an element width that the parts of a function share.
 pub(crate) fn frames() -> impl Strategy<Value = (Vec<u64>, Region, usize)> {
     (shapes(), 1_usize..17).prop_flat_map(|(shape, width)| (Just(shape.clone()), regions_in(&shape), Just(width)))
@@ -49,9 +70,18 @@ pub(crate) fn frames() -> impl Strategy<Value = (Vec<u64>, Region, usize)> {
 pub(crate) fn sweeps() -> impl Strategy<Value = StageFunction> {
     frames().prop_flat_map(|(shape, bounds, width)| {
         let (source, target) = (layouts_of(shape.clone(), width), layouts_of(shape.clone(), width));
-        (source, target, grids_over(bounds), orders(shape.len()), gap_policies()).prop_map(
+        (source, target, grids_over(bounds), orders(shape.len()), gap_policies()).prop_flat_map(
             |(source, target, writers, order, gaps)| {
-                StageFunction::CopyReadToWrite(CopyReadToWrite { source, target, writers, order, gaps })
+                listings_of(&source).prop_map(move |listed| {
+                    StageFunction::CopyReadToWrite(CopyReadToWrite {
+                        source: source.clone(),
+                        target: target.clone(),
+                        writers: writers.clone(),
+                        order: order.clone(),
+                        gaps,
+                        listed,
+                    })
+                })
             },
         )
     })
@@ -62,9 +92,12 @@ pub(crate) fn pass_throughs() -> impl Strategy<Value = StageFunction> {
     frames().prop_flat_map(|(shape, bounds, width)| {
         let (source, keys) = (layouts_of(shape.clone(), width), layouts_of(shape, width));
         let rest = (grids_over(bounds), gap_policies(), any::<bool>());
-        (source, keys, rest).prop_map(|(source, other, (writers, gaps, by_store))| {
-            let target = ArrayLayout { chunks: source.chunks.clone(), ..other };
-            StageFunction::CopyEncoded(CopyEncoded { source, target, writers, gaps, by_store })
+        (source, keys, rest).prop_flat_map(|(source, other, (writers, gaps, by_store))| {
+            listings_of(&source).prop_map(move |listed| {
+                let target = ArrayLayout { chunks: source.chunks.clone(), ..other.clone() };
+                let (source, writers) = (source.clone(), writers.clone());
+                StageFunction::CopyEncoded(CopyEncoded { source, target, writers, gaps, by_store, listed })
+            })
         })
     })
 }
@@ -73,11 +106,15 @@ pub(crate) fn through_scratch() -> impl Strategy<Value = StageFunction> {
     frames().prop_flat_map(|(shape, bounds, width)| {
         let layouts = (layouts_of(shape.clone(), width), layouts_of(shape.clone(), width));
         let grids = [grids_over(bounds.clone()), grids_over(bounds.clone()), grids_over(bounds)];
+        let layouts = layouts.prop_flat_map(|(source, target)| {
+            let listed = listings_of(&source);
+            (Just(source), Just(target), listed)
+        });
         (layouts, grids, orders(shape.len()), gap_policies()).prop_map(
-            |((source, target), [groups, readers, writers], order, gaps)| {
+            |((source, target, listed), [groups, readers, writers], order, gaps)| {
                 let lengths = [readers, writers].map(|grid| grid.lengths().to_vec());
                 let [readers, writers] = lengths;
-                let copy = CopyThroughScratch { source, target, groups, readers, writers, order, gaps };
+                let copy = CopyThroughScratch { source, target, groups, readers, writers, order, gaps, listed };
                 StageFunction::CopyThroughScratch(copy)
             },
         )
@@ -87,14 +124,22 @@ pub(crate) fn through_scratch() -> impl Strategy<Value = StageFunction> {
 pub(crate) fn exchange_stages() -> impl Strategy<Value = StageFunction> {
     frames().prop_flat_map(|(shape, bounds, width)| {
         let array = layouts_of(shape.clone(), width);
+        let array = array.prop_flat_map(|array| (Just(array.clone()), listings_of(&array)));
         (array, exchanges_over(bounds, width), orders(shape.len()), gap_policies(), 0..4, 1_u64..9).prop_map(
-            |(array, exchange, order, gaps, which, objects_per_task)| match which {
+            |((array, listed), exchange, order, gaps, which, objects_per_task)| match which {
                 0 => StageFunction::CopyReadToExchange(CopyReadToExchange {
                     source: array,
                     exchange,
                     strict: gaps.strict,
+                    listed,
                 }),
-                1 => StageFunction::CopyExchangeToWrite(CopyExchangeToWrite { exchange, target: array, order, gaps }),
+                1 => StageFunction::CopyExchangeToWrite(CopyExchangeToWrite {
+                    exchange,
+                    target: array,
+                    order,
+                    gaps,
+                    presence: listed.and_then(|listed| listed.presence),
+                }),
                 2 if exchange.packing().is_some() => StageFunction::IndexExchange(IndexExchange { exchange }),
                 _ => StageFunction::DeleteExchange(DeleteExchange { exchange, objects_per_task }),
             },

@@ -9,7 +9,7 @@ use rechunk_common::{
         ArrayPlan, Assumed, MemoryModel, MultiStagePipeline, ParallelPipelines, Phase, PhaseOutline, PipelineOutline,
         PlanOutline, PlanSummary, RetryPolicy, RunnerUp, ShapeOfPlan, Stage, StageEffect, StageOutline, StageSummary,
     },
-    request::{ExchangeCodecChoice, PipelinesRequest, RechunkRequest, ZarrFormat},
+    request::{ExchangeCodecChoice, PipelinesRequest, RechunkRequest, SourceListing, ZarrFormat},
 };
 
 use super::{
@@ -37,8 +37,9 @@ pub(crate) fn array_plans() -> impl Strategy<Value = ArrayPlan> {
     (shapes(), names(), texts(), shapes_of_plan(), texts(), any::<u64>(), weighed).prop_flat_map(
         |(shape, name, dtype, shape_of_plan, reason, pipelines, (runner_up, candidates))| {
             let rank = shape.len();
-            (lengths(rank), option::of(lengths(rank)), lengths(rank), option::of(lengths(rank))).prop_map(
-                move |(source_chunks, source_shards, target_chunks, target_shards)| ArrayPlan {
+            let objects = (option::of(any::<u64>()), any::<u64>());
+            (lengths(rank), option::of(lengths(rank)), lengths(rank), option::of(lengths(rank)), objects).prop_map(
+                move |(source_chunks, source_shards, target_chunks, target_shards, objects)| ArrayPlan {
                     name: name.clone(),
                     shape: shape.clone(),
                     dtype: dtype.clone(),
@@ -46,6 +47,8 @@ pub(crate) fn array_plans() -> impl Strategy<Value = ArrayPlan> {
                     source_shards,
                     target_chunks,
                     target_shards,
+                    listed_objects: objects.0,
+                    source_objects: objects.1,
                     shape_of_plan,
                     reason: reason.clone(),
                     pipelines,
@@ -159,7 +162,8 @@ pub(crate) fn pipelines_requests() -> impl Strategy<Value = PipelinesRequest> {
 
 pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
     let specs = (vec(texts(), 0..3), vec(texts(), 0..3), vec(texts(), 0..3));
-    let format = option::of(select(vec![ZarrFormat::V2, ZarrFormat::V3]));
+    let listings = select(vec![SourceListing::WhereFew, SourceListing::Always, SourceListing::Never]);
+    let format = (option::of(select(vec![ZarrFormat::V2, ZarrFormat::V3])), listings);
     let sizes = (option::of(bytes()), option::of(bytes()));
     let places = (urls(), urls(), option::of(urls()));
     let codec = select(vec![
@@ -170,7 +174,8 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
     ]);
     let rest = (any::<[bool; 4]>(), any::<Option<bool>>(), codec, preferences());
     (places, specs, format, rest, sizes, request_ids()).prop_map(
-        |((source, target, temp), (chunks, shards, codecs), zarr_format, rest, sizes, request_id)| {
+        |((source, target, temp), (chunks, shards, codecs), format, rest, sizes, request_id)| {
+            let (zarr_format, listing) = format;
             let (flags, consolidate, exchange_codec, prefer) = rest;
             RechunkRequest {
                 source,
@@ -189,6 +194,7 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
                 write_empty_chunks: flags[2],
                 strict: flags[3],
                 prefer,
+                listing,
                 request_id,
             }
         },

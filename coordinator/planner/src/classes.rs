@@ -1,0 +1,118 @@
+//! Cells along one axis, put together where they lie over the same objects: as many classes as there are objects, at
+//! the most twice, however many cells there are. Closed forms inside a class, no enumeration of cells.
+
+use std::ops::Range;
+
+use crate::axis::{boxes, lcm};
+
+/// Where cells begin: at multiples of one length or of another, counted from the start of the bounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cuts {
+    one: u64,
+    other: u64,
+}
+
+impl Cuts {
+    /// Boxes of one grid.
+    pub(crate) fn of(length: u64) -> Self {
+        Self::both(length, length)
+    }
+
+    /// What two grids cut together. Lengths are at least 1.
+    pub(crate) fn both(one: u64, other: u64) -> Self {
+        Self { one: one.max(1), other: other.max(1) }
+    }
+
+    /// Cells that begin before element `end`.
+    pub(crate) fn before(self, end: u64) -> Option<u64> {
+        let both = boxes(end, lcm(self.one, self.other));
+        boxes(end, self.one).checked_add(boxes(end, self.other))?.checked_sub(both)
+    }
+
+    /// Cells that begin from `start` to `end`.
+    pub(crate) fn within(self, start: u64, end: u64) -> Option<u64> {
+        self.before(end)?.checked_sub(self.before(start)?)
+    }
+
+    /// Where the first cell begins that begins at `start` or later.
+    fn first_from(self, start: u64) -> Option<u64> {
+        let from = |length: u64| start.div_ceil(length).checked_mul(length);
+        [from(self.one), from(self.other)].into_iter().flatten().min()
+    }
+
+    /// Where the cell of `element` begins.
+    fn start_of(self, element: u64) -> u64 {
+        let start = |length: u64| element.checked_div(length).unwrap_or(0).saturating_mul(length);
+        start(self.one).max(start(self.other))
+    }
+}
+
+/// Cells that follow one another and lie over the same objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Class {
+    /// The objects, counted in the whole array.
+    pub(crate) objects: Range<u64>,
+    /// Where the first cell begins, from the start of the bounds.
+    pub(crate) start: u64,
+    /// Where the last cell ends.
+    pub(crate) end: u64,
+}
+
+/// The classes of the cells of `cuts` over the elements of `bounds`; objects of `length` begin with the array, and the
+/// bounds where one of them does. `None` beyond 2^64.
+pub(crate) fn along(bounds: &Range<u64>, length: u64, cuts: Cuts) -> Option<Vec<Class>> {
+    let n = bounds.end.checked_sub(bounds.start)?;
+    let object_of = |element: u64| element.checked_add(bounds.start)?.checked_div(length);
+    let mut classes = Vec::new();
+    for object in object_of(0)?..bounds.end.div_ceil(length) {
+        let start = object.checked_mul(length)?.saturating_sub(bounds.start);
+        let end = object.checked_add(1)?.saturating_mul(length).saturating_sub(bounds.start).min(n);
+        let Some(first) = cuts.first_from(start).filter(|first| *first < end) else { continue };
+        let last = cuts.start_of(end.checked_sub(1)?);
+        let last_end = cuts.first_from(last.checked_add(1)?).unwrap_or(n).min(n);
+        let inside_end = if last_end > end { last } else { last_end };
+        if inside_end > first {
+            classes.push(Class { objects: object..object.checked_add(1)?, start: first, end: inside_end });
+        }
+        if last_end > end {
+            let beyond = object_of(last_end.checked_sub(1)?)?.checked_add(1)?;
+            classes.push(Class { objects: object..beyond, start: last, end: last_end });
+        }
+    }
+    Some(classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn classes_hold_every_cell_once_with_its_objects(
+            first in 0_u64..4, count in 1_u64..9, rest in 0_u64..9, length in 1_u64..9, one in 1_u64..12, other in 1_u64..12,
+        ) {
+            let bounds = first * length..first * length + count * length + rest % length;
+            let n = bounds.end - bounds.start;
+            let cuts = Cuts::both(one, other);
+            let starts: Vec<u64> = (0..n).filter(|at| at % one == 0 || at % other == 0).collect();
+            let ends = starts.iter().skip(1).copied().chain([n]);
+            let cells: Vec<(u64, u64)> = starts.iter().copied().zip(ends).collect();
+            let mut left = cells.iter();
+            for class in along(&bounds, length, cuts).expect("small") {
+                prop_assert_eq!(cuts.within(class.start, class.end), Some(cells.iter().filter(|cell| class.start <= cell.0 && cell.0 < class.end).count() as u64));
+                let mut at = class.start;
+                while at < class.end {
+                    let (start, end) = *left.next().expect("a cell");
+                    prop_assert_eq!(start, at);
+                    let objects = (start + bounds.start) / length..(end + bounds.start).div_ceil(length);
+                    prop_assert_eq!(&objects, &class.objects);
+                    at = end;
+                }
+                prop_assert_eq!(at, class.end);
+            }
+            prop_assert_eq!(left.next(), None);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What each stage will ask of the stores where a listing named the objects of the source that there are, exactly. As in
+//! [`prediction`](crate::prediction), but over what is there: work in proportion to the objects of the source, whatever
+//! the target.
+//!
+//! - Objects that are absent are never read, and of shards that are there every inner chunk is taken to be there too.
+//! - Chunks and shards of the target that share no element with an object that is there are neither made nor written,
+//!   unless they must be made of fill values.
+//! - A reading task that finds nothing writes no exchange object. The others write theirs whole, and blocks that share no
+//!   element with an object that is there are not read.
+
+use std::ops::Range;
+
+use rechunk_common::{
+    Counts, Presence,
+    geometry::{BoxGrid, Region},
+    layout::ArrayLayout,
+    plan::{BLOCK_TRAILER_BYTES, CopyEncoded, Exchange},
+};
+
+use crate::{
+    axis,
+    classes::{self, Class, Cuts},
+    prediction::{self, SourceReads},
+};
+
+/// A source with gaps, within the bounds of a stage's tasks.
+pub(crate) struct Sparse<'a> {
+    presence: &'a Presence,
+    source: &'a ArrayLayout,
+    bounds: &'a Region,
+}
+
+/// What a class of cells weighs along one axis.
+type Weight<'a> = &'a dyn Fn(usize, &Class) -> Option<u64>;
+
+impl<'a> Sparse<'a> {
+    /// What `presence` says is there of `source`; both grids of objects and tasks meet at the bounds.
+    pub(crate) fn new(presence: &'a Presence, source: &'a ArrayLayout, bounds: &'a Region) -> Self {
+        Self { presence, source, bounds }
+    }
+
+    /// copy_read_to_write; `leaves_out`: what no object that is there shares an element with is not written.
+    pub(crate) fn read_to_write(&self, target: &ArrayLayout, writers: &BoxGrid, leaves_out: bool) -> Option<Counts> {
+        let reads = self.reads(writers)?;
+        let (put_requests, bytes_encoded) = self.written(target, leaves_out)?;
+        Some(Counts {
+            get_requests: reads.units.checked_add(reads.indexes)?,
+            put_requests,
+            bytes_decoded: reads.bytes,
+            bytes_encoded,
+            ..Counts::default()
+        })
+    }
+
+    /// copy_encoded.
+    pub(crate) fn encoded(&self, function: &CopyEncoded) -> Option<Counts> {
+        let (put_requests, _) = self.written(&function.target, true)?;
+        let get_requests = match (function.is_of_whole_objects(), function.by_store) {
+            (true, true) => 0,
+            (true, false) => put_requests,
+            (false, _) => {
+                let reads = self.reads(&function.writers)?;
+                reads.units.checked_add(reads.indexes)?
+            }
+        };
+        Some(Counts { get_requests, put_requests, ..Counts::default() })
+    }
+
+    /// copy_read_to_exchange, and the bytes of its objects.
+    pub(crate) fn read_to_exchange(&self, exchange: &Exchange) -> Option<(Counts, u64)> {
+        let reads = self.reads(&exchange.readers)?;
+        let (readers, writers) = (exchange.readers.lengths(), exchange.writers.lengths());
+        let cuts = |axis: usize| Some(Cuts::of(*readers.get(axis)?));
+        let blocks = |axis: usize, class: &Class| {
+            Cuts::both(*readers.get(axis)?, *writers.get(axis)?).within(class.start, class.end)
+        };
+        let [objects, elements, blocks] = self.sums(&cuts, [&counted(&cuts), &elements, &blocks])?;
+        let bytes = elements.checked_mul(exchange.width)?;
+        let counts = Counts {
+            get_requests: reads.units.checked_add(reads.indexes)?,
+            put_requests: objects,
+            bytes_decoded: reads.bytes,
+            bytes_encoded: bytes,
+            ..Counts::default()
+        };
+        Some((counts, bytes.checked_add(blocks.checked_mul(BLOCK_TRAILER_BYTES)?)?))
+    }
+
+    /// copy_exchange_to_write.
+    pub(crate) fn exchange_to_write(
+        &self,
+        target: &ArrayLayout,
+        exchange: &Exchange,
+        leaves_out: bool,
+    ) -> Option<Counts> {
+        let (readers, writers) = (exchange.readers.lengths(), exchange.writers.lengths());
+        let cuts = |axis: usize| Some(Cuts::both(*readers.get(axis)?, *writers.get(axis)?));
+        let [blocks, elements] = self.sums(&cuts, [&counted(&cuts), &elements])?;
+        let (put_requests, bytes_encoded) = self.written(target, leaves_out)?;
+        Some(Counts {
+            get_requests: blocks,
+            put_requests,
+            bytes_decoded: elements.checked_mul(exchange.width)?,
+            bytes_encoded,
+            ..Counts::default()
+        })
+    }
+
+    fn axis(&self, axis: usize) -> Option<Range<u64>> {
+        Some(*self.bounds.start().get(axis)?..*self.bounds.end().get(axis)?)
+    }
+
+    /// What all tasks together read: for every object that is there, a product of one figure per axis.
+    fn reads(&self, tasks: &BoxGrid) -> Option<SourceReads> {
+        let objects = self.presence.objects();
+        let unit = self.source.chunks.read_unit();
+        let within = objects.overlapping(self.bounds);
+        let mut tables: Vec<Vec<[u64; 3]>> = Vec::with_capacity(unit.len());
+        for axis in 0..unit.len() {
+            let (bounds, length) = (self.axis(axis)?, *objects.lengths().get(axis)?);
+            let (unit, task) = (*unit.get(axis)?, *tasks.lengths().get(axis)?);
+            let figures = |object: u64| {
+                let start = object.checked_mul(length)?.checked_sub(bounds.start)?;
+                let end = object.checked_add(1)?.saturating_mul(length).min(bounds.end).checked_sub(bounds.start)?;
+                // All grids meet at the object's start, so that what lies before it is a whole array of its own.
+                let difference = |figure: &dyn Fn(u64) -> Option<u64>| figure(end)?.checked_sub(figure(start)?);
+                Some([
+                    difference(&|n| axis::pairs(n, unit, task))?,
+                    difference(&|n| axis::covered(n, unit, task))?,
+                    difference(&|n| axis::pairs(n, length, task))?,
+                ])
+            };
+            let objects = *within.start().get(axis)?..*within.end().get(axis)?;
+            tables.push(objects.map(figures).collect::<Option<_>>()?);
+        }
+        let mut sums = [0_u64; 3];
+        for position in self.presence.present_in(&within) {
+            let mut products = [1_u64; 3];
+            for ((at, first), table) in position.iter().zip(within.start()).zip(&tables) {
+                let figures = table.get(usize::try_from(at.checked_sub(*first)?).ok()?)?;
+                for (product, figure) in products.iter_mut().zip(figures) {
+                    *product = product.checked_mul(*figure)?;
+                }
+            }
+            for (sum, product) in sums.iter_mut().zip(products) {
+                *sum = sum.checked_add(product)?;
+            }
+        }
+        let [units, elements, indexes] = sums;
+        let indexes = if self.source.chunks.is_sharded() { indexes } else { 0 };
+        Some(SourceReads { units, indexes, bytes: elements.checked_mul(self.source.element.width)? })
+    }
+
+    /// Objects of the target that are written, and their decoded bytes: of shards, those of the chunks in them.
+    fn written(&self, target: &ArrayLayout, leaves_out: bool) -> Option<(u64, u64)> {
+        let (shard, chunk) = (target.chunks.write_unit(), target.chunks.read_unit());
+        if !leaves_out {
+            return prediction::written(target, self.bounds);
+        }
+        let cuts_of = |lengths: &[u64]| -> Vec<Cuts> { lengths.iter().map(|length| Cuts::of(*length)).collect() };
+        let (shards, chunks) = (cuts_of(shard), cuts_of(chunk));
+        let of_shards = |axis: usize| shards.get(axis).copied();
+        let of_chunks = |axis: usize| chunks.get(axis).copied();
+        let [objects] = self.sums(&of_shards, [&counted(&of_shards)])?;
+        let [elements] = self.sums(&of_chunks, [&elements])?;
+        Some((objects, elements.checked_mul(target.element.width)?))
+    }
+
+    /// Sums over the cells that share an element with an object that is there, each of a product of weights per axis.
+    fn sums<const N: usize>(&self, cuts: &dyn Fn(usize) -> Option<Cuts>, weights: [Weight; N]) -> Option<[u64; N]> {
+        let lengths = self.presence.objects().lengths();
+        let axes: Vec<Vec<Class>> = (0..lengths.len())
+            .map(|axis| classes::along(&self.axis(axis)?, *lengths.get(axis)?, cuts(axis)?))
+            .collect::<Option<_>>()?;
+        let ranges: Vec<Vec<Range<u64>>> =
+            axes.iter().map(|axis| axis.iter().map(|class| class.objects.clone()).collect()).collect();
+        let touched = self.presence.touched(&ranges);
+        let mut sums = [0; N];
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            let of_axis = |(axis, classes): (usize, &Vec<Class>)| {
+                classes.iter().map(|class| weight(axis, class)).collect::<Option<Vec<u64>>>()
+            };
+            *sum = weighted(&touched, &axes.iter().enumerate().map(of_axis).collect::<Option<Vec<_>>>()?)?;
+        }
+        Some(sums)
+    }
+}
+
+/// Cells of a class.
+fn counted(cuts: &dyn Fn(usize) -> Option<Cuts>) -> impl Fn(usize, &Class) -> Option<u64> {
+    move |axis, class| cuts(axis)?.within(class.start, class.end)
+}
+
+/// Elements of a class.
+#[expect(clippy::unnecessary_wraps, reason = "a weight may pass 2^64")]
+fn elements(_axis: usize, class: &Class) -> Option<u64> {
+    Some(class.end.saturating_sub(class.start))
+}
+
+/// The sum over the cells that are touched, in C order, of the product of their weights.
+fn weighted(touched: &[bool], weights: &[Vec<u64>]) -> Option<u64> {
+    let Some((last, before)) = weights.split_last() else {
+        return Some(touched.first().map_or(0, |touched| u64::from(*touched)));
+    };
+    let of_row = |row: &[bool]| {
+        let weights = row.iter().zip(last).filter(|(touched, _)| **touched);
+        weights.map(|(_, weight)| *weight).try_fold(0_u64, u64::checked_add)
+    };
+    let mut sums: Vec<u64> = touched.chunks(last.len().max(1)).map(of_row).collect::<Option<_>>()?;
+    for weights in before.iter().rev() {
+        let of_row = |row: &[u64]| {
+            let mut products = row.iter().zip(weights).map(|(sum, weight)| sum.checked_mul(*weight));
+            products.try_fold(0_u64, |sum, product| sum.checked_add(product?))
+        };
+        sums = sums.chunks(weights.len().max(1)).map(of_row).collect::<Option<_>>()?;
+    }
+    sums.first().copied()
+}

@@ -104,8 +104,8 @@ pub async fn assert_counted(cluster: &Cluster, place: &Place, source: &MadeArray
     assert_eq!(seen.deletes, measured.delete_requests, "DELETEs as seen");
     assert_eq!(seen.heads, 0, "a chunk is never asked for its size");
     if source.layout.chunks.is_sharded() && !by_store {
-        assert!(seen.gets <= measured.get_requests, "ranges are joined, never split: {seen:?}, {measured:?}");
-        assert!(seen.gets > 0, "something was read");
+        assert!(seen.gets <= measured.get_requests + hedged, "ranges are joined, never split: {seen:?}, {measured:?}");
+        assert!(seen.gets > 0 || planned.get_requests == 0, "something was read");
     } else {
         let counted = measured.get_requests..=measured.get_requests + hedged;
         assert!(counted.contains(&seen.gets), "GETs as seen: {} of {counted:?}", seen.gets);

@@ -229,9 +229,12 @@ fn random_arrays_come_out_bit_for_bit_with_the_planned_requests() {
         runtime.block_on(async {
             let made = spec.make(&place, "source").await;
             cluster.worker_requests.clear();
+            let objects = [shards.as_ref().unwrap_or(&target_chunks), spec.shards.as_ref().unwrap_or(&spec.chunks)];
+            let elements: u64 = objects.iter().map(|lengths| lengths.iter().product::<u64>()).sum();
+            let small = SMALL_MEMORY.max(ByteCount(4 * elements * made.layout.element.width));
             let request = RechunkRequest {
                 shards: shards.as_deref().map(spec_of).into_iter().collect(),
-                max_mem: counter.get().is_multiple_of(2).then_some(SMALL_MEMORY),
+                max_mem: counter.get().is_multiple_of(2).then_some(small),
                 exchange_codec: if counter.get().is_multiple_of(4) {
                     ExchangeCodecChoice::Lz4
                 } else {

@@ -184,6 +184,16 @@ impl ChunkLayout {
 }
 
 impl ArrayLayout {
+    /// Whether a chunk is an object that holds its elements as they are: any run of them can be read alone.
+    pub fn is_raw(&self) -> bool {
+        let ChunkLayout::Plain { codecs, .. } = &self.chunks else { return false };
+        let Ok(codecs) = serde_json::from_str::<Vec<serde_json::Value>>(codecs) else { return false };
+        let [codec] = codecs.as_slice() else { return false };
+        let name = codec.get("name").unwrap_or(codec).as_str();
+        let is_little = codec.pointer("/configuration/endian").is_none_or(|endian| endian == "little");
+        name == Some("bytes") && is_little
+    }
+
     /// The grid of read units over the array.
     pub fn read_grid(&self) -> BoxGrid {
         BoxGrid::of_array(&self.shape, self.chunks.read_unit())
@@ -214,6 +224,37 @@ mod tests {
         assert_eq!(ChunkKeys::V2 { separator: dot }.key(&[1, 23]), "1.23");
         assert_eq!(ChunkKeys::V2 { separator: slash }.key(&[7]), "7");
         assert_eq!(ChunkKeys::V2 { separator: dot }.key(&[]), "0");
+    }
+
+    #[test]
+    fn chunks_of_elements_as_they_are_are_told_from_all_others() {
+        let layout = |codecs: &str| ArrayLayout {
+            url: "memory://layout/a".to_owned(),
+            shape: vec![4],
+            element: ElementType { data_type: "uint16".to_owned(), width: 2 },
+            fill: vec![0, 0],
+            has_fill: true,
+            chunks: ChunkLayout::Plain { chunk_shape: vec![2], codecs: codecs.to_owned() },
+            keys: ChunkKeys::V2 { separator: Separator::Dot },
+        };
+        let little = r#"{"name":"bytes","configuration":{"endian":"little"}}"#;
+        for raw in [format!("[{little}]"), r#"[{"name":"bytes"}]"#.to_owned(), r#"["bytes"]"#.to_owned()] {
+            assert!(layout(&raw).is_raw(), "{raw}");
+        }
+        let big = r#"[{"name":"bytes","configuration":{"endian":"big"}}]"#;
+        let transposed = format!(r#"[{{"name":"transpose","configuration":{{"order":[0]}}}},{little}]"#);
+        let checked = format!(r#"[{little},{{"name":"crc32c"}}]"#);
+        for other in [big, &transposed, &checked, "[]", "no JSON", r#"[{"name":"vlen-utf8"}]"#] {
+            assert!(!layout(other).is_raw(), "{other}");
+        }
+        let chunks = ChunkLayout::Sharded {
+            shard_shape: vec![4],
+            chunk_shape: vec![2],
+            codecs: format!("[{little}]"),
+            index_codecs: format!("[{little}]"),
+            index_location: IndexLocation::End,
+        };
+        assert!(!ArrayLayout { chunks, ..layout("[]") }.is_raw(), "inner chunks are found by an index");
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub use error::{ErrorClass, Operation, StorageError};
 pub use faults::{Effect, FaultRule, Faults};
 pub use guard::{LeaseLost, Unguarded, WriteGuard, WriteUnderWay};
 pub use listing::{Directory, ObjectInfo};
+pub use local_reads::{Choice, Selected};
 pub use object_store::PutPayload;
 pub use observer::{CountingObserver, ObservedRequest, Observer, RequestKind};
 pub use prefix::Prefix;

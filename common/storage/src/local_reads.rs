@@ -35,6 +35,31 @@ const CALLS_PER_READER: usize = 4;
 
 type Call = Box<dyn FnOnce() + Send>;
 
+/// What is wanted of an object whose beginning is known.
+#[derive(Debug)]
+pub struct Choice<W> {
+    /// What comes before it.
+    pub head: Vec<u8>,
+    /// Bytes of the object.
+    pub rest: Range<u64>,
+    /// What that is.
+    pub of: W,
+}
+
+/// What was read of an object.
+#[derive(Debug)]
+pub enum Selected<W> {
+    /// What was chosen.
+    Part {
+        /// The head of the choice, and the bytes of the object behind it.
+        bytes: Bytes,
+        /// What that is.
+        of: W,
+    },
+    /// All of it.
+    Whole(Bytes),
+}
+
 thread_local! {
     /// Whether this thread is a reader that carries requests: their calls are made at once.
     static CARRIES: Cell<bool> = const { Cell::new(false) };
@@ -71,7 +96,39 @@ impl LocalReads {
     pub(crate) async fn read(&self, file: File, range: Range<u64>) -> Result<Bytes, StoreError> {
         let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(fault)?;
         let buffer = Vec::with_capacity(length);
-        self.run(move || read_at(&file, buffer, length, range.start).map(Bytes::from).map_err(fault)).await
+        self.run(move || read_behind(&file, buffer, length, range.start).map(Bytes::from).map_err(fault)).await
+    }
+
+    /// Reads the first `probe` bytes of an open file, and what `choose` makes of them: a head and the range that is put
+    /// behind it, or all of the file. Also gives how many bytes of the file were read.
+    pub(crate) async fn select<W: Send + 'static>(
+        &self,
+        file: File,
+        size: u64,
+        probe: u64,
+        choose: impl FnOnce(&[u8]) -> Option<Choice<W>> + Send + 'static,
+    ) -> Result<(Selected<W>, u64), StoreError> {
+        self.run(move || {
+            let read = |head: Vec<u8>, range: &Range<u64>| -> Result<Vec<u8>, StoreError> {
+                let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(fault)?;
+                read_behind(&file, head, length, range.start).map_err(fault)
+            };
+            let beginning = read(Vec::new(), &(0..probe.min(size)))?;
+            let probed = beginning.len() as u64;
+            let Some(Choice { head, rest, of }) = choose(&beginning) else {
+                let bytes = read(beginning, &(probed..size))?;
+                let length = bytes.len() as u64;
+                return Ok((Selected::Whole(bytes.into()), length));
+            };
+            let length = rest.end.saturating_sub(rest.start);
+            let expected = (head.len() as u64).saturating_add(length);
+            let bytes = read(head, &rest)?;
+            if bytes.len() as u64 != expected {
+                return Err(fault(io::Error::from(io::ErrorKind::UnexpectedEof)));
+            }
+            Ok((Selected::Part { bytes: bytes.into(), of }, probed.saturating_add(length)))
+        })
+        .await
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -214,17 +271,20 @@ fn open(location: ObjectPath, path: PathBuf, range: Option<GetRange>) -> Result<
     })
 }
 
-/// Fills `buffer`, which has the capacity, with up to `length` bytes; nothing is written twice.
-fn read_at(file: impl AsFd, mut buffer: Vec<u8>, length: usize, start: u64) -> io::Result<Vec<u8>> {
-    while buffer.len() < length {
-        let offset = start.saturating_add(buffer.len() as u64);
+/// Puts up to `length` bytes from `start` on behind what is in `buffer`; nothing is written twice.
+fn read_behind(file: impl AsFd, mut buffer: Vec<u8>, length: usize, start: u64) -> io::Result<Vec<u8>> {
+    let before = buffer.len();
+    let whole = before.saturating_add(length);
+    buffer.reserve_exact(length);
+    while buffer.len() < whole {
+        let offset = start.saturating_add(buffer.len().saturating_sub(before) as u64);
         match rustix::io::pread(&file, spare_capacity(&mut buffer), offset) {
             Ok(0) => break,
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    buffer.truncate(length);
+    buffer.truncate(whole);
     Ok(buffer)
 }
 

@@ -5,7 +5,7 @@ use rechunk_common::{Refusal, RefusalCode, limits};
 use crate::{
     CopySpec,
     axis::{self, product},
-    codec::CodecFamily,
+    codec::{CodecFamily, Units},
     memory::{SourceSide, TargetSide},
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Array<'a> {
     pub(crate) bytes: u64,
     /// Of the source's chunks.
     pub(crate) source_codec: CodecFamily,
+    /// What of a read unit of the source can be had alone.
+    pub(crate) source_units: Units,
     /// Of the target's chunks.
     pub(crate) target_codec: CodecFamily,
 }
@@ -71,6 +73,7 @@ impl<'a> Array<'a> {
             write_unit: target.chunks.write_unit(),
             bytes,
             source_codec: CodecFamily::of(source.chunks.codecs()),
+            source_units: Units::of(source),
             target_codec: CodecFamily::of(target.chunks.codecs()),
         }))
     }

@@ -10,6 +10,7 @@ use crate::{
     fit::Room,
     lengths::{self, Lengths},
     memory::{self, Sweep, TaskMemory},
+    parts::Taken,
     sweep,
 };
 
@@ -21,7 +22,7 @@ pub(crate) struct DirectSweep {
     /// Axes in visiting order.
     pub(crate) order: Vec<usize>,
     pub(crate) outlay: Outlay,
-    /// Decoded source bytes, as often as they are read.
+    /// Source bytes that are decoded, as often as they are.
     pub(crate) read_bytes: f64,
     pub(crate) tasks: f64,
     pub(crate) room: Room,
@@ -34,6 +35,8 @@ struct AxisFigures {
     reads: f64,
     covered: f64,
     indexes: f64,
+    /// Elements of a read unit that a task moves, on the average.
+    used: f64,
 }
 
 struct Search<'a> {
@@ -85,9 +88,11 @@ fn orders(array: &Array) -> Vec<Vec<usize>> {
 impl Search<'_> {
     fn figures(&self, axis: usize, length: u64) -> Option<AxisFigures> {
         let (n, unit, object, _) = self.array.axis(axis)?;
+        let reads = axis::pairs(n, unit, length)? as f64;
         Some(AxisFigures {
             tasks: axis::boxes(n, length) as f64,
-            reads: axis::pairs(n, unit, length)? as f64,
+            reads,
+            used: n as f64 / reads.max(1.0),
             covered: axis::covered(n, unit, length)? as f64,
             indexes: axis::pairs(n, object, length)? as f64,
         })
@@ -135,24 +140,23 @@ impl Search<'_> {
 
     fn work(&self, of_axes: &[AxisFigures]) -> (StageWork, f64) {
         let over = |figure: fn(&AxisFigures) -> f64| of_axes.iter().map(figure).product::<f64>();
-        let read_bytes = over(|axis| axis.covered) * self.array.source.width as f64;
+        let covered = over(|axis| axis.covered) * self.array.source.width as f64;
+        let reads = over(|axis| axis.reads);
+        let used: Vec<f64> = of_axes.iter().map(|axis| axis.used).collect();
+        let taken = Taken::of(self.array, self.fleet, reads, covered, &used);
         let indexes = if self.array.source.shard.is_some() { over(|axis| axis.indexes) } else { 0.0 };
         let written = self.array.shape.iter().zip(self.array.write_unit).map(|(n, unit)| axis::boxes(*n, *unit) as f64);
         let (array, bytes) = (self.array, self.array.bytes as f64);
         let (from, to) = (array.source_codec, array.target_codec);
         let work = StageWork {
             tasks: over(|axis| axis.tasks),
-            reads: Traffic {
-                place: Place::Source,
-                requests: over(|axis| axis.reads) + indexes,
-                bytes: read_bytes * from.stored_part(),
-            },
+            reads: Traffic { place: Place::Source, requests: reads + indexes, bytes: taken.stored },
             writes: Traffic { place: Place::Target, requests: written.product(), bytes: bytes * to.stored_part() },
             deletes: 0.0,
-            decode_seconds: from.decode_seconds(read_bytes) + codec::copy_seconds(bytes),
+            decode_seconds: from.decode_seconds(taken.decoded) + codec::copy_seconds(bytes),
             encode_seconds: to.encode_seconds(bytes),
         };
-        (work, read_bytes)
+        (work, taken.decoded)
     }
 
     fn consider(&mut self, writers: &[u64], work: &StageWork, read_bytes: f64) {

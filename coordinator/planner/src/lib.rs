@@ -29,6 +29,7 @@ mod input;
 mod lengths;
 pub mod memory;
 mod packing;
+mod parts;
 pub mod prediction;
 mod refusal;
 mod smaller;

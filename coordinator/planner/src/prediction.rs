@@ -13,11 +13,12 @@ use crate::axis::{self, over_axes};
 /// What a task reads of a source for a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SourceReads {
-    /// Chunks or inner chunks that overlap the region: each is read once, whole.
+    /// Chunks or inner chunks that overlap the region: each is read once.
     pub units: u64,
     /// Shards that overlap the region: the index of each is read once by each task; 0 where the source has none.
     pub indexes: u64,
-    /// Decoded bytes of the units, clipped to the array, however little of them the region needs.
+    /// Decoded bytes of the units, clipped to the array, however little of them the region needs; of chunks that are
+    /// stored as their elements are, only what the region needs is read, and counts.
     pub bytes: u64,
 }
 
@@ -39,7 +40,9 @@ pub fn source_reads(source: &ArrayLayout, region: &Region) -> SourceReads {
         bytes.saturating_mul(end.saturating_sub(start))
     });
     let indexes = if source.chunks.is_sharded() { source.write_grid().overlapping(region).element_count() } else { 0 };
-    SourceReads { units: overlapping.element_count(), indexes, bytes: covered }
+    let needed = region.element_count().saturating_mul(source.element.width);
+    let bytes = if source.is_raw() { needed } else { covered };
+    SourceReads { units: overlapping.element_count(), indexes, bytes }
 }
 
 /// The sum of [`source_reads`] over all boxes of `tasks`, whose bounds start where both grids meet; `None` beyond 2^64.
@@ -52,7 +55,11 @@ fn source_reads_of_all(source: &ArrayLayout, tasks: &BoxGrid) -> Option<SourceRe
         ChunkLayout::Plain { .. } => 0,
         ChunkLayout::Sharded { shard_shape, .. } => over(&axis::pairs, shard_shape)?,
     };
-    let bytes = over(&axis::covered, unit)?.checked_mul(source.element.width)?;
+    let bytes = if source.is_raw() {
+        bytes_of(tasks, source.element.width)?
+    } else {
+        over(&axis::covered, unit)?.checked_mul(source.element.width)?
+    };
     Some(SourceReads { units: over(&axis::pairs, unit)?, indexes, bytes })
 }
 

@@ -115,6 +115,7 @@ impl<'a> Sparse<'a> {
         let objects = self.presence.objects();
         let unit = self.source.chunks.read_unit();
         let within = objects.overlapping(self.bounds);
+        let is_raw = self.source.is_raw();
         let mut tables: Vec<Vec<[u64; 3]>> = Vec::with_capacity(unit.len());
         for axis in 0..unit.len() {
             let (bounds, length) = (self.axis(axis)?, *objects.lengths().get(axis)?);
@@ -126,7 +127,7 @@ impl<'a> Sparse<'a> {
                 let difference = |figure: &dyn Fn(u64) -> Option<u64>| figure(end)?.checked_sub(figure(start)?);
                 Some([
                     difference(&|n| axis::pairs(n, unit, task))?,
-                    difference(&|n| axis::covered(n, unit, task))?,
+                    if is_raw { end.checked_sub(start)? } else { difference(&|n| axis::covered(n, unit, task))? },
                     difference(&|n| axis::pairs(n, length, task))?,
                 ])
             };

@@ -5,6 +5,8 @@ mod blocks;
 mod packed_blocks;
 mod shard_index;
 
+use std::ops::Range;
+
 pub(crate) use array::ArraySource;
 pub(crate) use blocks::BlockSource;
 use bytes::Bytes;
@@ -35,6 +37,15 @@ pub(crate) enum Fetched {
     Encoded {
         /// As the store gave them.
         bytes: Bytes,
+        /// The object, for messages.
+        url: String,
+    },
+    /// The part of it that the task moves, and what is encoded together with that.
+    Part {
+        /// Encoded as the piece is, as if there were nothing else.
+        bytes: Bytes,
+        /// The bytes of the decoded piece that these are.
+        part: Range<usize>,
         /// The object, for messages.
         url: String,
     },
@@ -94,8 +105,11 @@ impl PieceSource {
         match (self, fetched) {
             (_, Fetched::Missing) => 0,
             (Self::Array(array), Fetched::Encoded { bytes, .. }) => array.settled_room(bytes.len() as u64),
-            (Self::Blocks(_), Fetched::Encoded { bytes, .. }) => bytes.len() as u64,
-            (Self::Packed(blocks), Fetched::Encoded { bytes, .. }) => blocks.settled_room(place, bytes),
+            (Self::Array(array), Fetched::Part { bytes, part, .. }) => array.settled_part_room(bytes.len(), part.len()),
+            (Self::Blocks(_), Fetched::Encoded { bytes, .. } | Fetched::Part { bytes, .. }) => bytes.len() as u64,
+            (Self::Packed(blocks), Fetched::Encoded { bytes, .. } | Fetched::Part { bytes, .. }) => {
+                blocks.settled_room(place, bytes)
+            }
         }
     }
 
@@ -121,8 +135,15 @@ impl PieceSource {
         match (self, fetched) {
             (_, Fetched::Missing) => Ok(Piece::Missing),
             (Self::Array(array), Fetched::Encoded { bytes, url }) => array.decode(cx, place, bytes, &url),
-            (Self::Blocks(blocks), Fetched::Encoded { bytes, url }) => blocks.decode(cx, place, &bytes, &url),
-            (Self::Packed(blocks), Fetched::Encoded { bytes, url }) => blocks.decode(cx, place, &bytes, &url),
+            (Self::Array(array), Fetched::Part { bytes, part, url }) => {
+                array.decode_fetched(cx, place, bytes, part, &url)
+            }
+            (Self::Blocks(blocks), Fetched::Encoded { bytes, url } | Fetched::Part { bytes, url, .. }) => {
+                blocks.decode(cx, place, &bytes, &url)
+            }
+            (Self::Packed(blocks), Fetched::Encoded { bytes, url } | Fetched::Part { bytes, url, .. }) => {
+                blocks.decode(cx, place, &bytes, &url)
+            }
         }
     }
 }

@@ -8,8 +8,8 @@ use rechunk_common::{
     geometry::Region,
     layout::{ArrayLayout, ChunkKeys, ChunkLayout},
 };
-use rechunk_storage::{Access, Prefix};
-use rechunk_zarr::{ChunkCodec, CodecError, ShardCodec, ShardEntry};
+use rechunk_storage::{Access, Choice, Prefix, Selected, SizedObject};
+use rechunk_zarr::{BloscBlocks, ChunkCodec, CodecError, ShardCodec, ShardEntry};
 
 use super::{Fetched, Piece, shard_index::ShardIndexes};
 use crate::{
@@ -27,6 +27,7 @@ pub(crate) struct ArraySource {
     cells: Cells,
     width: u64,
     objects: Objects,
+    is_raw: bool,
     is_strict: bool,
     listed: Listed,
 }
@@ -61,7 +62,8 @@ impl ArraySource {
             }
         };
         let prefix = cx.open(&layout.url, Access::Read)?;
-        Ok(Self { prefix, keys: layout.keys, cells, width: layout.element.width, objects, is_strict, listed })
+        let (width, is_raw) = (layout.element.width, layout.is_raw());
+        Ok(Self { prefix, keys: layout.keys, cells, width, objects, is_raw, is_strict, listed })
     }
 
     pub(super) fn cells(&self) -> &Cells {
@@ -105,6 +107,11 @@ impl ArraySource {
         encoded.saturating_add(decoded)
     }
 
+    pub(super) fn settled_part_room(&self, encoded: usize, decoded: usize) -> u64 {
+        let decoded = if self.is_raw { 0 } else { decoded as u64 };
+        decoded.saturating_add(encoded as u64)
+    }
+
     pub(super) fn standing_room(&self) -> Result<u64, TaskFailure> {
         match &self.objects {
             Objects::Chunks(_) => Ok(0),
@@ -122,7 +129,7 @@ impl ArraySource {
                     return Ok(Fetched::Missing);
                 }
                 let key = self.keys.key(&position);
-                let fetched = self.fetch_chunk(cx, &key).await?;
+                let fetched = self.fetch_chunk(cx, place, &key).await?;
                 (key, fetched)
             }
             Objects::Shards { codec, indexes } => {
@@ -172,14 +179,50 @@ impl ArraySource {
         Err(corrupt_source(&self.url_of(key), reason))
     }
 
-    async fn fetch_chunk(&self, cx: &TaskContext, key: &str) -> Result<Fetched, TaskFailure> {
+    async fn fetch_chunk(&self, cx: &TaskContext, place: &[u64], key: &str) -> Result<Fetched, TaskFailure> {
         cx.tally().add(|counts| counts.get_requests += 1);
+        if self.is_raw
+            && let Some(part) = self.used_part(place)
+            && (part.len() as u64) < self.codec().decoded_bytes()
+        {
+            return self.fetch_elements(key, part).await;
+        }
         let Some(object) = self.prefix.get_sized(key).await.map_err(|error| of_storage(&error))? else {
             return Ok(Fetched::Missing);
         };
         self.check_length(key, object.content_length())?;
+        if object.is_file()
+            && let Some(part) = self.small_part(place)
+            && self.codec().has_blocks()
+        {
+            return self.fetch_blocks(object, part, key).await;
+        }
         let bytes = object.bytes().await.map_err(|error| of_storage(&error))?;
         Ok(bytes.map_or(Fetched::Missing, |bytes| Fetched::Encoded { bytes, url: self.url_of(key) }))
+    }
+
+    /// The elements `part` of a chunk that is stored as its elements are.
+    async fn fetch_elements(&self, key: &str, part: Range<usize>) -> Result<Fetched, TaskFailure> {
+        let range = part.start as u64..part.end as u64;
+        let bytes = self.prefix.get_range(key, range).await.map_err(|error| of_storage(&error))?;
+        Ok(bytes.map_or(Fetched::Missing, |bytes| Fetched::Part { bytes, part, url: self.url_of(key) }))
+    }
+
+    /// Of a chunk that is encoded in blocks, those that `part` overlaps, where they are not most of it. Asking a local
+    /// file twice costs nothing; elsewhere that would be another request.
+    async fn fetch_blocks(&self, object: SizedObject, part: Range<usize>, key: &str) -> Result<Fetched, TaskFailure> {
+        let (size, decoded) = (object.content_length(), self.codec().decoded_bytes());
+        let select = move |head: &[u8]| {
+            let BloscBlocks { head, rest, part } = BloscBlocks::select(head, size, decoded, &part)?;
+            Some(Choice { head, rest, of: part })
+        };
+        let read = object.select(BloscBlocks::HEAD_BYTES, select).await.map_err(|error| of_storage(&error))?;
+        let url = self.url_of(key);
+        Ok(match read {
+            Some(Selected::Part { bytes, of }) => Fetched::Part { bytes, part: of, url },
+            Some(Selected::Whole(bytes)) => Fetched::Encoded { bytes, url },
+            None => Fetched::Missing,
+        })
     }
 
     async fn fetch_inner(&self, cx: &TaskContext, key: &str, entry: ShardEntry) -> Result<Fetched, TaskFailure> {
@@ -203,11 +246,36 @@ impl ArraySource {
         url: &str,
     ) -> Result<Piece, TaskFailure> {
         let (bytes, start) = self.decode_used(place, bytes, url)?;
-        // A read unit counts whole, also where blocks of it that nobody needs were passed over.
-        let valid = self.cells.valid_elements(place).and_then(|elements| elements.checked_mul(self.width));
-        let valid = valid.ok_or_else(|| too_large("a source chunk"))?;
-        cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(valid));
+        self.count_decoded(cx, place)?;
         Ok(Piece::Elements { bytes, start, is_stored: true })
+    }
+
+    /// Decodes what was fetched of a read unit: its bytes `part`.
+    pub(super) fn decode_fetched(
+        &self,
+        cx: &TaskContext,
+        place: &[u64],
+        bytes: Bytes,
+        part: Range<usize>,
+        url: &str,
+    ) -> Result<Piece, TaskFailure> {
+        let bytes = if self.is_raw {
+            bytes
+        } else {
+            self.codec().decode_blocks(&bytes, part.len()).map_err(|error| corrupt_source(url, error))?
+        };
+        self.count_decoded(cx, place)?;
+        Ok(Piece::Elements { bytes, start: part.start, is_stored: true })
+    }
+
+    /// A read unit counts whole, also where blocks of it that nobody needs were passed over; of elements that are stored
+    /// as they are those count that the task moves.
+    fn count_decoded(&self, cx: &TaskContext, place: &[u64]) -> Result<(), TaskFailure> {
+        let elements = if self.is_raw { self.cells.used_elements(place) } else { self.cells.valid_elements(place) };
+        let bytes = elements.and_then(|elements| elements.checked_mul(self.width));
+        let bytes = bytes.ok_or_else(|| too_large("a source chunk"))?;
+        cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(bytes));
+        Ok(())
     }
 
     /// The elements of a read unit, or where that is less work the part of them that the task moves; and where they
@@ -228,11 +296,16 @@ impl ArraySource {
         Ok((bytes, 0))
     }
 
-    /// The bytes of a read unit that the task moves, if they are a part that is worth decoding alone.
-    fn small_part(&self, place: &[u64]) -> Option<Range<usize>> {
+    /// From the first to past the last byte of a decoded read unit that the task moves.
+    fn used_part(&self, place: &[u64]) -> Option<Range<usize>> {
         let span = self.cells.used_span(place)?;
         let byte = |element: u64| usize::try_from(element.checked_mul(self.width)?).ok();
-        let part = byte(span.start)?..byte(span.end)?;
+        Some(byte(span.start)?..byte(span.end)?)
+    }
+
+    /// The bytes of a read unit that the task moves, if they are a part that is worth decoding alone.
+    fn small_part(&self, place: &[u64]) -> Option<Range<usize>> {
+        let part = self.used_part(place)?;
         let most = self.codec().decoded_bytes() / 2;
         (part.len() as u64 <= most).then_some(part)
     }

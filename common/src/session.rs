@@ -109,7 +109,7 @@ pub struct SyncRequest {
 }
 
 /// What a worker can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Capacity {
     /// Memory for tasks.
     pub memory: ByteCount,

@@ -8,7 +8,7 @@ use object_store::{ObjectStore, multipart::MultipartStore, path::Path as ObjectP
 use tokio::time::Instant;
 
 use crate::{
-    config::StoreConfig,
+    config::{Chance, StoreConfig},
     deadline,
     error::{ErrorClass, Fault, Hint, Operation, StorageError},
     faults::Verdict,
@@ -16,7 +16,7 @@ use crate::{
     local_reads::LocalReads,
     observer::{Observer, RequestKind},
     profile::Access,
-    retry::{self, RetryPolicy},
+    retry::RetryPolicy,
     stores::{Client, Watch},
     traffic::Traffic,
     upload::UploadSizes,
@@ -43,6 +43,7 @@ pub(crate) struct Place {
     pub(crate) local_reads: LocalReads,
     access: Access,
     retry: RetryPolicy,
+    chance: Chance,
     pub(crate) request_timeout: Duration,
     pub(crate) put_timeout: Duration,
 }
@@ -86,6 +87,7 @@ impl Prefix {
             local_reads,
             access,
             retry: config.retry,
+            chance: Arc::clone(&config.chance),
             request_timeout: config.request_timeout,
             put_timeout: config.put_timeout,
         };
@@ -195,7 +197,7 @@ impl Prefix {
             };
             let delay = match fault.class {
                 ErrorClass::TryAgain => {
-                    let delay = self.place.retry.delay_after(attempt, started.elapsed(), retry::random());
+                    let delay = self.place.retry.delay_after(attempt, started.elapsed(), (self.place.chance)());
                     delay.and_then(|delay| self.place.retry.with_pause(delay, asked_pause(&fault), started.elapsed()))
                 }
                 ErrorClass::Denied
@@ -314,12 +316,19 @@ impl Prefix {
                 deadline::of_read(self.place.request_timeout, request.bytes)
             }
         };
-        let lost = match verdict {
-            Verdict::Send => false,
-            Verdict::LoseAnswer => true,
+        let (lost, slow) = match verdict {
+            Verdict::Send => (false, Duration::ZERO),
+            Verdict::Slow(time) => (false, time),
+            Verdict::LoseAnswer => (true, Duration::ZERO),
             Verdict::Fail(fault) => return Err(fault),
         };
-        let answer = tokio::time::timeout(limit, answer)
+        let in_time = async {
+            if !slow.is_zero() {
+                tokio::time::sleep(slow).await;
+            }
+            answer.await
+        };
+        let answer = tokio::time::timeout(limit, in_time)
             .await
             .unwrap_or_else(|_| Err(Fault::new(ErrorClass::TryAgain, format!("no answer within {limit:?}"))));
         if lost { Err(Fault::new(ErrorClass::TryAgain, "the answer was lost, a fault of the test")) } else { answer }

@@ -13,9 +13,9 @@ use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Attempts, Clock, CoordinatorLink, LinkError,
+    Attempts, Chance, Clock, CoordinatorLink, LinkError,
     attempt::{Ended, Outcome},
-    call::{Call, answer, pause_after, random},
+    call::{Call, answer, pause_after},
     lease_table::LeaseTable,
     outbox::Outbox,
 };
@@ -62,6 +62,7 @@ const NEVER: Duration = Duration::from_hours(24);
 pub(crate) struct Conversation {
     link: Arc<dyn CoordinatorLink>,
     clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
     identity: Identity,
     patience: Patience,
     attempts: Attempts,
@@ -95,7 +96,7 @@ enum Leaving {
 impl Conversation {
     pub(crate) fn new(
         link: Arc<dyn CoordinatorLink>,
-        clock: Arc<dyn Clock>,
+        (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>),
         identity: Identity,
         patience: Patience,
         attempts: Attempts,
@@ -104,6 +105,7 @@ impl Conversation {
             leases: LeaseTable::new(Arc::clone(&clock)),
             link,
             clock,
+            chance,
             identity,
             patience,
             attempts,
@@ -302,7 +304,8 @@ impl Conversation {
     /// A call was in vain: what it carried is still news, but not at once.
     fn pause(&mut self) {
         self.failures = self.failures.saturating_add(1);
-        self.next_call = Instant::now() + pause_after(self.failures, random());
+        let random = u32::try_from(self.chance.draw() >> 32).unwrap_or(u32::MAX);
+        self.next_call = Instant::now() + pause_after(self.failures, random);
         self.note_news();
     }
 

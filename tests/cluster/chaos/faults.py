@@ -1,6 +1,7 @@
 """Brings about the events of a plan."""
 
 import asyncio
+import itertools
 
 from chaos.plan import Fault
 from chaos.reign import LEASE, MARGIN
@@ -19,6 +20,7 @@ class Storm:
     def __init__(self, world):
         self.world = world
         self.under_way = set()
+        self.disks_in_turn = itertools.cycle(["journal", "files", "scratch"])
 
     async def rage(self, events):
         """All events at their times; ends when the last has passed."""
@@ -132,6 +134,6 @@ class Storm:
         disks = self.world.disks
         if not disks.can_fill:
             return
-        name = sorted(disks.paths)[int(event.pick * len(disks.paths))]
-        if await disks.fill(name, event.seconds):
+        # In turn: that of the journal is written all the time, the others when a job happens to need them.
+        if await disks.fill(next(self.disks_in_turn), event.seconds):
             self.world.report.fired(Fault.FULL_DISK)

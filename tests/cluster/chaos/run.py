@@ -20,6 +20,9 @@ CALM = 180
 # From so many minutes on every kind of fault must have fired.
 FULL = 5
 
+# And every kind of plan must have been carried out.
+PLANS = {"direct_sweep", "exchange", "exchange (packed)", "group_local", "copy_encoded"}
+
 
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/chaos", description=__doc__)
@@ -70,6 +73,8 @@ def judge(world, options):
     if options.minutes >= FULL:
         for name in report.silent():
             report.violation(f"a kind of fault did not fire: {name}", None)
+        for name in sorted(PLANS - set(report.shapes_of_plans)):
+            report.violation(f"no job was planned as {name}", None)
         if world.disks.can_fill and not report.no_space:
             report.violation("no write was refused for want of space", None)
     if world.enough and not world.has_seen_enough():

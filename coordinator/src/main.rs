@@ -51,8 +51,8 @@ struct Arguments {
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     lease: u64,
 
-    /// Seconds added before a lease counts as ended. Longer than a worker's attempt at one PUT (25 s), or a write that is
-    /// under way when its lease ends may come after a deletion.
+    /// Seconds added before a lease counts as ended. Longer than the workers' --put-timeout, or a write that is under way
+    /// when its lease ends may come after a deletion.
     #[arg(long, env = "RECHUNK_MARGIN", default_value_t = LEASE_MARGIN.as_secs(), value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     margin: u64,

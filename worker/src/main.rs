@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{ArgAction, Parser};
-use rechunk_common::ByteCount;
+use rechunk_common::{ByteCount, limits::PUT_TIMEOUT};
 use rechunk_storage::{StoreConfig, Stores};
 use rechunk_worker::{GrpcLink, Scratch, WorkerBuilder, memory_reserve, resident::current_rss};
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,6 +54,12 @@ struct Arguments {
     /// Seconds for what is being done when the worker is asked to end.
     #[arg(long, env = "RECHUNK_GRACE", default_value_t = 30, value_name = "SECONDS")]
     grace: u64,
+
+    /// Seconds that one attempt at writing an object may take. Shorter than the coordinator's --margin, or a write that
+    /// is under way when its lease ends may come after a deletion.
+    #[arg(long, env = "RECHUNK_PUT_TIMEOUT", default_value_t = PUT_TIMEOUT.as_secs(), value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    put_timeout: u64,
 
     /// Log more: once decisions, twice also leases and tasks. RUST_LOG wins.
     #[arg(short, long, action = ArgAction::Count)]
@@ -118,7 +124,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
     let link = GrpcLink::new(&arguments.coordinator).map_err(|error| Failure::wrong(error.to_string()))?;
-    let config = store_config(arguments.config.as_deref())?;
+    let config =
+        store_config(arguments.config.as_deref())?.with_put_timeout(Duration::from_secs(arguments.put_timeout));
     let share = memory_reserve(arguments.memory, current_rss(), threads);
     tracing::info!(memory = %arguments.memory, reserve = %share.reserve, budget = %share.budget, threads,
         "memory is shared out");

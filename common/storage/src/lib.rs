@@ -23,6 +23,7 @@ mod local_copy;
 mod local_directories;
 mod local_path;
 mod local_reads;
+mod local_unfinished;
 pub mod observer;
 pub mod prefix;
 pub mod profile;

@@ -14,6 +14,7 @@ use crate::{
     faults::Verdict,
     guard::WriteGuard,
     local_reads::LocalReads,
+    local_unfinished::is_unfinished,
     observer::{Observer, RequestKind},
     profile::Access,
     retry::RetryPolicy,
@@ -139,7 +140,7 @@ impl Prefix {
             }
             checked_segment(part).map_err(invalid)?;
         }
-        if self.place.url.scheme() == Scheme::File && is_staged_name(key) {
+        if self.place.url.scheme() == Scheme::File && is_unfinished(key.rsplit('/').next().unwrap_or(key)) {
             return Err(invalid("local file names that end in # and digits are taken for unfinished writes"));
         }
         self.directory_of(key, operation)
@@ -341,11 +342,4 @@ fn asked_pause(fault: &Fault) -> Duration {
         Hint::Throttled { retry_after } => retry_after.unwrap_or_default(),
         Hint::None | Hint::UploadGone => Duration::ZERO,
     }
-}
-
-/// Whether the last segment looks like a file that is still being written: `name#12`.
-fn is_staged_name(key: &str) -> bool {
-    let name = key.rsplit('/').next().unwrap_or(key);
-    name.split_once('#')
-        .is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }

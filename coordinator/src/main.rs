@@ -130,7 +130,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let stores = Stores::new(store_config(arguments.config.as_ref()).await?);
     // Before anything is announced: a signal from here on ends the program in good order.
     let mut signals = Signals::listen()?;
-    let mut constants = CoordinatorSettings::default();
+    let request_budget = stores.config().request_rates();
+    let mut constants = CoordinatorSettings { request_budget, ..CoordinatorSettings::default() };
     constants.scheduler.lease = Duration::from_secs(arguments.lease);
     constants.scheduler.margin = Duration::from_secs(arguments.margin);
     if arguments.standby {

@@ -62,6 +62,10 @@ pub(crate) fn result(job: &JobView, wall_seconds: f64, max_mem: ByteCount) -> St
             let _ = writeln!(text, "{} {what}", grouped(count));
         }
     }
+    if measured.rate_wait_us > 0 {
+        let waited = seconds(measured.rate_wait().as_secs_f64());
+        let _ = writeln!(text, "{waited}, summed over requests, were waited for the request rates of stores");
+    }
     text
 }
 

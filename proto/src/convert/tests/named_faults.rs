@@ -8,7 +8,7 @@ use rechunk_common::{
     limits,
     plan::StageFunction,
     request::{PipelinesRequest, RechunkRequest},
-    session::SyncRequest,
+    session::{SyncRequest, SyncResponse},
 };
 
 use crate::{Fault, Problem, v1, worker::v1 as worker};
@@ -393,6 +393,29 @@ fn a_wrong_sync_is_named() {
     expect(&failed("lost_stages_back"), Problem::Disagrees { other: "lost_task" }, |request| {
         request.reports[0].failed[0].lost_stages_back = Some(1);
     });
+}
+
+#[test]
+fn wrong_request_rates_are_named() {
+    let rates = worker::StoreRates { prefix: "s3://b".into(), gets_per_million_seconds: Some(0), ..Default::default() };
+    let limit = "MAX_STORE_TABLES";
+    let problem = Problem::OverLimit { limit, most: limits::MAX_STORE_TABLES as u64, found: 1001 };
+    let many = vec![rates.clone(); 1001];
+    expect::<_, SyncRequest>(sync(), "request_rates", problem.clone(), |request| request.request_rates = many.clone());
+
+    let wait = Some(prost_types::Duration { seconds: 1, nanos: 0 });
+    let shares = worker::RequestShares { rates: vec![rates], ask_within: wait };
+    let answer = worker::SyncResponse { next_sync_after: wait, request_shares: Some(shares), ..Default::default() };
+    let expect = |field: &str, problem, change: &dyn Fn(&mut worker::RequestShares)| {
+        let field = format!("request_shares.{field}");
+        expect::<_, SyncResponse>(answer.clone(), &field, problem, |answer| {
+            change(answer.request_shares.as_mut().expect("there"));
+        });
+    };
+    expect("rates", problem, &|shares| shares.rates = many.clone());
+    expect("rates[0].prefix", Problem::Empty, &|shares| shares.rates[0].prefix.clear());
+    expect("ask_within", Problem::Missing, &|shares| shares.ask_within = None);
+    expect("ask_within", Problem::Zero, &|shares| shares.ask_within = Some(prost_types::Duration::default()));
 }
 
 #[test]

@@ -47,10 +47,11 @@ class Process:
 class Cluster:
     """A coordinator, workers, and the command line pointed at them."""
 
-    def __init__(self, directory, s3, lease=2):
+    def __init__(self, directory, s3, lease=2, table=""):
+        """`table`: further lines of the store's table."""
         self.directory, self.s3 = directory, s3
         self.config = directory / "config.toml"
-        self.config.write_text(self.store_table(s3.endpoint))
+        self.config.write_text(self.store_table(s3.endpoint) + table + "\n")
         self.credentials = {"AWS_ACCESS_KEY_ID": s3.key, "AWS_SECRET_ACCESS_KEY": s3.secret}
         self.processes = []
         self.lease = lease

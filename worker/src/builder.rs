@@ -71,7 +71,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// The stores that tasks may use. Their `put_timeout` must lie below the coordinator's lease margin.
+    /// The stores that tasks may use, of no other worker: what a coordinator says about request rates holds for all that
+    /// is asked of them. Their `put_timeout` must lie below the coordinator's lease margin.
     #[must_use]
     pub fn stores(mut self, stores: Stores) -> Self {
         self.stores = Some(stores);

@@ -8,6 +8,7 @@ use rechunk_common::{
     MicroUsd,
     cost_profile::{CostProfile, StoreKind, WORKER_HOUR},
     limits,
+    request_rate::StoreRates,
 };
 
 use crate::{
@@ -196,12 +197,16 @@ impl StoreConfig {
         self.worker_hour
     }
 
-    /// What the store of `url` is assumed to do and to charge. Whether it may be used is another question.
+    /// What the store of `url` is assumed to do and to charge, and no faster than its request rate allows. Whether it may
+    /// be used is another question.
     pub fn cost_profile(&self, url: &StoreUrl) -> CostProfile {
         let profile = self.covering(url).map(|(_, profile)| profile);
-        if let Some(cost) = profile.and_then(|profile| profile.cost) {
-            return cost;
-        }
+        let cost = profile.and_then(|profile| profile.cost).unwrap_or_else(|| self.assumed_cost(url, profile));
+        profile.map_or(cost, |profile| profile.limits.bound(cost))
+    }
+
+    /// The figures of the kind of store that `url` lies in.
+    fn assumed_cost(&self, url: &StoreUrl, profile: Option<&StoreProfile>) -> CostProfile {
         let of_environment = || {
             let read = |name: &str| (self.variables)(name).filter(|value| !value.is_empty());
             AwsEnvironment::read(&read).ok()?.endpoint
@@ -217,6 +222,16 @@ impl StoreConfig {
     fn covering(&self, url: &StoreUrl) -> Option<(usize, &StoreProfile)> {
         let covers = self.profiles.iter().enumerate().filter(|(_, profile)| url.is_within(&profile.prefix));
         covers.max_by_key(|(_, profile)| profile.prefix.segments().len())
+    }
+
+    /// The request rates that tables state: the whole fleet's where a coordinator shares them out, else this program's.
+    pub fn request_rates(&self) -> Vec<StoreRates> {
+        let rates = self.profiles.iter().map(|profile| StoreRates {
+            prefix: profile.prefix.to_string(),
+            gets: profile.limits.gets,
+            puts: profile.limits.puts,
+        });
+        rates.filter(|rates| rates.gets.is_some() || rates.puts.is_some()).collect()
     }
 
     /// The profiles.

@@ -43,6 +43,8 @@ mod local_tests;
 #[cfg(test)]
 mod prefix_tests;
 #[cfg(test)]
+mod request_rates_tests;
+#[cfg(test)]
 mod s3_tests;
 #[cfg(test)]
 mod traffic_tests;

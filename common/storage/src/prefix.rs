@@ -18,8 +18,8 @@ use crate::{
     observer::{Observer, RequestKind},
     profile::Access,
     retry::RetryPolicy,
-    stores::{Client, Watch},
-    traffic::Traffic,
+    stores::{Watch, Way},
+    traffic::{RequestRates, Ticket, Traffic},
     upload::UploadSizes,
     url::{Scheme, StoreUrl, checked_segment},
 };
@@ -40,6 +40,7 @@ pub(crate) struct Place {
     pub(crate) upload_sizes: UploadSizes,
     /// `None`: without limits.
     pub(crate) traffic: Option<Arc<Traffic>>,
+    rates: Arc<RequestRates>,
     /// Reads local files.
     pub(crate) local_reads: LocalReads,
     access: Access,
@@ -73,8 +74,7 @@ impl Prefix {
         url: StoreUrl,
         access: Access,
         root: ObjectPath,
-        client: Client,
-        local_reads: LocalReads,
+        Way { client, local_reads, rates }: Way,
         config: &StoreConfig,
         watch: Watch,
     ) -> Self {
@@ -85,6 +85,7 @@ impl Prefix {
             uploads: client.uploads,
             upload_sizes: config.upload_sizes,
             traffic: client.traffic,
+            rates,
             local_reads,
             access,
             retry: config.retry,
@@ -184,11 +185,14 @@ impl Prefix {
         T: Send,
     {
         let started = Instant::now();
+        // Not the store's fault, so not a part of the time that a request has.
+        let mut waited = Duration::ZERO;
         let mut attempt = request.first_attempt;
         if let Some(traffic) = &self.place.traffic {
             traffic.note_request();
         }
         loop {
+            waited = waited.saturating_add(self.keep_rate(request).await);
             let fault = match self.attempt(request, attempt, &attempt_once).await {
                 Ok(answer) => {
                     self.give_back_retry(attempt > request.first_attempt);
@@ -196,10 +200,11 @@ impl Prefix {
                 }
                 Err(fault) => fault,
             };
+            let spent = || started.elapsed().saturating_sub(waited);
             let delay = match fault.class {
                 ErrorClass::TryAgain => {
-                    let delay = self.place.retry.delay_after(attempt, started.elapsed(), (self.place.chance)());
-                    delay.and_then(|delay| self.place.retry.with_pause(delay, asked_pause(&fault), started.elapsed()))
+                    let delay = self.place.retry.delay_after(attempt, spent(), (self.place.chance)());
+                    delay.and_then(|delay| self.place.retry.with_pause(delay, asked_pause(&fault), spent()))
                 }
                 ErrorClass::Denied
                 | ErrorClass::Missing
@@ -216,7 +221,7 @@ impl Prefix {
             };
             tracing::debug!(%url, attempt, ?delay, message = %fault.message, "a request is sent again");
             tokio::time::sleep(delay).await;
-            if !self.may_retry(started).await {
+            if !self.may_retry(spent()).await {
                 return Err(fault.of(request.operation, url));
             }
             attempt += 1;
@@ -224,11 +229,33 @@ impl Prefix {
     }
 
     /// Takes a retry from the store's budget, as long as the request's own budget lasts.
-    async fn may_retry(&self, started: Instant) -> bool {
+    async fn may_retry(&self, spent: Duration) -> bool {
         match &self.place.traffic {
-            Some(traffic) => traffic.take_retry(self.place.retry.max_elapsed.saturating_sub(started.elapsed())).await,
+            Some(traffic) => traffic.take_retry(self.place.retry.max_elapsed.saturating_sub(spent)).await,
             None => true,
         }
+    }
+
+    /// Waits until one more attempt is within the request rate that holds here; returns for how long.
+    pub(crate) async fn keep_rate(&self, request: &Request<'_>) -> Duration {
+        let Some(turnstile) = self.place.rates.turnstile(request.kind, &self.place.url) else { return Duration::ZERO };
+        // Stores count the keys of a bulk deletion one by one.
+        let requests = u64::try_from(request.urls.len()).unwrap_or(u64::MAX);
+        if request.kind == RequestKind::Upload && request.guard.is_none() {
+            // An upload is aborted: whoever ended the lease waits for that.
+            turnstile.charge(requests);
+            return Duration::ZERO;
+        }
+        if turnstile.try_pass(requests) {
+            return Duration::ZERO;
+        }
+        let url = request.urls.first().map_or("", String::as_str);
+        let asked = Instant::now();
+        self.watch.observers.iter().for_each(|observer| observer.waits(request.kind, url));
+        turnstile.pass(requests).await;
+        let waited = asked.elapsed();
+        self.watch.observers.iter().for_each(|observer| observer.waited(request.kind, url, waited));
+        waited
     }
 
     fn give_back_retry(&self, was_retry: bool) {
@@ -277,7 +304,7 @@ impl Prefix {
             () = tokio::time::sleep(patience) => {}
         }
         let traffic = self.place.traffic.as_ref();
-        let Some(_ticket) = traffic.and_then(|traffic| traffic.try_hedge(request.kind)) else {
+        let Some(_ticket) = traffic.and_then(|traffic| self.try_hedge(traffic, request.kind)) else {
             return first.await;
         };
         tracing::debug!(url = ?request.urls.first(), ?patience, "a read takes long and is sent a second time");
@@ -293,6 +320,13 @@ impl Prefix {
                 Err(_fault) => first.await,
             },
         }
+    }
+
+    /// Lets a second request through where neither its store nor its request rate make it wait.
+    fn try_hedge(&self, traffic: &Traffic, kind: RequestKind) -> Option<Ticket> {
+        let ticket = traffic.try_hedge(kind)?;
+        let turnstile = self.place.rates.turnstile(kind, &self.place.url);
+        turnstile.is_none_or(|turnstile| turnstile.try_pass(1)).then_some(ticket)
     }
 
     async fn attempt_now<T>(

@@ -8,6 +8,7 @@ mod conflict;
 mod jobs;
 mod perform;
 mod planning;
+mod rate_shares;
 mod recovery;
 mod requests;
 mod submissions;
@@ -30,7 +31,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 pub(crate) use self::planning::{OnThread, Planner, Prepare};
-use self::{calls::Calls, jobs::JobTable, planning::Planning, submissions::Submissions, watchers::Watchers};
+use self::{
+    calls::Calls, jobs::JobTable, planning::Planning, rate_shares::RateShares, submissions::Submissions,
+    watchers::Watchers,
+};
 use crate::{
     journal::{Journal, JournalError, JournalLane, Written},
     message::{Answer, Message},
@@ -60,6 +64,7 @@ pub(crate) struct Driver {
     submissions: Submissions,
     jobs: JobTable,
     calls: Calls,
+    shares: RateShares,
     // Callers of cancel and delete, oldest first.
     confirmations: BTreeMap<JobId, Vec<Answer<()>>>,
     // Jobs whose end or deletion waits for its record.
@@ -84,6 +89,7 @@ pub(crate) struct DriverParts {
 pub(crate) async fn drive(parts: DriverParts, stop: CancellationToken) -> Result<(), JournalError> {
     let settings = parts.settings.scheduler;
     let lease = settings.lease;
+    let shares = RateShares::new(parts.settings.request_budget, lease + settings.margin);
     let opening = JournalLane::open(parts.journal, lease / 3);
     let (journal, loaded) = tokio::select! {
         biased;
@@ -109,6 +115,7 @@ pub(crate) async fn drive(parts: DriverParts, stop: CancellationToken) -> Result
         submissions: Submissions::default(),
         jobs,
         calls: Calls::default(),
+        shares,
         confirmations: BTreeMap::new(),
         ending: VecDeque::new(),
         watchers: Watchers::default(),

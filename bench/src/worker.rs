@@ -80,6 +80,7 @@ impl SimulatedWorker {
             wait: Duration::ZERO,
             version: "simulated".to_owned(),
             peak_rss: ByteCount(500_000_000),
+            request_rates: Vec::new(),
         }
     }
 

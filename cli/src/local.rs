@@ -16,6 +16,7 @@ use rechunk_common::{
     session::{SyncRequest, SyncResponse},
 };
 use rechunk_coordinator::{Coordinator, CoordinatorSettings, CoordinatorTask, FleetSettings};
+use rechunk_program::read_configuration;
 use rechunk_storage::{StoreConfig, Stores};
 use rechunk_worker::{
     CoordinatorLink, LinkError, Scratch, ScratchError, WorkerBuilder, memory_reserve, resident::current_rss,
@@ -182,17 +183,10 @@ impl CoordinatorLink for InProcess {
 fn store_config(args: &StoreArgs) -> Result<StoreConfig, Failure> {
     let config = match &args.config {
         None => StoreConfig::environment(),
-        Some(file) => {
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| wrong_config(&format!("{} cannot be read: {error}", file.display())))?;
-            StoreConfig::from_toml(&text).map_err(|error| wrong_config(&format!("{}: {error}", file.display())))?
-        }
+        Some(file) => read_configuration(file)
+            .map_err(|error| Failure::from(Refusal::invalid("config", "BAD_CONFIG", error.to_string())))?,
     };
     Ok(config.anonymous(args.anonymous).requester_pays(args.requester_pays))
-}
-
-fn wrong_config(message: &str) -> Failure {
-    Refusal::invalid("config", "BAD_CONFIG", message).into()
 }
 
 fn no_scratch(error: &ScratchError) -> Failure {

@@ -13,10 +13,11 @@ mod report;
 mod request;
 mod service;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
 use rechunk_common::{Refusal, RefusalCode};
+use rechunk_program::{run_to_end, start_logging};
 
 use crate::{
     args::{Arguments, PlanFormat},
@@ -40,39 +41,18 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
-    start_logging(arguments.output.verbose);
-    // Two TLS providers may be linked in; naming one keeps the choice from being made twice.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let format = arguments.output.format;
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return report(&Failure::internal(format!("cannot start threads: {error}")), format),
-    };
-    let interrupts = Interrupts::default();
-    let ended = runtime.block_on(interrupts.run(commands::run(arguments, &interrupts)));
-    runtime.shutdown_background();
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => report(&failure, format),
-    }
-}
-
-fn start_logging(verbose: u8) {
-    let level = match verbose {
+    start_logging(match arguments.output.verbose {
         0 => "warn",
         1 => "info,h2=warn,hyper=warn",
         _ => "debug,h2=warn,hyper=warn",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    let is_terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(is_terminal)
-        // Where nobody reads standard error any more, saying so there would end the program.
-        .log_internal_errors(false)
-        .init();
+    });
+    let format = arguments.output.format;
+    let interrupts = Interrupts::default();
+    match run_to_end(interrupts.run(commands::run(arguments, &interrupts))) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(failure)) => report(&failure, format),
+        Err(no_threads) => report(&Failure::internal(no_threads.message), format),
+    }
 }
 
 /// Whether the arguments, which could not be parsed, ask for JSON.

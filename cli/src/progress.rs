@@ -13,7 +13,7 @@ use rechunk_common::{
 };
 
 use crate::console::tell;
-use crate::report::table::grouped;
+use crate::report::figure::grouped;
 
 /// Between two lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);

@@ -1,6 +1,6 @@
 //! What a stage asks of the stores: predicted by the planner, counted by the workers, in the same words.
 
-use std::ops::AddAssign;
+use std::{ops::AddAssign, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,9 @@ pub struct Counts {
     /// The most memory that one task reserved for itself at a time, in bytes: the largest, never a sum. Measured; a
     /// prediction says `task_memory`.
     pub peak_task_memory: u64,
+    /// How long requests waited because they were beyond the request rate of their store, in microseconds: the sum over
+    /// requests that may have waited side by side. Measured; a prediction knows of none.
+    pub rate_wait_us: u64,
 }
 
 impl AddAssign for Counts {
@@ -59,6 +62,7 @@ impl AddAssign for Counts {
         add(&mut self.upload_parts, other.upload_parts);
         add(&mut self.wire_bytes_read, other.wire_bytes_read);
         add(&mut self.wire_bytes_written, other.wire_bytes_written);
+        add(&mut self.rate_wait_us, other.rate_wait_us);
         self.peak_task_memory = self.peak_task_memory.max(other.peak_task_memory);
     }
 }
@@ -73,6 +77,11 @@ impl std::iter::Sum for Counts {
 }
 
 impl Counts {
+    /// How long requests waited because they were beyond the request rate of their store.
+    pub fn rate_wait(&self) -> Duration {
+        Duration::from_micros(self.rate_wait_us)
+    }
+
     /// All requests for chunk, shard and exchange objects.
     pub fn requests(&self) -> u64 {
         self.get_requests.saturating_add(self.put_requests).saturating_add(self.delete_requests)

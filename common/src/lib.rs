@@ -19,6 +19,7 @@ pub mod presence;
 pub mod record;
 pub mod refusal;
 pub mod request;
+pub mod request_rate;
 pub mod session;
 pub mod task_set;
 

@@ -83,6 +83,9 @@ pub const MAX_CHUNK_BYTES: ByteCount = ByteCount(1 << 40);
 /// One object that a store copies by itself: S3 takes no more in one request.
 pub const MAX_STORE_COPY: ByteCount = ByteCount(5 << 30);
 
+/// `[[stores]]` tables of one configuration: the request rates of those that have some travel in every `Sync`.
+pub const MAX_STORE_TABLES: usize = 1_000;
+
 /// The longest that one `Sync` waits for work.
 pub const MAX_SYNC_WAIT: Duration = Duration::from_secs(20);
 

@@ -11,6 +11,7 @@ use crate::{
     ByteCount, Counts, TaskFailure,
     ids::{Epoch, Incarnation, LeaseId, StageAddress, SyncSeq, TaskIndex, WorkerId},
     plan::{FunctionId, StageFunction},
+    request_rate::{RequestShares, StoreRates},
     task_set::TaskRange,
 };
 
@@ -106,10 +107,12 @@ pub struct SyncRequest {
     pub version: String,
     /// The largest resident set since it started, where the machine says it.
     pub peak_rss: ByteCount,
+    /// What it keeps to towards the stores, as it was told last.
+    pub request_rates: Vec<StoreRates>,
 }
 
 /// What a worker can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Capacity {
     /// Memory for tasks.
     pub memory: ByteCount,
@@ -136,4 +139,7 @@ pub struct SyncResponse {
     pub reports_accepted_through: u64,
     /// The latest time for the next call, from this answer.
     pub next_sync_after: Duration,
+    /// What this worker may ask of the stores from now on; `None`: nothing is shared out, and it keeps to its own
+    /// configuration.
+    pub request_shares: Option<RequestShares>,
 }

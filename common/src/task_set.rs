@@ -48,7 +48,7 @@ impl TaskRange {
 }
 
 /// A set of task indices.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct TaskSet {
     /// Start to end of each run; runs neither touch nor overlap, and none is empty.
     runs: BTreeMap<u64, u64>,

@@ -1,6 +1,12 @@
 //! `rechunk-coordinator`: reads its flags and its configuration, serves until it is told to end.
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Parser;
 use rechunk_common::limits::LEASE_MARGIN;
@@ -11,8 +17,8 @@ use rechunk_coordinator::{
     settings::CoordinatorSettings,
     surroundings::Machine,
 };
+use rechunk_program::{Failure, Signals, read_configuration, run_to_end, start_logging};
 use rechunk_storage::{StoreConfig, Stores};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -51,8 +57,8 @@ struct Arguments {
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     lease: u64,
 
-    /// Seconds added before a lease counts as ended. Longer than a worker's attempt at one PUT (25 s), or a write that is
-    /// under way when its lease ends may come after a deletion.
+    /// Seconds added before a lease counts as ended. Longer than the workers' --put-timeout, or a write that is under way
+    /// when its lease ends may come after a deletion.
     #[arg(long, env = "RECHUNK_MARGIN", default_value_t = LEASE_MARGIN.as_secs(), value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     margin: u64,
@@ -62,81 +68,43 @@ struct Arguments {
     verbose: bool,
 }
 
-/// Why the program ends: the sentence, and the exit code.
-struct Failure {
-    code: u8,
-    message: String,
-}
-
-impl Failure {
-    /// The flags or the configuration are wrong.
-    fn wrong(message: impl Into<String>) -> Self {
-        Self { code: 2, message: message.into() }
-    }
-
-    /// It broke off while it ran.
-    fn broken(message: impl Into<String>) -> Self {
-        Self { code: 1, message: message.into() }
-    }
-
-    /// The coordinator ended of itself: 4 where a newer one has taken over, so that whoever starts it does not let the two
-    /// take over from each other for ever.
-    fn ended(error: &CoordinatorError) -> Self {
-        match error {
-            CoordinatorError::Journal(JournalError::Fenced(_)) => {
-                Self { code: 4, message: format!("{error}; this one has ended") }
-            }
-            CoordinatorError::Journal(
-                JournalError::Unavailable(_) | JournalError::Unsafe(_) | JournalError::Corrupt { .. },
-            )
-            | CoordinatorError::Driver(_) => Self::broken(error.to_string()),
+/// The coordinator ended of itself: 4 where a newer one has taken over, so that whoever starts it does not let the two take
+/// over from each other for ever.
+fn why_ended(error: &CoordinatorError) -> Failure {
+    match error {
+        CoordinatorError::Journal(JournalError::Fenced(_)) => {
+            Failure { code: 4, message: format!("{error}; this one has ended") }
         }
+        CoordinatorError::Journal(
+            JournalError::Unavailable(_) | JournalError::Unsafe(_) | JournalError::Corrupt { .. },
+        )
+        | CoordinatorError::Driver(_) => Failure::broken(error.to_string()),
     }
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_logging(arguments.verbose);
-    // Two TLS providers may be linked in; naming one keeps the choice from being made twice.
-    let _already_named = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return report(&Failure::broken(format!("cannot start threads: {error}"))),
-    };
-    let ended = runtime.block_on(run(arguments));
-    runtime.shutdown_background();
-    match ended {
+    start_logging(if arguments.verbose { "debug,h2=warn,hyper=warn" } else { "info,h2=warn,hyper=warn" });
+    match run_to_end(run(arguments)).flatten() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => report(&failure),
+        Err(failure) => failure.report(),
     }
-}
-
-fn report(failure: &Failure) -> ExitCode {
-    eprintln!("error: {}", failure.message);
-    ExitCode::from(failure.code)
-}
-
-fn start_logging(verbose: bool) {
-    let level = if verbose { "debug,h2=warn,hyper=warn" } else { "info,h2=warn,hyper=warn" };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new(level));
-    let is_terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal).init();
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let place = JournalPlace::parse(&arguments.journal)
         .map_err(|problem| Failure::wrong(format!("--journal {}: {problem}", arguments.journal)))?;
-    let stores = Stores::new(store_config(arguments.config.as_ref()).await?);
+    let stores = Stores::new(store_config(arguments.config.as_deref())?);
     // Before anything is announced: a signal from here on ends the program in good order.
     let mut signals = Signals::listen()?;
-    let mut constants = CoordinatorSettings::default();
+    let request_budget = stores.config().request_rates();
+    let mut constants = CoordinatorSettings { request_budget, ..CoordinatorSettings::default() };
     constants.scheduler.lease = Duration::from_secs(arguments.lease);
     constants.scheduler.margin = Duration::from_secs(arguments.margin);
     if arguments.standby {
         let patience = constants.scheduler.lease + constants.scheduler.margin;
         tokio::select! {
-            ended = place.stand_by(&stores, patience) => ended.map_err(|error| Failure::ended(&error.into()))?,
+            ended = place.stand_by(&stores, patience) => ended.map_err(|error| why_ended(&error.into()))?,
             name = signals.next() => {
                 info!(signal = name, "ending");
                 return Ok(());
@@ -144,7 +112,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     }
     let journal = place.open(&stores).map_err(|error| Failure::wrong(format!("--journal: {error}")))?;
-    let parts = CoordinatorParts { settings: constants, stores, journal, surroundings: Arc::new(Machine) };
+    let parts =
+        CoordinatorParts { settings: constants, stores, journal, surroundings: Arc::new(Machine), witness: None };
     let (coordinator, mut task) = Coordinator::start_with(parts);
     let is_ready = tokio::select! {
         is_ready = task.is_ready() => is_ready,
@@ -154,7 +123,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     };
     if !is_ready {
-        return task.join().await.map_err(|error| Failure::ended(&error));
+        return task.join().await.map_err(|error| why_ended(&error));
     }
     let settings = ListenerSettings { listen: arguments.listen, listen_workers: arguments.listen_workers };
     let stop = CancellationToken::new();
@@ -193,41 +162,14 @@ async fn until_told(
         Some(ended) => ended,
         None => task.await,
     };
-    coordinator_ended.map_err(|error| Failure::ended(&error))?;
+    coordinator_ended.map_err(|error| why_ended(&error))?;
     listeners_ended.map_err(|error| Failure::broken(error.to_string()))
 }
 
-async fn store_config(file: Option<&PathBuf>) -> Result<StoreConfig, Failure> {
+fn store_config(file: Option<&Path>) -> Result<StoreConfig, Failure> {
     let Some(file) = file else {
         warn!("no --config: no store is covered, and every rechunk is refused until a [[stores]] table covers it");
         return Ok(StoreConfig::of_profiles(Vec::new()));
     };
-    let path = file.clone();
-    let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await;
-    let text = read
-        .map_err(|error| error.to_string())
-        .and_then(|text| text.map_err(|error| error.to_string()))
-        .map_err(|error| Failure::wrong(format!("--config {}: cannot be read: {error}", file.display())))?;
-    StoreConfig::from_toml(&text).map_err(|error| Failure::wrong(format!("--config {}: {error}", file.display())))
-}
-
-/// The signals that end the program.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        let on = |kind| signal(kind).map_err(|error| Failure::broken(format!("cannot listen for signals: {error}")));
-        Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
-    }
-
-    /// Waits for one, and names it.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
+    read_configuration(file).map_err(|error| Failure::wrong(format!("--config {error}")))
 }

@@ -1,6 +1,6 @@
 //! What a coordinator is started with.
 
-use rechunk_common::{ByteCount, job::WorkerView, plan::StageFunction};
+use rechunk_common::{ByteCount, job::WorkerView, plan::StageFunction, request_rate::StoreRates};
 
 use crate::door::Fleet;
 
@@ -11,6 +11,9 @@ pub struct CoordinatorSettings {
     pub scheduler: rechunk_scheduler::Settings,
     /// What plans are made for.
     pub fleet: FleetSettings,
+    /// What all workers together may ask of the stores, each worker a part of it. Empty: nothing is shared out, and each
+    /// process keeps to its own configuration.
+    pub request_budget: Vec<StoreRates>,
 }
 
 /// What is taken for granted of workers when a plan is made.

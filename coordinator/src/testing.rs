@@ -215,6 +215,7 @@ impl ScriptedWorker {
             wait: MAX_SYNC_WAIT,
             version: "test".to_owned(),
             peak_rss: ByteCount(5_000),
+            request_rates: Vec::new(),
         }
     }
 

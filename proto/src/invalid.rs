@@ -52,6 +52,8 @@ invalid! {
     InvalidReport: "lease report";
     InvalidSyncRequest: "sync request";
     InvalidSyncResponse: "sync response";
+    InvalidStoreRates: "store rates";
+    InvalidRequestShares: "request shares";
     InvalidRecord: "journal record";
     InvalidJournalObject: "journal object";
 }

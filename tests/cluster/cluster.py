@@ -47,12 +47,11 @@ class Process:
 class Cluster:
     """A coordinator, workers, and the command line pointed at them."""
 
-    def __init__(self, directory, s3, lease=2):
+    def __init__(self, directory, s3, lease=2, table=""):
+        """`table`: further lines of the store's table."""
         self.directory, self.s3 = directory, s3
         self.config = directory / "config.toml"
-        self.config.write_text(
-            f'[[stores]]\nprefix = "s3://{s3.bucket}"\naccess = "read-write"\nendpoint = "{s3.endpoint}"\n'
-            'region = "us-east-1"\ncredentials = "environment"\n')
+        self.config.write_text(self.store_table(s3.endpoint) + table + "\n")
         self.credentials = {"AWS_ACCESS_KEY_ID": s3.key, "AWS_SECRET_ACCESS_KEY": s3.secret}
         self.processes = []
         self.lease = lease
@@ -60,6 +59,11 @@ class Cluster:
         self.coordinator = self.start_coordinator("coordinator")
         self.port = self._port(self.coordinator)
         self.url = f"http://127.0.0.1:{self.port}"
+
+    def store_table(self, endpoint):
+        """The configuration of a process that reaches the store there."""
+        return (f'[[stores]]\nprefix = "s3://{self.s3.bucket}"\naccess = "read-write"\nendpoint = "{endpoint}"\n'
+                'region = "us-east-1"\ncredentials = "environment"\n')
 
     def _start(self, name, *command):
         process = Process(self.directory, name, *command, env=self.credentials)
@@ -99,10 +103,10 @@ class Cluster:
         wait_until(listening, "the coordinator's address")
         return found[0]
 
-    def worker(self, name, memory="256MiB", cpus=1):
+    def worker(self, name, memory="256MiB", cpus=1, config=None, log=None):
         return self._start(
-            name, "rechunk-worker", "--coordinator", self.url, "--memory", memory, "--cpus", cpus, "--config",
-            self.config, "--name", name)
+            log or name, "rechunk-worker", "--coordinator", self.url, "--memory", memory, "--cpus", cpus, "--config",
+            config or self.config, "--name", name)
 
     def workers_ready(self, count):
         wait_until(lambda: len(self.command("workers").json) == count, f"{count} workers")

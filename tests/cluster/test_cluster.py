@@ -57,6 +57,23 @@ def test_three_workers_rechunk_an_array_on_s3_as_planned(cluster, s3, source):
         assert peak_rss(worker.process) < 160 << 20, worker.name
 
 
+def test_workers_share_the_request_rate_that_the_table_of_their_store_states(tmp_path, s3, source):
+    path, values = source
+    cluster = Cluster(tmp_path, s3, table="max_puts_per_second = 100")
+    try:
+        for number in range(2):
+            cluster.worker(f"w{number}", memory="128MiB")
+        cluster.workers_ready(2)
+        report = cluster.submit(s3.url(path), s3.url("cluster/rated.zarr"), TARGET_CHUNKS, "--wait", "--quiet")
+        assert report["state"] == "SUCCEEDED"
+        assert report["basis"]["target"]["puts_per_second"] == 100, "the plan counts on no more"
+        assert report["rate_wait_seconds"] > 0, "256 chunks take seconds at this rate"
+        assert report["totals"]["put_requests"] == report["plan"]["totals"]["put_requests"]
+        assert_equal(s3, "cluster/rated.zarr", values)
+    finally:
+        cluster.stop()
+
+
 def test_a_killed_worker_delays_the_job_and_changes_nothing_else(cluster, s3, source):
     path, values = source
     workers = [cluster.worker(f"w{n}", memory="128MiB") for n in range(3)]

@@ -117,6 +117,7 @@ impl Cluster {
         let mut settings = CoordinatorSettings::default();
         settings.scheduler.lease = options.lease;
         settings.scheduler.margin = options.margin;
+        settings.request_budget = options.config.request_rates();
         let (coordinator, task) = Coordinator::start(settings, stores);
         let listen = ListenerSettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), listen_workers: None };
         let stop_serving = CancellationToken::new();

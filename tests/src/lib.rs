@@ -24,7 +24,7 @@ pub mod traffic;
 pub mod whole_array;
 
 pub use cluster::{Cluster, ClusterOptions, Wire};
-pub use link::SwitchableLink;
+pub use link::{LinkSwitch, SwitchableLink};
 pub use made_array::{ArraySpec, Content, MadeArray};
 pub use place::Place;
 pub use seaweedfs::SeaweedFs;

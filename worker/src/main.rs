@@ -1,17 +1,16 @@
 //! `rechunk-worker`: reads its flags and its configuration, works until it is told to end.
 
 use std::{
-    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
 use clap::{ArgAction, Parser};
-use rechunk_common::ByteCount;
+use rechunk_common::{ByteCount, limits::PUT_TIMEOUT};
+use rechunk_program::{Failure, Signals, read_configuration, run_to_end, start_logging};
 use rechunk_storage::{StoreConfig, Stores};
 use rechunk_worker::{GrpcLink, Scratch, WorkerBuilder, memory_reserve, resident::current_rss};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[global_allocator]
@@ -55,61 +54,28 @@ struct Arguments {
     #[arg(long, env = "RECHUNK_GRACE", default_value_t = 30, value_name = "SECONDS")]
     grace: u64,
 
+    /// Seconds that one attempt at writing an object may take. Shorter than the coordinator's --margin, or a write that
+    /// is under way when its lease ends may come after a deletion.
+    #[arg(long, env = "RECHUNK_PUT_TIMEOUT", default_value_t = PUT_TIMEOUT.as_secs(), value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    put_timeout: u64,
+
     /// Log more: once decisions, twice also leases and tasks. RUST_LOG wins.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
 }
 
-/// Why the program ends: the sentence, and the exit code.
-struct Failure {
-    code: u8,
-    message: String,
-}
-
-impl Failure {
-    /// The flags or the configuration are wrong.
-    fn wrong(message: impl Into<String>) -> Self {
-        Self { code: 2, message: message.into() }
-    }
-
-    /// It broke off while it ran.
-    fn broken(message: impl Into<String>) -> Self {
-        Self { code: 1, message: message.into() }
-    }
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_logging(arguments.verbose);
-    // Two TLS providers may be linked in; naming one keeps the choice from being made twice.
-    let _already_named = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return report(&Failure::broken(format!("cannot start threads: {error}"))),
-    };
-    let ended = runtime.block_on(run(arguments));
-    runtime.shutdown_background();
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => report(&failure),
-    }
-}
-
-fn report(failure: &Failure) -> ExitCode {
-    eprintln!("error: {}", failure.message);
-    ExitCode::from(failure.code)
-}
-
-fn start_logging(verbose: u8) {
-    let level = match verbose {
+    start_logging(match arguments.verbose {
         0 => "warn,rechunk_worker=info",
         1 => "info,h2=warn,hyper=warn",
         _ => "debug,h2=warn,hyper=warn",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    let is_terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal).init();
+    });
+    match run_to_end(run(arguments)).flatten() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -118,7 +84,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
     let link = GrpcLink::new(&arguments.coordinator).map_err(|error| Failure::wrong(error.to_string()))?;
-    let config = store_config(arguments.config.as_deref())?;
+    let config =
+        store_config(arguments.config.as_deref())?.with_put_timeout(Duration::from_secs(arguments.put_timeout));
     let share = memory_reserve(arguments.memory, current_rss(), threads);
     tracing::info!(memory = %arguments.memory, reserve = %share.reserve, budget = %share.budget, threads,
         "memory is shared out");
@@ -140,20 +107,18 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         worker = worker.name(name);
     }
     let worker = worker.build().map_err(|error| Failure::broken(error.to_string()))?;
+    let mut signals = Signals::listen()?;
     let shutdown = CancellationToken::new();
     let working = worker.run(shutdown.clone());
     tokio::pin!(working);
     tokio::select! {
         () = &mut working => return Ok(()),
-        asked = told_to_end() => asked?,
+        name = signals.next() => tracing::info!(signal = name, "ending"),
     }
     shutdown.cancel();
     tokio::select! {
         () = working => Ok(()),
-        again = told_to_end() => {
-            again?;
-            Err(Failure::broken("told to end a second time; what was being done is given up"))
-        }
+        _again = signals.next() => Err(Failure::broken("told to end a second time; what was being done is given up")),
     }
 }
 
@@ -162,19 +127,5 @@ fn store_config(path: Option<&Path>) -> Result<StoreConfig, Failure> {
         tracing::warn!("no --config: no store is covered, and every task will fail");
         return Ok(StoreConfig::of_profiles(Vec::new()));
     };
-    let shown = path.display();
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Failure::wrong(format!("cannot read {shown}: {error}")))?;
-    StoreConfig::from_toml(&text).map_err(|error| Failure::wrong(format!("{shown}: {error}")))
-}
-
-/// Waits for SIGTERM or Ctrl-C.
-async fn told_to_end() -> Result<(), Failure> {
-    let broken = |error: std::io::Error| Failure::broken(format!("cannot wait for signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-    }
+    read_configuration(path).map_err(|error| Failure::wrong(format!("--config {error}")))
 }

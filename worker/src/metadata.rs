@@ -57,6 +57,9 @@ pub async fn publish(cx: &TaskContext, function: &PublishMetadata, task: TaskInd
     match document {
         Document::Write { url, body } => {
             let (parent, name) = object_at(url)?;
+            // Every lease that could write there is over.
+            let prefix = cx.open(&parent, Access::ReadWrite)?;
+            prefix.remove_unfinished_writes(cx.guard()).await.map_err(|error| of_storage(&error))?;
             write(cx, &parent, vec![(name, body.clone())]).await
         }
         Document::Reconsolidate { group_url, node_path, documents } => {

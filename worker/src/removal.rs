@@ -40,7 +40,10 @@ pub async fn clear_prefix(cx: &TaskContext, function: &ClearPrefix, task: TaskIn
     let deleted = deleted.map_err(|error| of_storage(&error))?;
     cx.tally().add(|counts| counts.delete_requests = counts.delete_requests.saturating_add(deleted));
     match function.part {
-        PrefixPart::Everything => prefix.remove_empty_directories().await.map_err(|error| of_storage(&error)),
+        PrefixPart::Everything => {
+            prefix.remove_unfinished_writes(cx.guard()).await.map_err(|error| of_storage(&error))?;
+            prefix.remove_empty_directories().await.map_err(|error| of_storage(&error))
+        }
         PrefixPart::Metadata => Ok(()),
     }
 }

@@ -1,7 +1,10 @@
 //! What a task asks of the stores, counted while it runs. Logical requests are counted where they are decided;
 //! repetitions and bytes on the wire are observed at the stores' door.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use rechunk_common::Counts;
 use rechunk_storage::{Observer, RequestKind};
@@ -45,6 +48,12 @@ impl Observer for Tally {
         if kind == RequestKind::Part && attempt == 1 {
             counts.upload_parts = counts.upload_parts.saturating_add(1);
         }
+    }
+
+    fn waited(&self, _kind: RequestKind, _url: &str, time: Duration) {
+        let mut counts = self.counts();
+        let time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        counts.rate_wait_us = counts.rate_wait_us.saturating_add(time);
     }
 
     fn received(&self, _url: &str, bytes: u64) {

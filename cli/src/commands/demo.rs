@@ -20,7 +20,7 @@ use crate::{
     failure::Failure,
     interrupt::Interrupts,
     local::LocalService,
-    report::table::grouped,
+    report::figure::grouped,
     service::Service,
 };
 

@@ -15,7 +15,7 @@ use crate::{
     progress::Progress,
     remote::RemoteService,
     report,
-    report::table::{grouped, table_of},
+    report::{figure::grouped, table::table_of},
     service::Service,
 };
 

@@ -5,7 +5,7 @@ use crate::{
     console::say,
     failure::Failure,
     remote::RemoteService,
-    report::table::{grouped, table_of},
+    report::{figure::grouped, table::table_of},
 };
 
 /// All workers of a coordinator.

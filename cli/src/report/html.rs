@@ -25,7 +25,7 @@ use rechunk_common::{
 };
 
 use self::markup::Markup;
-use super::table::{grouped, seconds};
+use super::figure::{grouped, seconds};
 
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

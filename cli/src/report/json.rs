@@ -36,6 +36,7 @@ pub(crate) fn result(job: &JobView, summary: &PlanSummary, wall_seconds: f64) ->
         fields.insert("leases_expired".into(), json!(job.leases_expired));
         fields.insert("repeated_requests".into(), json!(measured.repeated_requests));
         fields.insert("upload_parts".into(), json!(measured.upload_parts));
+        fields.insert("rate_wait_seconds".into(), json!(measured.rate_wait().as_secs_f64()));
         fields.insert("peak_rss_bytes".into(), json!(job.peak_rss.0));
         fields.insert("plan".into(), plan(summary));
     }

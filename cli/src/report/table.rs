@@ -1,14 +1,18 @@
 //! Plans and results as tables: arrays, the shape chosen and why, stages with tasks, memory, requests and bytes.
 
+mod footer;
+
 use std::fmt::Write as _;
 
-use super::assumptions::stores;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use rechunk_common::{
     ByteCount, Counts,
     job::JobView,
     plan::{ArrayPlan, PlanSummary, ShapeOfPlan},
 };
+
+use self::footer::footer;
+use super::figure::{count_or_dash, grouped, seconds, size_or_dash, whole};
 
 /// Arrays shown one by one; a group with more shows the largest of them.
 const MAX_ARRAY_ROWS: usize = 20;
@@ -62,6 +66,10 @@ pub(crate) fn result(job: &JobView, wall_seconds: f64, max_mem: ByteCount) -> St
             let _ = writeln!(text, "{} {what}", grouped(count));
         }
     }
+    if measured.rate_wait_us > 0 {
+        let waited = seconds(measured.rate_wait().as_secs_f64());
+        let _ = writeln!(text, "{waited}, summed over requests, were waited for the request rates of stores");
+    }
     text
 }
 
@@ -105,118 +113,6 @@ fn shape_name(array: &ArrayPlan) -> String {
         ShapeOfPlan::SeveralExchanges => "several exchanges",
     };
     if array.pipelines > 1 { format!("{name}, {} groups", grouped(array.pipelines)) } else { name.to_owned() }
-}
-
-fn footer(summary: &PlanSummary) -> String {
-    let mut text = String::new();
-    let memory = &summary.memory;
-    let _ = writeln!(
-        text,
-        "memory    {} a worker: {} reserved for the process, {} for tasks; the largest task holds {}",
-        memory.max_mem, memory.reserve, memory.budget, summary.peak_memory,
-    );
-    if let Some(temp) = &summary.temp {
-        let _ = writeln!(
-            text,
-            "temporary {} at a time ({} in all) under {temp}",
-            summary.temp_bytes, summary.exchange_bytes,
-        );
-    }
-    if summary.peak_scratch.0 > 0 {
-        let _ = writeln!(text, "scratch   {} of local disk for the largest task", summary.peak_scratch);
-    }
-    text.push_str(&assumed(summary));
-    let _ = writeln!(text, "{}", expected(summary));
-    for (arrays, why) in reasons(summary) {
-        let arrays = if summary.arrays.len() > 1 { format!("{}: ", named(&arrays)) } else { String::new() };
-        let _ = writeln!(text, "why       {arrays}{why}");
-    }
-    // The largest array's: a line for each array would say the same many times.
-    if let Some((array, runner_up)) = largest(summary).and_then(|array| Some((array, array.runner_up.as_ref()?))) {
-        let what = if summary.arrays.len() > 1 { format!(" for {}", array.name) } else { String::new() };
-        let shape = runner_up.shape_of_plan.as_str().replace('_', " ");
-        let _ = writeln!(text, "runner-up {shape}{what}: {}", runner_up.reason);
-    }
-    for warning in &summary.warnings {
-        let _ = writeln!(text, "warning   {warning}");
-    }
-    text
-}
-
-/// The estimate, and what it rests on.
-fn expected(summary: &PlanSummary) -> String {
-    let (estimate, basis) = (&summary.estimate, &summary.basis);
-    let workers =
-        if basis.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", grouped(basis.workers)) };
-    let mut text = format!(
-        "estimate  about {}, {}, {} over the network; with {workers} at {} an hour each",
-        seconds(estimate.duration.as_secs_f64()),
-        estimate.usd,
-        estimate.wire_bytes,
-        basis.worker_hour,
-    );
-    for (places, store) in stores(basis, summary.temp.is_some()) {
-        let _ = write!(
-            text,
-            "\n          {places} as {}: {:?} to the first byte, {} MB/s a worker, {} for 1,000 PUT, {} for 1,000 GET",
-            store.kind.as_str().replace('_', " "),
-            store.latency,
-            grouped(store.bytes_per_second / 1_000_000),
-            store.prices.per_1000_put,
-            store.prices.per_1000_get,
-        );
-    }
-    text
-}
-
-/// What was assumed of the source's chunks, where that is not simply that all of them were found.
-fn assumed(summary: &PlanSummary) -> String {
-    let is_open = |array: &&ArrayPlan| array.listed_objects.is_none() && array.source_objects > 0;
-    let open = summary.arrays.iter().filter(is_open).count();
-    let listed = summary.arrays.iter().filter_map(|array| Some((array.listed_objects?, array.source_objects)));
-    let (found, all) =
-        listed.fold((0_u64, 0_u64), |sum, next| (sum.0.saturating_add(next.0), sum.1.saturating_add(next.1)));
-    let mut text = String::new();
-    if found < all {
-        let (found, all) = (grouped(found), grouped(all));
-        let _ =
-            writeln!(text, "listed    {found} of {all} source chunks or shards are there; others are never asked for");
-    }
-    match open {
-        0 => {}
-        _ if open == summary.arrays.len() => {
-            let _ = writeln!(text, "assumed   dense: every source chunk is taken to be there");
-        }
-        _ => {
-            let _ = writeln!(text, "assumed   dense: every source chunk of {open} arrays is taken to be there");
-        }
-    }
-    text
-}
-
-/// Reasons in the order of their first array, each with its arrays.
-fn reasons(summary: &PlanSummary) -> Vec<(Vec<&str>, String)> {
-    let mut reasons: Vec<(Vec<&str>, String)> = Vec::new();
-    for array in &summary.arrays {
-        let shape = array.shape_of_plan.as_str().replace('_', " ");
-        let why = format!("{shape}: {}", array.reason);
-        match reasons.iter_mut().find(|(_, known)| *known == why) {
-            Some((arrays, _)) => arrays.push(&array.name),
-            None => reasons.push((vec![&array.name], why)),
-        }
-    }
-    reasons.truncate(MAX_ARRAY_ROWS);
-    reasons
-}
-
-/// `tas, pr, lat and 5 more`.
-fn named(names: &[&str]) -> String {
-    const SHOWN: usize = 3;
-    let shown = names.get(..SHOWN).unwrap_or(names).join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 /// The array with the most elements.
@@ -329,74 +225,4 @@ fn lengths(shape: &[u64]) -> String {
         return "scalar".to_owned();
     }
     shape.iter().map(u64::to_string).collect::<Vec<_>>().join("×")
-}
-
-fn count_or_dash(count: u64) -> String {
-    if count == 0 { "–".to_owned() } else { grouped(count) }
-}
-
-fn size_or_dash(size: ByteCount) -> String {
-    if size.0 == 0 { "–".to_owned() } else { size.to_string() }
-}
-
-/// `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A figure for people, rounded.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "rates and durations are small and positive"
-)]
-fn whole(figure: f64) -> u64 {
-    figure.round() as u64
-}
-
-/// `0.8 s`, `42 s`, `3 min 20 s`, `7 h 5 min`, `12 days`.
-pub(crate) fn seconds(seconds: f64) -> String {
-    if seconds < 10.0 {
-        format!("{seconds:.1} s")
-    } else if seconds < 120.0 {
-        format!("{seconds:.0} s")
-    } else if seconds < 7_200.0 {
-        let whole = whole(seconds);
-        format!("{} min {} s", whole / 60, whole % 60)
-    } else if seconds < 172_800.0 {
-        let minutes = whole(seconds / 60.0);
-        format!("{} h {} min", minutes / 60, minutes % 60)
-    } else {
-        format!("{} days", grouped(whole(seconds / 86_400.0)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_000), "1,000");
-        assert_eq!(grouped(96_432_017), "96,432,017");
-    }
-
-    #[test]
-    fn seconds_read_as_a_person_says_them() {
-        assert_eq!(seconds(0.84), "0.8 s");
-        assert_eq!(seconds(42.4), "42 s");
-        assert_eq!(seconds(200.0), "3 min 20 s");
-        assert_eq!(seconds(25_500.0), "7 h 5 min");
-        assert_eq!(seconds(1_000_000.0), "12 days");
-    }
 }

@@ -8,13 +8,14 @@ use rechunk_common::{
     MicroUsd,
     cost_profile::{CostProfile, StoreKind, WORKER_HOUR},
     limits,
+    request_rate::StoreRates,
 };
 
 use crate::{
     aws_environment::AwsEnvironment,
     error::{ErrorClass, Operation, StorageError},
     profile::{Access, RequestLimits, S3Settings, StoreProfile},
-    retry::RetryPolicy,
+    retry::{self, RetryPolicy},
     upload::UploadSizes,
     url::{Scheme, StoreUrl},
 };
@@ -24,6 +25,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Making a connection: a host that does not answer by then will not.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Draws numbers that are uniform over all `u32`.
+pub(crate) type Chance = Arc<dyn Fn() -> u32 + Send + Sync>;
 
 /// Reads environment variables.
 pub(crate) type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -35,6 +39,8 @@ pub struct StoreConfig {
     /// For URLs that no profile covers; `None`: they are refused.
     open: Option<S3Settings>,
     pub(crate) retry: RetryPolicy,
+    /// What spreads retries.
+    pub(crate) chance: Chance,
     pub(crate) request_timeout: Duration,
     pub(crate) put_timeout: Duration,
     pub(crate) upload_sizes: UploadSizes,
@@ -84,6 +90,7 @@ impl StoreConfig {
             profiles: Vec::new(),
             open: None,
             retry: RetryPolicy::default(),
+            chance: Arc::new(retry::random),
             request_timeout: REQUEST_TIMEOUT,
             put_timeout: limits::PUT_TIMEOUT,
             upload_sizes: UploadSizes::default(),
@@ -124,6 +131,13 @@ impl StoreConfig {
     #[must_use]
     pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Spreads retries by numbers from `chance`, uniform over all `u32`, instead of the process's own.
+    #[must_use]
+    pub fn with_chance(mut self, chance: impl Fn() -> u32 + Send + Sync + 'static) -> Self {
+        self.chance = Arc::new(chance);
         self
     }
 
@@ -183,12 +197,16 @@ impl StoreConfig {
         self.worker_hour
     }
 
-    /// What the store of `url` is assumed to do and to charge. Whether it may be used is another question.
+    /// What the store of `url` is assumed to do and to charge, and no faster than its request rate allows. Whether it may
+    /// be used is another question.
     pub fn cost_profile(&self, url: &StoreUrl) -> CostProfile {
         let profile = self.covering(url).map(|(_, profile)| profile);
-        if let Some(cost) = profile.and_then(|profile| profile.cost) {
-            return cost;
-        }
+        let cost = profile.and_then(|profile| profile.cost).unwrap_or_else(|| self.assumed_cost(url, profile));
+        profile.map_or(cost, |profile| profile.limits.bound(cost))
+    }
+
+    /// The figures of the kind of store that `url` lies in.
+    fn assumed_cost(&self, url: &StoreUrl, profile: Option<&StoreProfile>) -> CostProfile {
         let of_environment = || {
             let read = |name: &str| (self.variables)(name).filter(|value| !value.is_empty());
             AwsEnvironment::read(&read).ok()?.endpoint
@@ -204,6 +222,16 @@ impl StoreConfig {
     fn covering(&self, url: &StoreUrl) -> Option<(usize, &StoreProfile)> {
         let covers = self.profiles.iter().enumerate().filter(|(_, profile)| url.is_within(&profile.prefix));
         covers.max_by_key(|(_, profile)| profile.prefix.segments().len())
+    }
+
+    /// The request rates that tables state: the whole fleet's where a coordinator shares them out, else this program's.
+    pub fn request_rates(&self) -> Vec<StoreRates> {
+        let rates = self.profiles.iter().map(|profile| StoreRates {
+            prefix: profile.prefix.to_string(),
+            gets: profile.limits.gets,
+            puts: profile.limits.puts,
+        });
+        rates.filter(|rates| rates.gets.is_some() || rates.puts.is_some()).collect()
     }
 
     /// The profiles.

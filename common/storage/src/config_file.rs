@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32, path::PathBuf};
 
-use rechunk_common::{MicroUsd, cost_profile::WORKER_HOUR};
+use rechunk_common::{MicroUsd, cost_profile::WORKER_HOUR, limits::MAX_STORE_TABLES, request_rate::RequestRate};
 use serde::Deserialize;
 
 use crate::{
@@ -25,6 +25,12 @@ pub enum ConfigError {
         line: usize,
         /// What is wrong.
         message: String,
+    },
+    /// More tables than the limit.
+    #[error("there are {tables} [[stores]] tables, and the limit MAX_STORE_TABLES is {MAX_STORE_TABLES}")]
+    TooMany {
+        /// How many.
+        tables: usize,
     },
     /// The prefix of a table is not a place.
     #[error("[[stores]] table {table}: {error}")]
@@ -111,6 +117,8 @@ struct Table {
     requester_pays: Option<bool>,
     credentials: Option<CredentialsEntry>,
     max_concurrent_requests: Option<NonZeroU32>,
+    max_gets_per_second: Option<NonZeroU32>,
+    max_puts_per_second: Option<NonZeroU32>,
     speed: Option<SpeedTable>,
     prices: Option<PriceTable>,
 }
@@ -156,6 +164,9 @@ impl StoreConfig {
             line: error.span().map_or(1, |span| line_of(text, span.start)),
             message: error.message().replace('\n', " "),
         })?;
+        if document.stores.len() > MAX_STORE_TABLES {
+            return Err(ConfigError::TooMany { tables: document.stores.len() });
+        }
         let mut seen = BTreeSet::new();
         let mut profiles = Vec::new();
         for (index, table) in document.stores.into_iter().enumerate() {
@@ -203,7 +214,12 @@ impl Table {
             requester_pays: self.requester_pays.unwrap_or(false),
             credentials: self.credentials.map_or(Credentials::Environment, CredentialsEntry::into_credentials),
         };
-        let limits = RequestLimits { concurrent: self.max_concurrent_requests };
+        let rate = |limit: NonZeroU32| RequestRate::per_second(limit.get());
+        let limits = RequestLimits {
+            concurrent: self.max_concurrent_requests,
+            gets: self.max_gets_per_second.map(rate),
+            puts: self.max_puts_per_second.map(rate),
+        };
         Ok(StoreProfile { prefix, access, s3, limits, cost })
     }
 
@@ -216,6 +232,8 @@ impl Table {
             ("requester_pays", self.requester_pays.is_some()),
             ("credentials", self.credentials.is_some()),
             ("max_concurrent_requests", self.max_concurrent_requests.is_some()),
+            ("max_gets_per_second", self.max_gets_per_second.is_some()),
+            ("max_puts_per_second", self.max_puts_per_second.is_some()),
         ];
         match given.iter().find(|(_, is_given)| *is_given && scheme != Scheme::S3) {
             Some((key, _)) => Err(ConfigError::OnlyForS3 { table, key }),

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use rechunk_common::cost_profile::StoreKind;
+use rechunk_common::{cost_profile::StoreKind, request_rate::StoreRates};
 
 use super::*;
 use crate::{ErrorClass, Stores};
@@ -22,6 +22,7 @@ const SERVER: &str = r#"
     path_style = true
     requester_pays = true
     max_concurrent_requests = 40
+    max_gets_per_second = 5000
     credentials = { access_key_id_env = "A", secret_access_key_env = "B" }
 
     [[stores]]
@@ -55,6 +56,8 @@ fn the_tables_of_a_server_are_read_whole() {
     assert_eq!(other.s3.credentials, Credentials::File { path: "/etc/rechunk/credentials".into(), profile: None });
     assert_eq!(local.prefix, url("/no-such-dir/zarr"));
     assert_eq!((data.limits.concurrent, scratch.limits.concurrent), (None, std::num::NonZeroU32::new(40)));
+    let gets = Some(RequestRate::per_second(5000));
+    assert_eq!(config.request_rates(), [StoreRates { prefix: "s3://data/scratch".to_owned(), gets, puts: None }]);
 }
 
 #[test]
@@ -105,6 +108,7 @@ fn a_misspelt_or_contradictory_table_is_refused_and_named() {
     assert!(matches!(refused("[[stores]]\nprefix = 's3://b'"), ConfigError::Syntax { .. }), "access is needed");
     assert!(matches!(refused("[[stores]]\nprefix='s3://b'\naccess='write'"), ConfigError::Syntax { line: 3, .. }));
     assert!(matches!(refused(&table("max_concurrent_requests = 0")), ConfigError::Syntax { line: 4, .. }));
+    assert!(matches!(refused(&table("max_puts_per_second = 0")), ConfigError::Syntax { line: 4, .. }));
     assert!(matches!(refused("[[stores"), ConfigError::Syntax { line: 1, .. }));
     assert!(matches!(refused(&table("credentials = { key = 'k' }")), ConfigError::Syntax { .. }));
 
@@ -114,6 +118,8 @@ fn a_misspelt_or_contradictory_table_is_refused_and_named() {
     assert!(matches!(refused("[[stores]]\nprefix='data'\naccess='read'"), ConfigError::RelativePrefix { .. }));
     let local = refused("[[stores]]\nprefix='/data'\naccess='read'\nregion='x'");
     assert_eq!(local, ConfigError::OnlyForS3 { table: 1, key: "region" });
+    let many = "[[stores]]\nprefix='s3://b'\naccess='read'\n".repeat(MAX_STORE_TABLES + 1);
+    assert_eq!(refused(&many), ConfigError::TooMany { tables: MAX_STORE_TABLES + 1 });
     let both = refused(&table("anonymous = true\ncredentials = 'environment'"));
     assert_eq!(both, ConfigError::AnonymousWithCredentials { table: 1 });
 }
@@ -170,6 +176,19 @@ fn what_a_store_does_and_charges_follows_from_its_table_and_its_kind() {
     assert_eq!((far.gets_per_second, far.prices.per_gb_out), (Some(300), MicroUsd(90_000)));
     let s3 = StoreKind::S3.profile();
     assert_eq!((far.puts_per_second, far.prices.per_1000_put), (s3.puts_per_second, s3.prices.per_1000_put), "as S3");
+}
+
+#[test]
+fn a_plan_counts_on_no_more_requests_than_the_table_allows() {
+    let config = StoreConfig::from_toml(
+        "[[stores]]\nprefix='s3://slow'\naccess='read'\nmax_gets_per_second=20\nspeed={gets_per_second=300}\n\
+         [[stores]]\nprefix='s3://ample'\naccess='read'\nmax_gets_per_second=1000000",
+    );
+    let config = config.unwrap();
+    let slow = config.cost_profile(&url("s3://slow/a"));
+    assert_eq!((slow.kind, slow.gets_per_second), (StoreKind::Custom, Some(20)));
+    assert_eq!(slow.puts_per_second, StoreKind::S3.profile().puts_per_second, "no limit is stated");
+    assert_eq!(config.cost_profile(&url("s3://ample/a")), StoreKind::S3.profile(), "more than it is taken to do");
 }
 
 #[test]

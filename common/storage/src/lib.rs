@@ -23,6 +23,7 @@ mod local_copy;
 mod local_directories;
 mod local_path;
 mod local_reads;
+mod local_unfinished;
 pub mod observer;
 pub mod prefix;
 pub mod profile;
@@ -41,6 +42,8 @@ mod copy_tests;
 mod local_tests;
 #[cfg(test)]
 mod prefix_tests;
+#[cfg(test)]
+mod request_rates_tests;
 #[cfg(test)]
 mod s3_tests;
 #[cfg(test)]

@@ -13,6 +13,9 @@ use crate::{
     url::Scheme,
 };
 
+/// What stores answer a listing with at a time.
+const OBJECTS_OF_PAGE: usize = 1000;
+
 /// An object, as a listing or a HEAD shows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectInfo {
@@ -38,8 +41,13 @@ impl Prefix {
     /// Lists every object below `subprefix` (empty: below the prefix), in the store's order. A listing that breaks off
     /// in passing goes on after the last key, where the store's order allows.
     pub fn list(&self, subprefix: &str) -> BoxStream<'static, Result<ObjectInfo, StorageError>> {
-        let listing =
-            Listing { prefix: self.clone(), subprefix: subprefix.to_owned(), last: None, step: Step::Open(1) };
+        let listing = Listing {
+            prefix: self.clone(),
+            subprefix: subprefix.to_owned(),
+            last: None,
+            of_page: 0,
+            step: Step::Open(1),
+        };
         futures::stream::try_unfold(listing, |listing| Box::pin(listing.next())).boxed()
     }
 
@@ -91,6 +99,8 @@ struct Listing {
     prefix: Prefix,
     subprefix: String,
     last: Option<ObjectPath>,
+    /// Objects of the page that came last, as far as they were taken.
+    of_page: usize,
     step: Step,
 }
 
@@ -111,14 +121,18 @@ impl Listing {
                     let (first, objects) =
                         self.prefix.open_listing(&self.subprefix, self.last.as_ref(), attempt).await?;
                     let Some(first) = first else { return Ok(None) };
+                    self.of_page = 0;
                     (Some(Ok(first)), objects)
                 }
                 Step::Running(objects) => (None, objects),
             };
-            let answer = match first {
-                Some(first) => Some(first),
-                None => self.prefix.next_page(&mut objects).await,
+            let answer = if first.is_some() {
+                first
+            } else {
+                self.keep_rate().await;
+                self.prefix.next_page(&mut objects).await
             };
+            self.of_page = self.of_page.saturating_add(1);
             match answer {
                 None => return Ok(None),
                 Some(Ok(meta)) => {
@@ -139,6 +153,18 @@ impl Listing {
                 },
             }
         }
+    }
+}
+
+impl Listing {
+    /// A page is a request: the first one waits for its turn with the listing itself, each other one here.
+    async fn keep_rate(&mut self) {
+        if self.of_page < OBJECTS_OF_PAGE {
+            return;
+        }
+        self.of_page = 0;
+        let url = self.prefix.url_of(&self.subprefix);
+        self.prefix.keep_rate(&list_request(std::slice::from_ref(&url), 1)).await;
     }
 }
 

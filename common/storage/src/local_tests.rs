@@ -53,6 +53,26 @@ async fn what_a_crash_leaves_is_no_object_and_stands_in_no_way() {
 }
 
 #[tokio::test]
+async fn what_crashes_left_is_removed_at_any_depth_and_nothing_else_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let prefix = open(directory.path());
+    for key in ["k", "a/b/k", "a/#", "a/k#", "a/#1x"] {
+        prefix.put(key, "x", &Unguarded).await.unwrap();
+    }
+    for unfinished in ["k#1", "a/b/k#27", "a/b/other#1"] {
+        fs::write(directory.path().join(unfinished), "half").unwrap();
+    }
+    fs::create_dir(directory.path().join("a/d#1")).unwrap();
+    prefix.remove_unfinished_writes(&Unguarded).await.unwrap();
+    for kept in ["k", "a/b/k", "a/#", "a/k#", "a/#1x", "a/d#1"] {
+        assert!(directory.path().join(kept).exists(), "{kept}");
+    }
+    for gone in ["k#1", "a/b/k#27", "a/b/other#1"] {
+        assert!(!directory.path().join(gone).exists(), "{gone}");
+    }
+}
+
+#[tokio::test]
 async fn a_directory_is_no_object_and_a_file_is_no_directory() {
     let directory = tempfile::tempdir().unwrap();
     let prefix = open(directory.path());

@@ -2,7 +2,10 @@
 //!
 //! Counts attempts, not operations: a retried read is two requests.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 /// What kind of request it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +42,16 @@ pub trait Observer: Send + Sync {
     /// sends or a ranged GET asks for, else 0.
     fn request(&self, kind: RequestKind, url: &str, bytes: u64, attempt: u32);
 
+    /// A request waits, because it is beyond the request rate of its place. It is told of when it is sent, if it ever is.
+    fn waits(&self, kind: RequestKind, url: &str) {
+        let _ = (kind, url);
+    }
+
+    /// Such a request has waited for so long.
+    fn waited(&self, kind: RequestKind, url: &str, time: Duration) {
+        let _ = (kind, url, time);
+    }
+
     /// A GET has brought `bytes` bytes of body.
     fn received(&self, url: &str, bytes: u64) {
         let _ = (url, bytes);
@@ -67,6 +80,7 @@ pub struct CountingObserver {
 #[derive(Debug, Default)]
 struct Seen {
     requests: Vec<ObservedRequest>,
+    waits: Vec<(RequestKind, String)>,
     received: u64,
 }
 
@@ -100,6 +114,11 @@ impl CountingObserver {
         count(self.seen().requests.iter().filter(|request| request.kind == kind && request.url == url))
     }
 
+    /// How many requests of one kind for URLs that contain `part` waited for the request rate, those that still do too.
+    pub fn waits(&self, kind: RequestKind, part: &str) -> u64 {
+        count(self.seen().waits.iter().filter(|(of, url)| *of == kind && url.contains(part)))
+    }
+
     /// How many requests were repetitions.
     pub fn repeated(&self) -> u64 {
         count(self.seen().requests.iter().filter(|request| request.attempt > 1))
@@ -129,6 +148,10 @@ fn count<T>(requests: impl Iterator<Item = T>) -> u64 {
 impl Observer for CountingObserver {
     fn request(&self, kind: RequestKind, url: &str, bytes: u64, attempt: u32) {
         self.seen().requests.push(ObservedRequest { kind, url: url.to_owned(), bytes, attempt });
+    }
+
+    fn waits(&self, kind: RequestKind, url: &str) {
+        self.seen().waits.push((kind, url.to_owned()));
     }
 
     fn received(&self, _url: &str, bytes: u64) {

@@ -8,17 +8,18 @@ use object_store::{ObjectStore, multipart::MultipartStore, path::Path as ObjectP
 use tokio::time::Instant;
 
 use crate::{
-    config::StoreConfig,
+    config::{Chance, StoreConfig},
     deadline,
     error::{ErrorClass, Fault, Hint, Operation, StorageError},
     faults::Verdict,
     guard::WriteGuard,
     local_reads::LocalReads,
+    local_unfinished::is_unfinished,
     observer::{Observer, RequestKind},
     profile::Access,
-    retry::{self, RetryPolicy},
-    stores::{Client, Watch},
-    traffic::Traffic,
+    retry::RetryPolicy,
+    stores::{Watch, Way},
+    traffic::{RequestRates, Ticket, Traffic},
     upload::UploadSizes,
     url::{Scheme, StoreUrl, checked_segment},
 };
@@ -39,10 +40,12 @@ pub(crate) struct Place {
     pub(crate) upload_sizes: UploadSizes,
     /// `None`: without limits.
     pub(crate) traffic: Option<Arc<Traffic>>,
+    rates: Arc<RequestRates>,
     /// Reads local files.
     pub(crate) local_reads: LocalReads,
     access: Access,
     retry: RetryPolicy,
+    chance: Chance,
     pub(crate) request_timeout: Duration,
     pub(crate) put_timeout: Duration,
 }
@@ -71,8 +74,7 @@ impl Prefix {
         url: StoreUrl,
         access: Access,
         root: ObjectPath,
-        client: Client,
-        local_reads: LocalReads,
+        Way { client, local_reads, rates }: Way,
         config: &StoreConfig,
         watch: Watch,
     ) -> Self {
@@ -83,9 +85,11 @@ impl Prefix {
             uploads: client.uploads,
             upload_sizes: config.upload_sizes,
             traffic: client.traffic,
+            rates,
             local_reads,
             access,
             retry: config.retry,
+            chance: Arc::clone(&config.chance),
             request_timeout: config.request_timeout,
             put_timeout: config.put_timeout,
         };
@@ -137,7 +141,7 @@ impl Prefix {
             }
             checked_segment(part).map_err(invalid)?;
         }
-        if self.place.url.scheme() == Scheme::File && is_staged_name(key) {
+        if self.place.url.scheme() == Scheme::File && is_unfinished(key.rsplit('/').next().unwrap_or(key)) {
             return Err(invalid("local file names that end in # and digits are taken for unfinished writes"));
         }
         self.directory_of(key, operation)
@@ -181,11 +185,14 @@ impl Prefix {
         T: Send,
     {
         let started = Instant::now();
+        // Not the store's fault, so not a part of the time that a request has.
+        let mut waited = Duration::ZERO;
         let mut attempt = request.first_attempt;
         if let Some(traffic) = &self.place.traffic {
             traffic.note_request();
         }
         loop {
+            waited = waited.saturating_add(self.keep_rate(request).await);
             let fault = match self.attempt(request, attempt, &attempt_once).await {
                 Ok(answer) => {
                     self.give_back_retry(attempt > request.first_attempt);
@@ -193,10 +200,11 @@ impl Prefix {
                 }
                 Err(fault) => fault,
             };
+            let spent = || started.elapsed().saturating_sub(waited);
             let delay = match fault.class {
                 ErrorClass::TryAgain => {
-                    let delay = self.place.retry.delay_after(attempt, started.elapsed(), retry::random());
-                    delay.and_then(|delay| self.place.retry.with_pause(delay, asked_pause(&fault), started.elapsed()))
+                    let delay = self.place.retry.delay_after(attempt, spent(), (self.place.chance)());
+                    delay.and_then(|delay| self.place.retry.with_pause(delay, asked_pause(&fault), spent()))
                 }
                 ErrorClass::Denied
                 | ErrorClass::Missing
@@ -213,7 +221,7 @@ impl Prefix {
             };
             tracing::debug!(%url, attempt, ?delay, message = %fault.message, "a request is sent again");
             tokio::time::sleep(delay).await;
-            if !self.may_retry(started).await {
+            if !self.may_retry(spent()).await {
                 return Err(fault.of(request.operation, url));
             }
             attempt += 1;
@@ -221,11 +229,33 @@ impl Prefix {
     }
 
     /// Takes a retry from the store's budget, as long as the request's own budget lasts.
-    async fn may_retry(&self, started: Instant) -> bool {
+    async fn may_retry(&self, spent: Duration) -> bool {
         match &self.place.traffic {
-            Some(traffic) => traffic.take_retry(self.place.retry.max_elapsed.saturating_sub(started.elapsed())).await,
+            Some(traffic) => traffic.take_retry(self.place.retry.max_elapsed.saturating_sub(spent)).await,
             None => true,
         }
+    }
+
+    /// Waits until one more attempt is within the request rate that holds here; returns for how long.
+    pub(crate) async fn keep_rate(&self, request: &Request<'_>) -> Duration {
+        let Some(turnstile) = self.place.rates.turnstile(request.kind, &self.place.url) else { return Duration::ZERO };
+        // Stores count the keys of a bulk deletion one by one.
+        let requests = u64::try_from(request.urls.len()).unwrap_or(u64::MAX);
+        if request.kind == RequestKind::Upload && request.guard.is_none() {
+            // An upload is aborted: whoever ended the lease waits for that.
+            turnstile.charge(requests);
+            return Duration::ZERO;
+        }
+        if turnstile.try_pass(requests) {
+            return Duration::ZERO;
+        }
+        let url = request.urls.first().map_or("", String::as_str);
+        let asked = Instant::now();
+        self.watch.observers.iter().for_each(|observer| observer.waits(request.kind, url));
+        turnstile.pass(requests).await;
+        let waited = asked.elapsed();
+        self.watch.observers.iter().for_each(|observer| observer.waited(request.kind, url, waited));
+        waited
     }
 
     fn give_back_retry(&self, was_retry: bool) {
@@ -274,7 +304,7 @@ impl Prefix {
             () = tokio::time::sleep(patience) => {}
         }
         let traffic = self.place.traffic.as_ref();
-        let Some(_ticket) = traffic.and_then(|traffic| traffic.try_hedge(request.kind)) else {
+        let Some(_ticket) = traffic.and_then(|traffic| self.try_hedge(traffic, request.kind)) else {
             return first.await;
         };
         tracing::debug!(url = ?request.urls.first(), ?patience, "a read takes long and is sent a second time");
@@ -290,6 +320,13 @@ impl Prefix {
                 Err(_fault) => first.await,
             },
         }
+    }
+
+    /// Lets a second request through where neither its store nor its request rate make it wait.
+    fn try_hedge(&self, traffic: &Traffic, kind: RequestKind) -> Option<Ticket> {
+        let ticket = traffic.try_hedge(kind)?;
+        let turnstile = self.place.rates.turnstile(kind, &self.place.url);
+        turnstile.is_none_or(|turnstile| turnstile.try_pass(1)).then_some(ticket)
     }
 
     async fn attempt_now<T>(
@@ -314,12 +351,19 @@ impl Prefix {
                 deadline::of_read(self.place.request_timeout, request.bytes)
             }
         };
-        let lost = match verdict {
-            Verdict::Send => false,
-            Verdict::LoseAnswer => true,
+        let (lost, slow) = match verdict {
+            Verdict::Send => (false, Duration::ZERO),
+            Verdict::Slow(time) => (false, time),
+            Verdict::LoseAnswer => (true, Duration::ZERO),
             Verdict::Fail(fault) => return Err(fault),
         };
-        let answer = tokio::time::timeout(limit, answer)
+        let in_time = async {
+            if !slow.is_zero() {
+                tokio::time::sleep(slow).await;
+            }
+            answer.await
+        };
+        let answer = tokio::time::timeout(limit, in_time)
             .await
             .unwrap_or_else(|_| Err(Fault::new(ErrorClass::TryAgain, format!("no answer within {limit:?}"))));
         if lost { Err(Fault::new(ErrorClass::TryAgain, "the answer was lost, a fault of the test")) } else { answer }
@@ -332,11 +376,4 @@ fn asked_pause(fault: &Fault) -> Duration {
         Hint::Throttled { retry_after } => retry_after.unwrap_or_default(),
         Hint::None | Hint::UploadGone => Duration::ZERO,
     }
-}
-
-/// Whether the last segment looks like a file that is still being written: `name#12`.
-fn is_staged_name(key: &str) -> bool {
-    let name = key.rsplit('/').next().unwrap_or(key);
-    name.split_once('#')
-        .is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -4,7 +4,10 @@
 
 use std::{num::NonZeroU32, path::PathBuf};
 
-use rechunk_common::cost_profile::CostProfile;
+use rechunk_common::{
+    cost_profile::{CostProfile, StoreKind},
+    request_rate::RequestRate,
+};
 
 use crate::url::StoreUrl;
 
@@ -63,6 +66,30 @@ pub struct StoreProfile {
 pub struct RequestLimits {
     /// Requests of one process at a time, reads and writes each; `None`: [`crate::MOST_REQUESTS`].
     pub concurrent: Option<NonZeroU32>,
+    /// Requests a second that read, ask or list, of all processes together that share them out, else of each;
+    /// `None`: any number.
+    pub gets: Option<RequestRate>,
+    /// Requests a second that write or delete, likewise.
+    pub puts: Option<RequestRate>,
+}
+
+impl RequestLimits {
+    /// The figures of a store that is asked no more than this.
+    pub(crate) fn bound(&self, cost: CostProfile) -> CostProfile {
+        // A profile can be divided by: no rate is zero in it.
+        let lower = |figure: Option<u64>, limit: Option<RequestRate>| match (figure, limit) {
+            (figure, None) => figure,
+            (figure, Some(limit)) => {
+                let limit = limit.whole_per_second().max(1);
+                Some(figure.map_or(limit, |figure| figure.min(limit)))
+            }
+        };
+        let gets_per_second = lower(cost.gets_per_second, self.gets);
+        let puts_per_second = lower(cost.puts_per_second, self.puts);
+        let is_bound = (gets_per_second, puts_per_second) != (cost.gets_per_second, cost.puts_per_second);
+        let kind = if is_bound { StoreKind::Custom } else { cost.kind };
+        CostProfile { kind, gets_per_second, puts_per_second, ..cost }
+    }
 }
 
 impl StoreProfile {

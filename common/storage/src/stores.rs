@@ -10,6 +10,7 @@ use std::{
 use object_store::{
     ObjectStore, local::LocalFileSystem, memory::InMemory, multipart::MultipartStore, path::Path as ObjectPath,
 };
+use rechunk_common::request_rate::StoreRates;
 
 use crate::{
     client,
@@ -20,7 +21,7 @@ use crate::{
     observer::Observer,
     prefix::Prefix,
     profile::{Access, S3Settings},
-    traffic::{MOST_REQUESTS, Traffic},
+    traffic::{MOST_REQUESTS, RequestRates, Traffic},
     url::{Scheme, StoreUrl},
 };
 
@@ -35,6 +36,14 @@ struct Shared {
     config: StoreConfig,
     clients: Mutex<BTreeMap<ClientKey, Client>>,
     local_reads: LocalReads,
+    rates: Arc<RequestRates>,
+}
+
+/// What the requests to a place go through.
+pub(crate) struct Way {
+    pub(crate) client: Client,
+    pub(crate) local_reads: LocalReads,
+    pub(crate) rates: Arc<RequestRates>,
 }
 
 /// A client and the traffic through it.
@@ -82,7 +91,8 @@ impl fmt::Debug for Stores {
 impl Stores {
     /// The stores that `config` allows; nothing is opened yet.
     pub fn new(config: StoreConfig) -> Self {
-        let shared = Shared { config, clients: Mutex::default(), local_reads: LocalReads::default() };
+        let rates = Arc::new(RequestRates::new(config.request_rates()));
+        let shared = Shared { config, clients: Mutex::default(), local_reads: LocalReads::default(), rates };
         Self { shared: Arc::new(shared), watch: Watch::default() }
     }
 
@@ -105,14 +115,28 @@ impl Stores {
         &self.shared.config
     }
 
+    /// Requests keep to these shares from now on, those of prefixes that are open too, and to the rates of the
+    /// configuration; what neither covers is free. Earlier shares end.
+    pub fn set_request_shares(&self, shares: &[StoreRates]) {
+        self.shared.rates.set_shares(shares);
+    }
+
+    /// The request rates that hold now.
+    pub fn request_rates(&self) -> Vec<StoreRates> {
+        self.shared.rates.all()
+    }
+
     /// Opens the place `url` for `access`. Sends nothing: that the place exists shows at the first request.
     pub fn open(&self, url: &StoreUrl, access: Access) -> Result<Prefix, StorageError> {
         let granted = self.shared.config.grant(url, access)?;
         let root = ObjectPath::parse(url.key())
             .map_err(|error| StorageError::new(ErrorClass::Invalid, Operation::Open, url, error.to_string()))?;
-        let client = self.shared.client(url, &granted)?;
-        let local_reads = self.shared.local_reads.clone();
-        Ok(Prefix::new(url.clone(), access, root, client, local_reads, &self.shared.config, self.watch.clone()))
+        let way = Way {
+            client: self.shared.client(url, &granted)?,
+            local_reads: self.shared.local_reads.clone(),
+            rates: Arc::clone(&self.shared.rates),
+        };
+        Ok(Prefix::new(url.clone(), access, root, way, &self.shared.config, self.watch.clone()))
     }
 }
 

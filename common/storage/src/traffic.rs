@@ -1,12 +1,15 @@
 //! How fast one store is asked: requests at a time, retries and second requests, decided from what it answered.
 //!
 //! One [`Traffic`] stands for one bucket under one profile; reads and writes have a lane each, because stores limit
-//! them apart. The decisions are pure and lie below; here are the clock, the locks and the waiting.
+//! them apart. The decisions are pure and lie below; here are the clock, the locks and the waiting. How many requests a
+//! second there may be is decided elsewhere, by prefix and before all this ([`RequestRates`]).
 
 mod concurrency;
 mod gate;
 mod hedge;
 mod latency;
+mod rate;
+mod request_rates;
 mod retry_budget;
 
 use std::{
@@ -29,6 +32,7 @@ use crate::{
 };
 
 pub use self::concurrency::{MOST_REQUESTS, START_REQUESTS};
+pub(crate) use self::request_rates::RequestRates;
 
 /// The longest sleep of a retry that waits for the budget: what others give back meanwhile is seen by then.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);

@@ -9,7 +9,7 @@ use crate::{
     classify::{Cause, classify, is_file_not_found, is_refused_creation},
     error::{ErrorClass, Fault, Operation, StorageError},
     guard::WriteGuard,
-    local_directories,
+    local_directories, local_unfinished,
     observer::RequestKind,
     prefix::{Prefix, Request},
     upload::MAX_OBJECT_BYTES,
@@ -152,6 +152,20 @@ impl Prefix {
             return Ok(());
         }
         local_directories::remove_empty(self.place.url.key()).await;
+        Ok(())
+    }
+
+    /// Removes what is left of writes whose process died in mid-write, where nobody writes any more: one that does has
+    /// to begin again. Only local files keep such a rest where it can be found; elsewhere nothing happens.
+    pub async fn remove_unfinished_writes(&self, guard: &dyn WriteGuard) -> Result<(), StorageError> {
+        self.check_writable("", Operation::Delete)?;
+        if self.place.url.scheme() != Scheme::File {
+            return Ok(());
+        }
+        guard.check().map_err(|lost| {
+            StorageError::new(ErrorClass::LeaseLost, Operation::Delete, self.url_of(""), lost.to_string())
+        })?;
+        local_unfinished::remove(self.place.url.key()).await;
         Ok(())
     }
 

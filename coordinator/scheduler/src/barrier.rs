@@ -15,7 +15,7 @@ use crate::{
 
 /// Every stage before this one is durably complete: it may open. Opening asks for this permit, and only this module
 /// makes one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct BarrierPassed {
     opens: StagePlace,
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// An effect that waits for its record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Held {
     /// The job starts.
     Accepted(JobId),
@@ -34,7 +34,7 @@ pub(crate) enum Held {
 }
 
 /// The journal as the scheduler sees it: the next position, and what is held.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Journal {
     next: JournalPosition,
     pub(crate) held: BTreeMap<JournalPosition, Held>,

@@ -92,7 +92,7 @@ pub enum Event {
 }
 
 /// The scheduler's constants.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// How long a lease lasts without renewal.
     pub lease: Duration,

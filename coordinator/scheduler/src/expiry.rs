@@ -2,13 +2,14 @@
 
 use rechunk_common::{
     Refusal, RefusalCode,
-    ids::{LeaseId, TaskIndex},
+    ids::{JobId, LeaseId, TaskIndex},
     record::RecordFact,
 };
 
 use crate::{
     event::Timestamp,
     lease::{Standing, WhyEnded},
+    stage::StagePlace,
     state::{Scheduler, Turn},
     succession::Succession,
 };
@@ -88,24 +89,29 @@ impl Scheduler {
         let death = (lease.worker.clone(), lease.incarnation);
         let single = lease.unreported.runs().next().filter(|_| lease.unreported.len() == 1).map(|run| run.start);
         self.end_lease(turn, id, why);
-        let limit = usize::from(self.settings.poison_limit.max(1));
         let Some(job) = self.jobs.get_mut(&job_id) else { return };
         let run = job.run;
         job.leases_expired = job.leases_expired.saturating_add(1);
         turn.changed.insert(job_id.clone());
-        let name = job.stage_plan(place).map(|stage| stage.name.clone()).unwrap_or_default();
         let Some((task, stage)) = single.zip(job.stage_mut(place)) else { return };
         let deaths = stage.deaths.entry(task).or_default();
-        let is_new = deaths.insert(death.clone());
-        let deaths = deaths.len();
-        if is_new {
+        if deaths.insert(death.clone()) {
             let (stage, (worker, incarnation)) = (place.address(&job_id, run), death);
             self.record(turn, RecordFact::TaskDied { stage, task: TaskIndex(task), worker, incarnation });
         }
-        if deaths >= limit {
-            let message =
-                format!("task {task} of stage {name} was given to {deaths} workers, and each of them fell silent");
-            self.fail_job(turn, &job_id, Refusal::new(RefusalCode::FailedPrecondition, "TASK_POISONOUS", message));
-        }
+        self.fail_if_poisonous(turn, &job_id, place);
+    }
+
+    /// A task that was given to too many workers fails its job.
+    pub(crate) fn fail_if_poisonous(&mut self, turn: &mut Turn, job_id: &JobId, place: StagePlace) {
+        let limit = usize::from(self.settings.poison_limit.max(1));
+        let Some(job) = self.jobs.get(job_id) else { return };
+        let mut deaths = job.stage(place).into_iter().flat_map(|stage| &stage.deaths);
+        let Some((task, deaths)) = deaths.find(|(_, deaths)| deaths.len() >= limit) else { return };
+        let name = job.stage_plan(place).map(|stage| stage.name.clone()).unwrap_or_default();
+        let workers = deaths.len();
+        let message =
+            format!("task {task} of stage {name} was given to {workers} workers, and each of them fell silent");
+        self.fail_job(turn, job_id, Refusal::new(RefusalCode::FailedPrecondition, "TASK_POISONOUS", message));
     }
 }

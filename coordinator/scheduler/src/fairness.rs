@@ -19,7 +19,7 @@ use crate::{
 const STRIDE: u64 = 1 << 20;
 
 /// Jobs that have something to lease, the one that had least for its weight first (stride scheduling).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Turns {
     queue: BTreeSet<(u64, JobId)>,
     /// The pass of the job that was served last: a job that comes new begins there and can't catch up on the past.

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How a job ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Ending {
     Succeeded,
     Failed,
@@ -27,7 +27,7 @@ pub(crate) enum Ending {
 }
 
 /// Where a job stands. Transitions are in `submit.rs`, `advance.rs` and `ending.rs`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Lifecycle {
     /// Its acceptance is not durable yet; later submissions with its request id wait with it.
     Submitted {
@@ -93,7 +93,7 @@ impl Lifecycle {
 }
 
 /// What there is of what a job wrote. Matters where it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Remains {
     /// All of it: a retry finds it.
     Kept,
@@ -104,7 +104,7 @@ pub(crate) enum Remains {
 }
 
 /// Leases of an earlier reign that nobody has named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Ghosts {
     /// There are none.
     Gone,
@@ -130,7 +130,7 @@ pub(crate) struct Row {
 pub(crate) type RowIndex = BTreeMap<(Option<u32>, String), usize>;
 
 /// One opened pipeline of the current phase.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub(crate) struct PipelineProgress {
     /// The stages opened so far.
     pub(crate) stages: Vec<StageProgress>,

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What a lease is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum LeaseKind {
     /// Tasks that nobody else holds.
     Only,
@@ -27,7 +27,7 @@ pub(crate) enum LeaseKind {
 }
 
 /// Whether a lease counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Standing {
     /// Its tasks are its own. It expires unless it is renewed.
     Live {
@@ -44,7 +44,7 @@ pub(crate) enum Standing {
 }
 
 /// Why a lease is not live any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum WhyEnded {
     /// Its worker fell silent; it is live again if the worker comes back before its tasks are leased.
     Expired,
@@ -55,7 +55,7 @@ pub(crate) enum WhyEnded {
 }
 
 /// One lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct LeaseState {
     pub(crate) job: JobId,
     pub(crate) run: RunNumber,
@@ -87,7 +87,7 @@ impl LeaseState {
 }
 
 /// All leases that are live or may still write.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub(crate) struct LeaseTable {
     all: BTreeMap<LeaseId, LeaseState>,
     /// When something about a lease is due.

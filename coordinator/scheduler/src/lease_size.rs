@@ -9,7 +9,7 @@ const MEMORY_TASKS: u64 = 4096;
 
 /// How long a task of the stage takes, measured from grant to report, lease by lease. A worker that runs several tasks
 /// of a lease at a time makes it shorter, which is right: the size of a lease follows from its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Pace {
     ms: u64,
     tasks: u64,

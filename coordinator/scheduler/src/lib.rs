@@ -16,6 +16,7 @@ mod event;
 mod expiry;
 mod failed_task;
 mod fairness;
+mod fingerprint;
 mod grant;
 mod index;
 pub mod invariants;

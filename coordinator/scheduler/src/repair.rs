@@ -8,7 +8,7 @@ use crate::event::Timestamp;
 pub(crate) const MOST_REPAIRS: u32 = 2;
 
 /// A task of an earlier stage of the same pipeline whose output is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LostTask {
     /// The position of its stage in the pipeline.
     pub(crate) stage: u32,
@@ -16,7 +16,7 @@ pub(crate) struct LostTask {
 }
 
 /// The repairs of one task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Repair {
     /// Repairs asked for so far.
     pub(crate) rounds: u32,
@@ -24,7 +24,7 @@ pub(crate) struct Repair {
 }
 
 /// Where the latest repair stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum RepairState {
     /// To be leased.
     Waiting {

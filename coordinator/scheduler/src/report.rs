@@ -226,5 +226,6 @@ fn share(counts: Counts, tasks: u64, of: u64) -> Counts {
         wire_bytes_written: part(counts.wire_bytes_written),
         // One of the tasks took it: perhaps one of these.
         peak_task_memory: counts.peak_task_memory,
+        rate_wait_us: part(counts.rate_wait_us),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Where a stage stands in its job, in run order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub(crate) struct StagePlace {
     pub(crate) phase: u32,
     pub(crate) pipeline: u32,
@@ -56,7 +56,7 @@ impl StagePlace {
 }
 
 /// What a worker must offer for a task; stages of one class are equal to a worker.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TaskClass {
     pub(crate) function: FunctionId,
     pub(crate) memory: ByteCount,
@@ -70,7 +70,7 @@ impl TaskClass {
 }
 
 /// Where an opened stage stands; a closed one has no progress at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum StageState {
     /// Tasks are leased.
     Open,
@@ -81,7 +81,7 @@ pub(crate) enum StageState {
 }
 
 /// What the indexes of the job and of the scheduler hold about the stage; see `Scheduler::refresh`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Indexed {
     /// A task can be leased now.
     pub(crate) is_ready: bool,
@@ -94,7 +94,7 @@ pub(crate) struct Indexed {
 }
 
 /// One opened stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct StageProgress {
     pub(crate) state: StageState,
     pub(crate) class: TaskClass,

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// All jobs, workers and leases. Costs memory for stages, leases and failures, never for tasks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scheduler {
     pub(crate) epoch: Epoch,
     pub(crate) settings: Settings,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What a new reign waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Succession {
     /// From then on tasks are leased that nobody has named; `None` when that is past.
     leases_at: Option<Timestamp>,
@@ -48,6 +48,8 @@ impl Scheduler {
             for place in places {
                 self.refresh(turn, &job_id, place);
                 self.decide_barrier(turn, &job_id, place);
+                // The last death may be recorded, and what follows from it not.
+                self.fail_if_poisonous(turn, &job_id, place);
             }
             self.requeue(turn, &job_id);
         }

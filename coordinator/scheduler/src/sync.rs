@@ -229,6 +229,8 @@ impl Scheduler {
             renewed: Vec::new(),
             reports_accepted_through: accepted,
             next_sync_after: self.settings.lease / 3,
+            // Stores are no concern of the scheduler's: the driver shares them out.
+            request_shares: None,
         }
     }
 }

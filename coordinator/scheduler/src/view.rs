@@ -33,6 +33,11 @@ pub fn spaces_overlap(a: &str, b: &str) -> bool {
 }
 
 impl Scheduler {
+    /// The reign.
+    pub fn epoch(&self) -> rechunk_common::ids::Epoch {
+        self.epoch
+    }
+
     /// A job with its plan in figures. `accepted_at_ms` and `ended_at_ms` are `Timestamp`s: the driver translates them.
     pub fn job(&self, id: &JobId) -> Option<JobView> {
         let job = self.jobs.get(id).filter(|job| job.accepted_at.is_some())?;

@@ -7,7 +7,7 @@ use rechunk_common::{ids::WorkerId, task_set::TaskRange};
 use crate::event::Timestamp;
 
 /// Why and how a range waits.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Waiting {
     /// The worker on which the task failed and others may not.
     pub(crate) not_on: Option<WorkerId>,
@@ -17,7 +17,7 @@ pub(crate) struct Waiting {
 
 /// Ranges that wait, by the moment from which they may be leased. Each is leased by itself, never joined with others:
 /// so halves of a poisonous lease stay halves.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub(crate) struct WaitingTasks {
     /// (due, first task) → (one past the last task, the rest).
     ranges: BTreeMap<(Timestamp, u64), (u64, Waiting)>,

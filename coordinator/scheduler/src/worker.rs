@@ -15,7 +15,7 @@ use crate::event::Timestamp;
 const REMEMBERED_INCARNATIONS: usize = 8;
 
 /// One worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Worker {
     pub(crate) incarnation: Incarnation,
     /// Its earlier processes, the latest last.
@@ -40,7 +40,7 @@ pub(crate) struct Worker {
 }
 
 /// A call that waits for its answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Poll {
     pub(crate) seq: SyncSeq,
     /// It is answered then at the latest.
@@ -90,7 +90,7 @@ impl Worker {
 }
 
 /// All workers that are not forgotten.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Fleet {
     all: BTreeMap<WorkerId, Worker>,
     polls: BTreeSet<(Timestamp, WorkerId)>,

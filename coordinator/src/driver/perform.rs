@@ -82,7 +82,7 @@ impl Driver {
         }
     }
 
-    fn answer_worker(&mut self, worker: &WorkerId, response: SyncResponse) {
+    fn answer_worker(&mut self, worker: &WorkerId, mut response: SyncResponse) {
         if !self.journal.is_confirmed(Instant::now(), self.lease) {
             // A lost answer costs the worker a round; a grant of a coordinator that is none any more might cost data.
             warn!(%worker, "answer held back: the journal has not confirmed this reign for one lease time");
@@ -96,6 +96,7 @@ impl Driver {
         for lease in &response.revoked {
             info!(%worker, %lease, "lease revoked");
         }
+        response.request_shares = self.shares.answer(worker, response.seq, !response.granted.is_empty());
         self.calls.answer(worker, response);
     }
 

@@ -67,6 +67,7 @@ impl Driver {
             return;
         }
         self.calls.open(request.worker.clone(), request.seq, answer);
+        self.shares.hear(self.now(), &request);
         self.apply(Event::Sync(request));
     }
 

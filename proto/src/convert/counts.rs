@@ -20,6 +20,7 @@ impl From<Counts> for v1::Counts {
             wire_bytes_read,
             wire_bytes_written,
             peak_task_memory,
+            rate_wait_us,
         } = counts;
         Self {
             get_requests,
@@ -35,6 +36,7 @@ impl From<Counts> for v1::Counts {
             wire_read_bytes: wire_bytes_read,
             wire_written_bytes: wire_bytes_written,
             peak_task_memory_bytes: peak_task_memory,
+            rate_wait_us,
         }
     }
 }
@@ -55,6 +57,7 @@ impl From<v1::Counts> for Counts {
             wire_bytes_read: counts.wire_read_bytes,
             wire_bytes_written: counts.wire_written_bytes,
             peak_task_memory: counts.peak_task_memory_bytes,
+            rate_wait_us: counts.rate_wait_us,
         }
     }
 }

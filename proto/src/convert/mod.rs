@@ -19,6 +19,7 @@ mod listed;
 mod outline;
 mod pipelines;
 mod publishing;
+mod rates;
 mod refusal;
 mod request;
 mod scratch;

@@ -3,12 +3,12 @@
 use rechunk_common::{
     ByteCount,
     ids::{Epoch, Incarnation, SyncSeq, WorkerId},
-    limits::{MAX_LEASES_PER_WORKER, MAX_SYNC_WAIT},
+    limits::{MAX_LEASES_PER_WORKER, MAX_STORE_TABLES, MAX_SYNC_WAIT},
     session::{SyncRequest, SyncResponse},
 };
 
 use super::{
-    field::{each, length_within, name, required, text},
+    field::{each, length_within, name, optional, required, text},
     time::{duration, of_duration},
 };
 use crate::{
@@ -31,6 +31,7 @@ impl From<SyncRequest> for v1::SyncRequest {
             wait,
             version,
             peak_rss,
+            request_rates,
         } = request;
         Self {
             worker_id,
@@ -45,6 +46,7 @@ impl From<SyncRequest> for v1::SyncRequest {
             wait: Some(of_duration(wait)),
             version,
             peak_rss_bytes: peak_rss.0,
+            request_rates: request_rates.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -55,6 +57,7 @@ impl TryFrom<v1::SyncRequest> for SyncRequest {
     fn try_from(request: v1::SyncRequest) -> Result<Self, InvalidSyncRequest> {
         let most = usize::try_from(MAX_LEASES_PER_WORKER).unwrap_or(usize::MAX);
         length_within(request.held.len(), most, "MAX_LEASES_PER_WORKER", "held")?;
+        length_within(request.request_rates.len(), MAX_STORE_TABLES, "MAX_STORE_TABLES", "request_rates")?;
         Ok(Self {
             worker: WorkerId(name(request.worker_id, "worker_id")?),
             incarnation: Incarnation(request.incarnation),
@@ -69,6 +72,7 @@ impl TryFrom<v1::SyncRequest> for SyncRequest {
             wait: duration(request.wait, "wait")?.min(MAX_SYNC_WAIT),
             version: text(request.version, "version")?,
             peak_rss: ByteCount(request.peak_rss_bytes),
+            request_rates: each(request.request_rates, "request_rates")?,
         })
     }
 }
@@ -83,6 +87,7 @@ impl From<SyncResponse> for v1::SyncResponse {
             renewed,
             reports_accepted_through,
             next_sync_after,
+            request_shares,
         } = response;
         Self {
             epoch,
@@ -92,6 +97,7 @@ impl From<SyncResponse> for v1::SyncResponse {
             renewed: renewed.into_iter().map(Into::into).collect(),
             reports_accepted_through,
             next_sync_after: Some(of_duration(next_sync_after)),
+            request_shares: request_shares.map(Into::into),
         }
     }
 }
@@ -110,6 +116,7 @@ impl TryFrom<v1::SyncResponse> for SyncResponse {
             renewed: response.renewed.into_iter().map(Into::into).collect(),
             reports_accepted_through: response.reports_accepted_through,
             next_sync_after: duration(response.next_sync_after, "next_sync_after")?,
+            request_shares: optional(response.request_shares, "request_shares")?,
         })
     }
 }

@@ -50,3 +50,17 @@ async fn documents_are_written_whole_and_a_parent_group_learns_of_its_new_member
     let consolidated = text(prefix.get("g/zarr.json").await.expect("get"));
     assert!(consolidated.contains("\"new\""), "{consolidated}");
 }
+
+#[tokio::test]
+async fn an_array_on_local_files_is_published_without_what_crashes_left_of_its_writes() {
+    let bench = Bench::new(ComputePool::inline());
+    let directory = tempfile::tempdir().expect("a directory");
+    let url = directory.path().to_str().expect("UTF-8").to_owned();
+    bench.put(&url, "c/0/0", "x").await;
+    let unfinished = directory.path().join("c/0/0#1");
+    std::fs::write(&unfinished, "half").expect("written");
+    let documents = vec![Document::Write { url: format!("{url}/zarr.json"), body: "{}".to_owned() }];
+    publish(&bench.context(0), &PublishMetadata { documents }, TaskIndex(0)).await.expect("published");
+    assert!(!unfinished.exists());
+    assert!(directory.path().join("c/0/0").exists() && directory.path().join("zarr.json").exists());
+}

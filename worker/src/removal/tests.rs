@@ -51,3 +51,16 @@ async fn each_task_deletes_its_exchange_objects_and_no_others() {
     left.sort();
     assert_eq!(keys(&bench, &exchange.url).await, left);
 }
+
+#[tokio::test]
+async fn clearing_local_files_takes_what_crashes_left_of_writes_and_every_directory() {
+    let bench = Bench::new(ComputePool::inline());
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("target");
+    let url = target.to_str().expect("UTF-8").to_owned();
+    bench.put(&url, "c/0/0", "x").await;
+    std::fs::write(target.join("c/0/1#1"), "half").expect("written");
+    let clear = ClearPrefix { prefixes: vec![url], part: PrefixPart::Everything };
+    clear_prefix(&bench.context(0), &clear, TaskIndex(0)).await.expect("cleared");
+    assert!(!target.exists());
+}

@@ -7,15 +7,16 @@ use rechunk_common::{
     ids::{Epoch, Incarnation, SyncSeq, WorkerId},
     limits::{MAX_LEASES_PER_WORKER, MAX_SYNC_WAIT},
     plan::FunctionId,
+    request_rate::{RequestShares, StoreRates},
     session::{Capacity, SyncRequest, SyncResponse},
 };
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Attempts, Clock, CoordinatorLink, LinkError,
+    Attempts, Chance, Clock, CoordinatorLink, LinkError,
     attempt::{Ended, Outcome},
-    call::{Call, answer, pause_after, random},
+    call::{Call, answer, pause_after},
     lease_table::LeaseTable,
     outbox::Outbox,
 };
@@ -62,6 +63,7 @@ const NEVER: Duration = Duration::from_hours(24);
 pub(crate) struct Conversation {
     link: Arc<dyn CoordinatorLink>,
     clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
     identity: Identity,
     patience: Patience,
     attempts: Attempts,
@@ -76,6 +78,8 @@ pub(crate) struct Conversation {
     /// When there is no call under way: the next one.
     next_call: Instant,
     failures: u32,
+    /// What this worker may ask of the stores; kept as long as no answer says otherwise.
+    shares: Option<RequestShares>,
     /// Since when there is something that the coordinator does not know.
     news_since: Option<Instant>,
     leaving: Leaving,
@@ -95,7 +99,7 @@ enum Leaving {
 impl Conversation {
     pub(crate) fn new(
         link: Arc<dyn CoordinatorLink>,
-        clock: Arc<dyn Clock>,
+        (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>),
         identity: Identity,
         patience: Patience,
         attempts: Attempts,
@@ -104,6 +108,7 @@ impl Conversation {
             leases: LeaseTable::new(Arc::clone(&clock)),
             link,
             clock,
+            chance,
             identity,
             patience,
             attempts,
@@ -115,6 +120,7 @@ impl Conversation {
             call: None,
             next_call: Instant::now(),
             failures: 0,
+            shares: None,
             news_since: None,
             leaving: Leaving::No,
         }
@@ -278,12 +284,15 @@ impl Conversation {
             wait,
             version: self.identity.version.clone(),
             peak_rss: (self.identity.peak_rss)().unwrap_or_default(),
+            request_rates: self.shares.as_ref().map(|shares| shares.rates.clone()).unwrap_or_default(),
         }
     }
 
-    /// A third of the shortest lease at the most: every answer renews, and two may be lost.
+    /// A third of the shortest lease at the most: every answer renews, and two may be lost. Less where other workers wait
+    /// for a part of what this one may ask of the stores.
     fn longest_wait(&self) -> Duration {
-        self.leases.shortest_ttl().map_or(MAX_SYNC_WAIT, |ttl| MAX_SYNC_WAIT.min(ttl / 3))
+        let wait = self.leases.shortest_ttl().map_or(MAX_SYNC_WAIT, |ttl| MAX_SYNC_WAIT.min(ttl / 3));
+        self.shares.as_ref().map_or(wait, |shares| wait.min(shares.ask_within.max(SHORTEST_ROUND)))
     }
 
     fn note_answer(&mut self, response: Result<SyncResponse, LinkError>) {
@@ -302,7 +311,8 @@ impl Conversation {
     /// A call was in vain: what it carried is still news, but not at once.
     fn pause(&mut self) {
         self.failures = self.failures.saturating_add(1);
-        self.next_call = Instant::now() + pause_after(self.failures, random());
+        let random = u32::try_from(self.chance.draw() >> 32).unwrap_or(u32::MAX);
+        self.next_call = Instant::now() + pause_after(self.failures, random);
         self.note_news();
     }
 
@@ -330,6 +340,7 @@ impl Conversation {
         }
         // What another call was answered with may count from another moment.
         if response.seq == call.seq {
+            self.take_shares(response.request_shares);
             for lease in response.renewed {
                 self.leases.renew(lease, call.asked_at);
             }
@@ -344,6 +355,20 @@ impl Conversation {
         if self.leases.is_empty() && self.running.is_empty() {
             self.attempts.admission.pool().release_if_idle();
         }
+    }
+
+    /// Before any task that is granted beside them begins.
+    fn take_shares(&mut self, shares: Option<RequestShares>) {
+        let rates = shares.as_ref().map(|shares| shares.rates.as_slice()).unwrap_or_default();
+        let before = self.shares.as_ref().map(|shares| shares.rates.as_slice()).unwrap_or_default();
+        if rates != before {
+            for StoreRates { prefix, gets, puts } in rates {
+                let [gets, puts] = [gets, puts].map(|rate| rate.map(tracing::field::display));
+                tracing::debug!(%prefix, gets, puts, "a share of a request rate");
+            }
+            self.attempts.stores.set_request_shares(rates);
+        }
+        self.shares = shares;
     }
 }
 

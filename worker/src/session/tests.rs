@@ -7,9 +7,11 @@ use std::{sync::atomic::Ordering, time::Duration};
 use rechunk_common::{
     ByteCount, FailureClass,
     ids::{Epoch, SyncSeq},
+    request_rate::{RequestRate, RequestShares, StoreRates},
     session::Grant,
     task_set::TaskRange,
 };
+use rechunk_storage::{StoreConfig, Stores};
 use script::{Story, grant, panicking, seconds};
 
 use super::LinkError;
@@ -295,4 +297,38 @@ async fn local_disk_bounds_the_tasks_at_a_time_and_is_empty_after_each_whatever_
     story.shutdown.cancel();
     story.ended().await;
     assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0, "not even the worker's own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn shares_of_request_rates_hold_until_an_answer_changes_them_and_every_call_says_them() {
+    let stores = Stores::new(StoreConfig::environment());
+    let of_worker = stores.clone();
+    let mut story = Story::of(|worker| worker.stores(of_worker));
+    let share = |gets: u32| {
+        let rates =
+            vec![StoreRates { prefix: "s3://b".to_owned(), gets: Some(RequestRate::per_second(gets)), puts: None }];
+        RequestShares { rates, ask_within: seconds(2) }
+    };
+    let first = story.call().await;
+    assert_eq!(first.request.request_rates, []);
+    first.answer(|answer| answer.request_shares = Some(share(10)));
+    let call = story.call().await;
+    assert_eq!((&call.request.request_rates, stores.request_rates()), (&share(10).rates, share(10).rates));
+    assert_eq!(call.request.wait, seconds(2), "others may wait for what it gives back");
+    call.fail(LinkError::Unreachable("cut".into()));
+    let call = story.call().await;
+    assert_eq!((&call.request.request_rates, stores.request_rates()), (&share(10).rates, share(10).rates), "kept");
+    call.answer(|answer| {
+        answer.seq = SyncSeq(1);
+        answer.request_shares = Some(share(99));
+    });
+    let call = story.call().await;
+    assert_eq!(call.request.request_rates, share(10).rates, "an answer to another call says nothing");
+    call.answer(|answer| answer.request_shares = Some(share(5)));
+    let call = story.call().await;
+    assert_eq!((&call.request.request_rates, stores.request_rates()), (&share(5).rates, share(5).rates));
+    call.answer(|_| {});
+    let call = story.call().await;
+    assert_eq!((call.request.request_rates.len(), stores.request_rates().len()), (0, 0), "nothing is limited any more");
+    assert!(call.request.wait > seconds(2));
 }

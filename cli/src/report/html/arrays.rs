@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rechunk_common::plan::{ArrayPlan, CostBasis, Document, Plan, PlanSummary, Stage, StageFunction};
 
 use super::{
-    super::table::grouped,
+    super::figure::grouped,
     candidates::{self, name_of},
     counted,
     drawing::{Block, Drawing, Role},

@@ -3,7 +3,7 @@
 use rechunk_common::{cost_profile::CostProfile, plan::PlanSummary};
 
 use super::{
-    super::{assumptions::stores, table::grouped},
+    super::{assumptions::stores, figure::grouped},
     counted,
     markup::Markup,
 };

@@ -6,7 +6,7 @@ use rechunk_common::{
 };
 
 use super::{
-    super::table::{grouped, seconds},
+    super::figure::{grouped, seconds},
     counted,
     markup::Markup,
 };

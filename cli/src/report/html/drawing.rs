@@ -1,7 +1,7 @@
 //! A scene as SVG: the array, a grid on it, and boxes in it. Colours are the style sheet's.
 
 use super::{
-    super::table::grouped,
+    super::figure::grouped,
     markup::Markup,
     scene::{Scene, at},
 };

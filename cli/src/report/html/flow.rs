@@ -2,7 +2,7 @@
 
 use rechunk_common::plan::{MultiStagePipeline, Plan};
 
-use super::{super::table::grouped, counted, markup::Markup};
+use super::{super::figure::grouped, counted, markup::Markup};
 
 /// Kinds of pipelines that one phase shows.
 const MOST_KINDS: usize = 6;

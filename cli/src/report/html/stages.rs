@@ -5,7 +5,7 @@ use rechunk_common::{
     plan::{PlanSummary, StageSummary},
 };
 
-use super::{super::table::grouped, markup::Markup};
+use super::{super::figure::grouped, markup::Markup};
 
 /// Rows from which on the stages of all arrays are added up by name.
 const MOST_ROWS: usize = 60;

@@ -8,7 +8,6 @@ mod leases;
 mod plans;
 mod random;
 mod recovery;
-mod replay;
 mod retries;
 mod steps;
 mod views;

@@ -126,6 +126,23 @@ fn deaths_on_a_poisonous_task_are_counted_over_restarts() {
 }
 
 #[test]
+fn a_failure_by_a_poisonous_task_that_was_not_durable_is_decided_again() {
+    let mut world = World::new();
+    world.submit("a", stages(vec![stage("copy", 1)]));
+    for name in ["u", "v", "w"] {
+        world.add_worker(name, 1);
+        assert_eq!(world.take(name), [tasks(0, 1)]);
+        world.wait(40_000);
+    }
+    let last_death = world.records.iter().rposition(|record| matches!(record.fact, RecordFact::TaskDied { .. }));
+    world.restart(last_death.expect("deaths") + 1);
+    assert_eq!(world.view("a").failure.map(|failure| failure.reason), Some("TASK_POISONOUS".to_owned()));
+    world.add_worker("x", 1);
+    world.wait(30_000);
+    assert!(world.take("x").is_empty(), "no fourth worker is given it");
+}
+
+#[test]
 fn a_ledger_costs_what_jobs_and_stages_cost() {
     let mut world = World::new();
     world.submit("a", stages(vec![stage("copy", 500)]));

@@ -211,6 +211,7 @@ impl World {
             wait: Duration::from_millis(wait_ms),
             version: "1".to_owned(),
             peak_rss: ByteCount(1000),
+            request_rates: Vec::new(),
         }
     }
 

@@ -52,6 +52,7 @@ impl WaitingCall {
             renewed: self.request.held.iter().map(|lease| lease.id).collect(),
             reports_accepted_through: self.request.reports.iter().map(|report| report.number).max().unwrap_or(0),
             next_sync_after: seconds(10),
+            request_shares: None,
         };
         change(&mut response);
         // The worker may have given the call up for a newer one.

@@ -40,7 +40,7 @@ pub(crate) fn refusals() -> impl Strategy<Value = Refusal> {
 }
 
 pub(crate) fn counts() -> impl Strategy<Value = Counts> {
-    any::<[u64; 13]>().prop_map(|n| Counts {
+    any::<[u64; 14]>().prop_map(|n| Counts {
         get_requests: n[0],
         put_requests: n[1],
         delete_requests: n[2],
@@ -54,6 +54,7 @@ pub(crate) fn counts() -> impl Strategy<Value = Counts> {
         wire_bytes_read: n[10],
         wire_bytes_written: n[11],
         peak_task_memory: n[12],
+        rate_wait_us: n[13],
     })
 }
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use proptest::{collection::vec, prelude::*, sample::select};
+use proptest::{collection::vec, option, prelude::*, sample::select};
 use rechunk_common::{
     FailureClass, TaskFailure,
     ids::{
         Epoch, Incarnation, JobId, LeaseId, PhaseIndex, PipelineIndex, RunNumber, StageAddress, StageIndex, SyncSeq,
         TaskIndex, WorkerId,
     },
+    request_rate::{RequestRate, RequestShares, StoreRates},
     session::{DoneTasks, FailedTask, Grant, Lease, LeaseReport, SyncRequest, SyncResponse},
     task_set::TaskRange,
 };
@@ -85,10 +86,12 @@ pub(crate) fn reports() -> impl Strategy<Value = LeaseReport> {
 
 pub(crate) fn sync_requests() -> impl Strategy<Value = SyncRequest> {
     let who = (names(), any::<u64>(), any::<u64>(), texts());
-    let what = (vec(function_ids(), 0..3), capacities(), capacities(), any::<bool>(), bytes());
+    let what =
+        (vec(function_ids(), 0..3), capacities(), capacities(), any::<bool>(), bytes(), vec(store_rates(), 0..3));
     let wait = (0_u64..20_000).prop_map(Duration::from_millis);
     (who, what, vec(leases(), 0..3), vec(reports(), 0..3), wait).prop_map(
-        |((worker, incarnation, seq, version), (functions, free, total, draining, peak_rss), held, reports, wait)| {
+        |((worker, incarnation, seq, version), what, held, reports, wait)| {
+            let (functions, free, total, draining, peak_rss, request_rates) = what;
             SyncRequest {
                 worker: WorkerId(worker),
                 incarnation: Incarnation(incarnation),
@@ -102,21 +105,36 @@ pub(crate) fn sync_requests() -> impl Strategy<Value = SyncRequest> {
                 wait,
                 version,
                 peak_rss,
+                request_rates,
             }
         },
     )
 }
 
+pub(crate) fn store_rates() -> impl Strategy<Value = StoreRates> {
+    let rate = || option::of(any::<u64>().prop_map(RequestRate));
+    (names(), rate(), rate()).prop_map(|(prefix, gets, puts)| StoreRates { prefix, gets, puts })
+}
+
+pub(crate) fn request_shares() -> impl Strategy<Value = RequestShares> {
+    let ask_within = durations().prop_filter("a time above zero", |time| !time.is_zero());
+    (vec(store_rates(), 0..3), ask_within).prop_map(|(rates, ask_within)| RequestShares { rates, ask_within })
+}
+
 pub(crate) fn sync_responses() -> impl Strategy<Value = SyncResponse> {
-    (any::<[u64; 3]>(), vec(grants(), 0..3), vec(lease_ids(), 0..3), vec(lease_ids(), 0..3), durations()).prop_map(
-        |([epoch, seq, reports_accepted_through], granted, revoked, renewed, next_sync_after)| SyncResponse {
-            epoch: Epoch(epoch),
-            seq: SyncSeq(seq),
-            granted,
-            revoked,
-            renewed,
-            reports_accepted_through,
-            next_sync_after,
+    let leases = (vec(grants(), 0..3), vec(lease_ids(), 0..3), vec(lease_ids(), 0..3));
+    (any::<[u64; 3]>(), leases, durations(), option::of(request_shares())).prop_map(
+        |([epoch, seq, reports_accepted_through], (granted, revoked, renewed), next_sync_after, request_shares)| {
+            SyncResponse {
+                epoch: Epoch(epoch),
+                seq: SyncSeq(seq),
+                granted,
+                revoked,
+                renewed,
+                reports_accepted_through,
+                next_sync_after,
+                request_shares,
+            }
         },
     )
 }

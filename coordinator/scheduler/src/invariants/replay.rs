@@ -12,10 +12,9 @@ use rechunk_common::{
     task_set::TaskSet,
 };
 
-use super::world::World;
+use super::{Verdict, Violation, check, hold};
 use crate::{
-    Command, Event, Ledger, Scheduler, Settings, Timestamp,
-    invariants::check,
+    Command, Event, Ledger, Scheduler, Settings,
     job::{Ending, Job, Lifecycle, PipelineProgress, Remains},
     stage::{StagePlace, StageState},
 };
@@ -63,17 +62,17 @@ fn kept(job: &Job) -> Kept {
     let complete: BTreeSet<u32> = (0..job.next_pipeline).filter(|pipeline| is_left(*pipeline)).collect();
     let pipelines = job.phase_plan(job.phase).map_or(0, |plan| plan.pipelines.len());
     let is_new_phase = complete.len() == pipelines && job.phase < job.cleanup_phase();
-    let phase = job.phase + u32::from(is_new_phase);
+    let phase = job.phase.saturating_add(u32::from(is_new_phase));
     let cleans = |place: &StagePlace| place.phase == job.cleanup_phase() && has_done(job, *place);
     let has_begun_cleaning = job.lifecycle == Lifecycle::Cleaning && job.open_places().iter().any(cleans);
     let forgets_place = ["succeeded", "cancelled", "removed", "succeeding", removing].contains(&stands)
         || (stands == "cancelling" && !has_begun_cleaning);
     let open = job.open_places().into_iter().filter(|place| !is_left(place.pipeline) && has_done(job, *place));
-    let stages = open.map(|place| {
-        let stage = job.stage(place).expect("an open stage");
+    let stages = open.filter_map(|place| {
+        let stage = job.stage(place)?;
         let mut deaths = stage.deaths.clone();
         deaths.retain(|task, _| !stage.done.contains(*task));
-        (place, (stage.done.clone(), stage.state == StageState::Complete, deaths))
+        Some((place, (stage.done.clone(), stage.state == StageState::Complete, deaths)))
     });
     let without = |counts: Counts| Counts { repeated_requests: 0, ..counts };
     Kept {
@@ -100,31 +99,14 @@ fn has_done(job: &Job, place: StagePlace) -> bool {
         .is_some_and(|stage| !stage.done.is_empty() || stage.state == StageState::Complete || !stage.deaths.is_empty())
 }
 
-fn all_kept(scheduler: &Scheduler) -> BTreeMap<JobId, Kept> {
-    scheduler.jobs.iter().map(|(id, job)| (id.clone(), kept(job))).collect()
-}
-
-fn recover(world: &World, records: &[Record], last: JournalPosition) -> Scheduler {
-    // A window counts from the record of the failure here, from its effect there: it ends in neither.
-    let settings = Settings { retry_window: Duration::from_hours(1_000), ..world.scheduler.settings.clone() };
-    let epoch = Epoch(world.scheduler.epoch.0 + 1);
-    let now = Timestamp(world.now);
-    let mut scheduler =
-        Scheduler::recover(epoch, settings, now, records.iter().cloned(), last).expect("consistent records");
-    scheduler.apply(now, Event::Begin);
-    check(&scheduler).expect("an invariant of the recovered state");
-    scheduler
-}
-
 /// Makes everything durable that is recorded, and what follows from it, in a copy; then a replay of all records, and one
-/// of what a ledger keeps of them, come to the same.
-pub(super) fn check_recovery(world: &World) {
-    let (mut scheduler, mut records) = (world.scheduler.clone(), world.records.clone());
-    let mut durable = 0;
-    while durable < records.len() {
-        durable = records.len();
-        let position = records[durable - 1].position;
-        let commands = scheduler.apply(Timestamp(world.now), Event::RecordDurable { position });
+/// of what a ledger keeps of them, come to the same. `records` are all since the journal began.
+pub fn check_replay(scheduler: &Scheduler, records: &[Record]) -> Verdict {
+    let (mut scheduler, mut records) = (scheduler.clone(), records.to_vec());
+    let mut durable = None;
+    while let Some(position) = records.last().map(|record| record.position).filter(|last| durable != Some(*last)) {
+        durable = Some(position);
+        let commands = scheduler.apply(scheduler.now, Event::RecordDurable { position });
         records.extend(commands.into_iter().filter_map(|command| match command {
             Command::Append(record) => Some(record),
             Command::Answer { .. }
@@ -134,14 +116,37 @@ pub(super) fn check_recovery(world: &World) {
             | Command::JobChanged { .. } => None,
         }));
     }
-    let last = records.last().map_or(JournalPosition(0), |record| record.position);
     let expected = all_kept(&scheduler);
-    assert_eq!(all_kept(&recover(world, &records, last)), expected, "{scheduler:#?}");
     let mut ledger = Ledger::default();
-    for record in &records {
-        ledger.add(record);
-    }
-    assert_eq!(ledger.last(), last);
+    records.iter().for_each(|record| ledger.add(record));
+    let last = durable.unwrap_or_default();
+    let differ = |rule: &'static str, found: &BTreeMap<JobId, Kept>| {
+        hold(*found == expected, rule, || format!("{found:#?}\ninstead of {expected:#?}"))
+    };
+    differ("a replay of the journal makes the same state, less its leases", &recover(&scheduler, records, last)?)?;
     let kept: Vec<Record> = ledger.records().collect();
-    assert_eq!(all_kept(&recover(world, &kept, last)), expected, "by the ledger");
+    differ("a replay of a snapshot makes the same as one of all records", &recover(&scheduler, kept, last)?)?;
+    hold(ledger.last() == last, "a ledger knows how far it has come", || format!("{:?}", ledger.last()))
+}
+
+fn recover(
+    former: &Scheduler,
+    records: Vec<Record>,
+    last: JournalPosition,
+) -> Result<BTreeMap<JobId, Kept>, Violation> {
+    // A window counts from the record of the failure here, from its effect there: it ends in neither.
+    let settings = Settings { retry_window: Duration::from_hours(1_000), ..former.settings.clone() };
+    let epoch = Epoch(former.epoch.0.saturating_add(1));
+    let recovered = Scheduler::recover(epoch, settings, former.now, records, last);
+    let mut recovered = recovered.map_err(|inconsistent| Violation {
+        rule: "records follow from those before them",
+        detail: inconsistent.to_string(),
+    })?;
+    recovered.apply(former.now, Event::Begin);
+    check(&recovered)?;
+    Ok(all_kept(&recovered))
+}
+
+fn all_kept(scheduler: &Scheduler) -> BTreeMap<JobId, Kept> {
+    scheduler.jobs.iter().map(|(id, job)| (id.clone(), kept(job))).collect()
 }

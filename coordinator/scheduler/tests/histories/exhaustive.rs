@@ -1,0 +1,161 @@
+//! Every history of a small job, by a search over the real scheduler: two workers, two stages, and trouble
+//! in measured doses. `as_ordered` searches farther than the tests do.
+
+use std::time::Duration;
+
+use crate::small_world::{Action, Scope, SmallWorld, Trouble};
+use rechunk_common::{job::JobState, plan::StageEffect};
+use stateright::{Checker, Expectation, Model, Property};
+
+/// Something that a search must meet, or it shows nothing.
+type Sight = fn() -> Property<Search>;
+
+/// The search.
+#[derive(Clone)]
+struct Search {
+    scope: Scope,
+    must_see: &'static [Sight],
+}
+
+impl Model for Search {
+    type State = SmallWorld;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<SmallWorld> {
+        vec![SmallWorld::begin(self.scope)]
+    }
+
+    fn actions(&self, state: &SmallWorld, actions: &mut Vec<Action>) {
+        actions.extend(state.actions());
+    }
+
+    fn next_state(&self, last: &SmallWorld, action: Action) -> Option<SmallWorld> {
+        Some(last.clone().after(action))
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let rules = Property::always("every rule holds", |_, world: &SmallWorld| world.broken.is_none());
+        std::iter::once(rules).chain(self.must_see.iter().map(|sight| sight())).collect()
+    }
+}
+
+fn succeeded() -> Property<Search> {
+    Property::sometimes("a job succeeds", |_, world: &SmallWorld| world.state() == Some(JobState::Succeeded))
+}
+
+fn cancelled() -> Property<Search> {
+    Property::sometimes("a job is cancelled", |_, world: &SmallWorld| world.state() == Some(JobState::Cancelled))
+}
+
+fn failed() -> Property<Search> {
+    Property::sometimes("a job fails", |_, world: &SmallWorld| world.state() == Some(JobState::Failed))
+}
+
+fn overtaken() -> Property<Search> {
+    Property::sometimes("a call overtakes an older one", |_, world: &SmallWorld| world.seen.was_overtaken)
+}
+
+fn expired() -> Property<Search> {
+    Property::sometimes("a lease expires", |_, world: &SmallWorld| world.seen.expired)
+}
+
+fn adopted() -> Property<Search> {
+    Property::sometimes("a lease of an older reign is adopted", |_, world: &SmallWorld| world.seen.adopted)
+}
+
+fn ran_twice() -> Property<Search> {
+    Property::sometimes("a task runs twice", |_, world: &SmallWorld| world.seen.ran_twice)
+}
+
+/// A search ends then, complete or not.
+const LONGEST: Duration = Duration::from_secs(240);
+
+/// Searches all of it and says how large it was.
+fn search(name: &str, scope: Scope, must_see: &'static [Sight]) {
+    let checker = Search { scope, must_see }.checker().threads(2).timeout(LONGEST).spawn_dfs().join();
+    for (property, path) in checker.discoveries() {
+        let is_rule = checker.model().property(property).expectation == Expectation::Always;
+        if is_rule {
+            let broken = path.last_state().broken.clone();
+            let actions: Vec<String> = path.into_actions().iter().map(|action| format!("{action:?}")).collect();
+            panic!("{}\nafter {}", broken.unwrap_or_default(), actions.join(", "));
+        }
+    }
+    for sight in must_see {
+        assert!(checker.discovery(sight().name).is_some(), "{name}: the search never saw that {}", sight().name);
+    }
+    let (states, steps, depth) = (checker.unique_state_count(), checker.state_count(), checker.max_depth());
+    let all = if checker.is_done() { "all" } else { "not all" };
+    println!("{name}: {all} {states} states, {steps} steps, at most {depth} after another");
+}
+
+#[test]
+fn with_messages_lost_repeated_and_reordered() {
+    let trouble = Trouble { lost: 1, repeated: 1, ..Trouble::default() };
+    search("messages", Scope { trouble, ..Scope::calm() }, &[succeeded, overtaken]);
+}
+
+#[test]
+fn with_a_coordinator_that_dies() {
+    let trouble = Trouble { crashes: 1, ..Trouble::default() };
+    search("crash", Scope { trouble, ..Scope::calm() }, &[succeeded, adopted, ran_twice]);
+}
+
+#[test]
+fn with_workers_that_die_and_time_that_passes_before_a_stage_destroys() {
+    let trouble = Trouble { deaths: 1, delays: 1, ..Trouble::default() };
+    let scope = Scope { tasks: 2, second: StageEffect::Destroys, trouble, ..Scope::calm() };
+    search("deaths", scope, &[succeeded, expired, ran_twice]);
+}
+
+#[test]
+fn with_tasks_that_fail_and_inputs_that_are_lost() {
+    let trouble = Trouble { failures: 1, lost_inputs: 1, ..Trouble::default() };
+    search("failures", Scope { tasks: 2, trouble, ..Scope::calm() }, &[succeeded, ran_twice]);
+}
+
+#[test]
+fn with_a_cancel_and_a_coordinator_that_dies() {
+    let trouble = Trouble { cancels: 1, crashes: 1, ..Trouble::default() };
+    search("cancel", Scope { tasks: 1, trouble, ..Scope::calm() }, &[succeeded, cancelled]);
+}
+
+#[test]
+fn with_a_task_that_fails_too_often_and_a_caller_who_retries() {
+    let trouble = Trouble { failures: 4, retries: 1, ..Trouble::default() };
+    search("retry", Scope { tasks: 1, trouble, ..Scope::calm() }, &[failed, succeeded]);
+}
+
+/// What `RECHUNK_MODEL` orders: `tasks=3,lost=1,crashes=1,second=destroys`.
+#[test]
+#[ignore = "as large as it is ordered to be"]
+fn as_ordered() {
+    let order = std::env::var("RECHUNK_MODEL").unwrap_or_else(|_| "tasks=3,lost=1,repeated=1,crashes=1".to_owned());
+    let mut scope = Scope::calm();
+    for (name, value) in order.split(',').filter_map(|part| part.split_once('=')) {
+        let trouble = &mut scope.trouble;
+        let count = || value.parse().expect("a number");
+        match name {
+            "workers" => scope.workers = value.parse().expect("a number"),
+            "tasks" => scope.tasks = value.parse().expect("a number"),
+            "second" => {
+                scope.second = match value {
+                    "destroys" => StageEffect::Destroys,
+                    "publishes" => StageEffect::Publishes,
+                    _ => StageEffect::Writes,
+                }
+            }
+            "lost" => trouble.lost = count(),
+            "repeated" => trouble.repeated = count(),
+            "crashes" => trouble.crashes = count(),
+            "deaths" => trouble.deaths = count(),
+            "delays" => trouble.delays = count(),
+            "failures" => trouble.failures = count(),
+            "lost_inputs" => trouble.lost_inputs = count(),
+            "cancels" => trouble.cancels = count(),
+            "retries" => trouble.retries = count(),
+            other => panic!("RECHUNK_MODEL has no {other}"),
+        }
+    }
+    search(&order, scope, &[succeeded]);
+}

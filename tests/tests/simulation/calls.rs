@@ -1,0 +1,133 @@
+//! The network between workers and coordinators: calls are late, lost and repeated, and whole links are cut.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use rechunk_common::session::{SyncRequest, SyncResponse};
+use rechunk_coordinator::Coordinator;
+use rechunk_worker::{CoordinatorLink, LinkError};
+use tokio::time::sleep;
+
+use crate::{dice::Dice, trouble::Trouble};
+
+/// Where calls go.
+#[derive(Clone)]
+pub(crate) struct Network {
+    dice: Dice,
+    trouble: Trouble,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The coordinators that run, the newest last.
+    coordinators: Vec<Coordinator>,
+    /// Links that are cut.
+    cut: BTreeSet<String>,
+}
+
+impl Network {
+    pub(crate) fn new(dice: &Dice, trouble: &Trouble) -> Self {
+        Self { dice: dice.clone(), trouble: trouble.clone(), state: Arc::default() }
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn add(&self, coordinator: Coordinator) {
+        self.with(|state| state.coordinators.push(coordinator));
+    }
+
+    /// Forgets all coordinators but the newest `count`.
+    pub(crate) fn keep_newest(&self, count: usize) {
+        self.with(|state| {
+            let surplus = state.coordinators.len().saturating_sub(count);
+            state.coordinators.drain(..surplus);
+        });
+    }
+
+    pub(crate) fn newest(&self) -> Option<Coordinator> {
+        self.with(|state| state.coordinators.last().cloned())
+    }
+
+    pub(crate) fn cut(&self, worker: &str) {
+        self.with(|state| state.cut.insert(worker.to_owned()));
+    }
+
+    pub(crate) fn restore(&self, worker: &str) {
+        self.with(|state| state.cut.remove(worker));
+    }
+
+    pub(crate) fn restore_all(&self) {
+        self.with(|state| state.cut.clear());
+    }
+
+    fn is_cut(&self, worker: &str) -> bool {
+        self.with(|state| state.cut.contains(worker))
+    }
+
+    /// The coordinator that this call finds: one that was overtaken is found now and then.
+    fn reached(&self) -> Option<Coordinator> {
+        self.with(|state| {
+            let count = state.coordinators.len();
+            let back = usize::from(count > 1 && self.dice.below(3) == 0);
+            state.coordinators.get(count.checked_sub(1 + back)?).cloned()
+        })
+    }
+}
+
+/// A worker's link.
+pub(crate) struct Link {
+    pub(crate) network: Network,
+    pub(crate) worker: String,
+}
+
+impl Link {
+    /// A message goes over the network; it may not arrive.
+    async fn travel(&self, what: &'static str) -> Result<(), LinkError> {
+        let Network { dice, trouble, .. } = &self.network;
+        let odds = trouble.odds();
+        let slow = dice.once_in(odds.call_slow);
+        let time = if slow { dice.millis(100, 15_000) } else { dice.millis(0, 20) };
+        let is_lost = dice.once_in(odds.call_lost);
+        sleep(time).await;
+        if is_lost {
+            trouble.note(what);
+        }
+        if is_lost || self.network.is_cut(&self.worker) {
+            if dice.below(2) == 0 {
+                return Err(LinkError::Unreachable("the connection broke".to_owned()));
+            }
+            // Nothing says so: the caller waits until it has waited long enough.
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl CoordinatorLink for Link {
+    async fn sync(&self, request: SyncRequest) -> Result<SyncResponse, LinkError> {
+        let Network { dice, trouble, .. } = &self.network;
+        let coordinator = self.network.reached();
+        let repeated = dice.once_in(trouble.odds().call_repeated).then(|| dice.millis(0, 60_000));
+        self.travel("calls lost").await?;
+        let coordinator = coordinator.ok_or_else(|| LinkError::Unreachable("nobody listens".to_owned()))?;
+        if let Some(later) = repeated {
+            trouble.note("calls repeated");
+            let (coordinator, request) = (coordinator.clone(), request.clone());
+            // Nobody hears its answer; it ends with the runtime at the latest.
+            tokio::spawn(async move {
+                sleep(later).await;
+                let _unheard = coordinator.sync(request).await;
+            });
+        }
+        let answer = coordinator.sync(request).await.map_err(|refusal| LinkError::Unreachable(refusal.message))?;
+        self.travel("answers lost").await?;
+        Ok(answer)
+    }
+}

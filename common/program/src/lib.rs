@@ -1,7 +1,7 @@
 //! What every program of rechunk does when it starts and when it ends: logs, the TLS provider, threads, the configuration
 //! file, signals, and the sentence with which it breaks off.
 //!
-//! Knows nothing of what a program is for. No library depends on it.
+//! Knows nothing of what a program is for. No library uses it.
 
 mod configuration;
 mod failure;

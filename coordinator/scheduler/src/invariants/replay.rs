@@ -118,7 +118,9 @@ pub fn check_replay(scheduler: &Scheduler, records: &[Record]) -> Verdict {
     }
     let expected = all_kept(&scheduler);
     let mut ledger = Ledger::default();
-    records.iter().for_each(|record| ledger.add(record));
+    for record in &records {
+        ledger.add(record);
+    }
     let last = durable.unwrap_or_default();
     let differ = |rule: &'static str, found: &BTreeMap<JobId, Kept>| {
         hold(*found == expected, rule, || format!("{found:#?}\ninstead of {expected:#?}"))

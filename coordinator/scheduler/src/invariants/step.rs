@@ -22,7 +22,10 @@ pub(super) const RULES: &[fn(&Scheduler, &Scheduler) -> Verdict] = &[
 /// A job before and after.
 type Pair<'a> = (&'a Job, &'a Job);
 
-pub(super) const RULES_OF_A_JOB: &[fn(&Scheduler, &Scheduler, &JobId, Pair<'_>) -> Verdict] = &[
+/// A rule about one job, in its scheduler before and after.
+type RuleOfAJob = fn(&Scheduler, &Scheduler, &JobId, Pair<'_>) -> Verdict;
+
+pub(super) const RULES_OF_A_JOB: &[RuleOfAJob] = &[
     a_terminal_state_is_kept,
     a_job_is_terminal_when_its_record_is_durable,
     a_new_run_begins_when_its_record_is_durable,

@@ -149,9 +149,13 @@ impl StateMachineTest for History {
     }
 
     fn check_invariants(world: &SmallWorld, _: &Reference) {
-        let mut world = world.clone();
-        world.check_replay();
         assert_eq!(world.broken, None);
+        // Dearer than all the rest together.
+        if world.records().is_multiple_of(4) {
+            let mut world = world.clone();
+            world.check_replay();
+            assert_eq!(world.broken, None);
+        }
     }
 
     fn teardown(world: SmallWorld, reference: Reference) {
@@ -162,7 +166,7 @@ impl StateMachineTest for History {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 1_000, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_the_job_ends_as_it_may(sequential 1..150 => History);

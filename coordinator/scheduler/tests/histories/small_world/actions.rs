@@ -67,8 +67,9 @@ impl SmallWorld {
         actions.extend((0..self.network.len()).map(Action::Deliver));
         actions.extend(Some(Action::Retry).filter(|_| may_retry));
         (0..self.workers.len()).for_each(|worker| self.add_work(worker, &mut actions));
-        actions.extend(Some(Action::Record).filter(|_| self.durable < self.journal.len()));
-        if self.left.delays > 0 || actions.is_empty() {
+        actions.extend(Some(Action::Record).filter(|_| self.next_fact().is_some()));
+        let may_be_late = self.left.delays > 0 && self.next_due().is_some();
+        if may_be_late || actions.is_empty() {
             actions.push(Action::Pass);
         }
         self.add_trouble(&mut actions);
@@ -79,7 +80,14 @@ impl SmallWorld {
     pub(super) fn is_quiet(&self) -> bool {
         let may_retry = self.state() == Some(JobState::Failed) && self.left.retries > 0;
         let is_working = self.workers.iter().any(|worker| !worker.held.is_empty());
-        self.network.len() == 0 && self.durable == self.journal.len() && !may_retry && !is_working
+        self.network.len() == 0 && self.next_fact().is_none() && !may_retry && !is_working
+    }
+
+    /// Position in the journal of the next record that something waits for. That others become durable shows only when
+    /// the coordinator dies, and it may die with any of them durable.
+    pub(super) fn next_fact(&self) -> Option<usize> {
+        let waiting = &self.journal[self.durable..];
+        waiting.iter().position(|written| written.record.is_synchronous).map(|before| self.durable + before)
     }
 
     fn add_work(&self, worker: usize, actions: &mut Vec<Action>) {

@@ -66,6 +66,7 @@ impl Trouble {
 }
 
 /// What happened at least once on the way here. Does not tell states apart.
+#[allow(clippy::struct_excessive_bools, reason = "each by itself")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Seen {
     pub(crate) was_overtaken: bool,
@@ -120,7 +121,7 @@ impl SmallWorld {
     /// The job is submitted; nothing else has happened.
     pub(crate) fn begin(scope: Scope) -> Self {
         let mut world = Self {
-            scheduler: Scheduler::new(Epoch(1), scope.settings()),
+            scheduler: Scheduler::new(Epoch(1), Scope::settings()),
             now: 1_000,
             journal: Vec::new(),
             durable: 0,
@@ -143,6 +144,11 @@ impl SmallWorld {
     /// Where the job stands; `None`: it is not accepted, or gone.
     pub(crate) fn state(&self) -> Option<JobState> {
         self.scheduler.job(&JobId::from(JOB)).map(|job| job.state)
+    }
+
+    /// Records so far.
+    pub(crate) fn records(&self) -> usize {
+        self.journal.len()
     }
 
     /// The trouble is over: everybody does his part until nothing is left to do.

@@ -33,7 +33,7 @@ impl Scope {
         Self { workers: 2, tasks: 3, second: StageEffect::Writes, trouble: Trouble::default() }
     }
 
-    pub(super) fn settings(&self) -> Settings {
+    pub(super) fn settings() -> Settings {
         Settings {
             lease: Duration::from_secs(30),
             margin: Duration::from_secs(10),
@@ -42,7 +42,7 @@ impl Scope {
         }
     }
 
-    pub(super) fn function(&self) -> FunctionId {
+    pub(super) fn function() -> FunctionId {
         FunctionId::new("copy", 1)
     }
 
@@ -55,11 +55,11 @@ impl Scope {
         if phase == 0 { self.tasks } else { 1 }
     }
 
-    fn stage(&self, name: &str, task_count: u64, effect: StageEffect) -> Stage {
+    fn stage(name: &str, task_count: u64, effect: StageEffect) -> Stage {
         Stage {
             name: name.to_owned(),
             array: None,
-            function: StageFunction::Custom(CustomFunction { id: self.function(), parameters: Vec::new() }),
+            function: StageFunction::Custom(CustomFunction { id: Self::function(), parameters: Vec::new() }),
             task_count,
             task_memory: ByteCount(1),
             task_scratch: ByteCount(0),
@@ -74,10 +74,10 @@ impl Scope {
             pipelines: vec![MultiStagePipeline { name: "pipeline".to_owned(), stages, temp_bytes: ByteCount(1) }],
         };
         let stages =
-            vec![self.stage("first", self.tasks, StageEffect::Writes), self.stage("second", self.tasks, self.second)];
+            vec![Self::stage("first", self.tasks, StageEffect::Writes), Self::stage("second", self.tasks, self.second)];
         let plan = Plan {
             phases: vec![Phase { name: "copy".to_owned(), pipelines: pipelines(stages) }],
-            cleanup: pipelines(vec![self.stage("cleanup", 1, StageEffect::Destroys)]),
+            cleanup: pipelines(vec![Self::stage("cleanup", 1, StageEffect::Destroys)]),
             summary: None,
         };
         Event::Submit {

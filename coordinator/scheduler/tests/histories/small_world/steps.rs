@@ -11,7 +11,7 @@ use rechunk_common::{
 use rechunk_scheduler::{Command, Event, RecordFact, Scheduler, Timestamp};
 
 use super::{
-    Action, JOB, SmallWorld, Written,
+    Action, JOB, Scope, SmallWorld, Written,
     network::{Body, Message},
     print::print_of_debug,
 };
@@ -55,10 +55,9 @@ impl SmallWorld {
                 self.open_calls.retain(|(of, _)| *of != worker);
             }
             Action::Record => {
-                let waiting = &self.journal[self.durable..];
-                let count = waiting.iter().position(|written| written.record.is_synchronous);
-                self.durable += count.map_or(waiting.len(), |before| before + 1);
-                let position = self.journal[self.durable - 1].record.position;
+                let Some(next) = self.next_fact() else { return self };
+                self.durable = next + 1;
+                let position = self.journal[next].record.position;
                 self.apply(Event::RecordDurable { position });
             }
             Action::Pass => self.pass(),
@@ -93,7 +92,7 @@ impl SmallWorld {
     }
 
     fn call(&mut self, worker: usize) {
-        let function = self.scope.function();
+        let function = Scope::function();
         let request = self.workers[worker].call(&name(worker), function, self.now);
         let incarnation = self.workers[worker].incarnation;
         self.network.send(worker, incarnation, request.seq.0, Body::Request(Arc::new(request)));
@@ -155,8 +154,8 @@ impl SmallWorld {
     fn work(&mut self, worker: usize, lease: usize) {
         let held = &self.workers[worker].held[lease];
         let (stage, task) = (held.lease.stage.clone(), held.next);
-        let state = self.state();
-        let outcome = self.truth.run(&self.scope, state, &stage, task);
+        let standing = self.state();
+        let outcome = self.truth.run(&self.scope, standing, &stage, task);
         self.seen.ran_twice |= matches!(outcome, Ok(true));
         self.check(outcome.map(|_| ()));
         self.workers[worker].end_task(lease, None);
@@ -169,6 +168,12 @@ impl SmallWorld {
         self.workers[worker].end_task(lease, Some(failed));
     }
 
+    /// The next moment at which somebody does something by himself.
+    pub(super) fn next_due(&self) -> Option<u64> {
+        let held = self.workers.iter().flat_map(|worker| &worker.held).map(|held| held.until);
+        held.chain(self.scheduler.next_deadline().map(|due| due.0)).min()
+    }
+
     /// Time moves to the next moment at which somebody does something by himself; workers stop first.
     fn pass(&mut self) {
         if self.is_quiet() {
@@ -176,9 +181,7 @@ impl SmallWorld {
         } else {
             self.left.delays = self.left.delays.saturating_sub(1);
         }
-        let held = self.workers.iter().flat_map(|worker| &worker.held).map(|held| held.until);
-        let due = self.scheduler.next_deadline().map(|due| due.0);
-        let Some(next) = held.chain(due).min() else {
+        let Some(next) = self.next_due() else {
             self.check(Err("whoever waits has a deadline: nothing is due, and the job has not ended".to_owned()));
             return;
         };
@@ -205,7 +208,7 @@ impl SmallWorld {
         let records: Vec<_> = self.journal.iter().map(|written| (*written.record).clone()).collect();
         let last = records.last().map_or(JournalPosition(0), |record| record.position);
         let epoch = Epoch(self.scheduler.epoch().0 + 1);
-        match Scheduler::recover(epoch, self.scope.settings(), Timestamp(self.now), records, last) {
+        match Scheduler::recover(epoch, Scope::settings(), Timestamp(self.now), records, last) {
             Ok(scheduler) => {
                 self.scheduler = scheduler;
                 self.apply(Event::Begin);

@@ -32,14 +32,14 @@ impl Truth {
     pub(super) fn run(
         &mut self,
         scope: &Scope,
-        state: Option<JobState>,
+        standing: Option<JobState>,
         stage: &StageAddress,
         task: u64,
     ) -> Result<bool, String> {
         let place = (stage.phase.0, stage.stage.0);
         let name = format!("task {task} of {stage}");
-        if state.is_none_or(JobState::is_terminal) {
-            return Err(format!("a terminal job is a promise: {name} runs, and the job is {state:?}"));
+        if standing.is_none_or(JobState::is_terminal) {
+            return Err(format!("a terminal job is a promise: {name} runs, and the job is {standing:?}"));
         }
         if self.closed.is_some_and(|closed| place < closed) {
             return Err(format!("nothing writes where a later stage has destroyed or published: {name} does"));

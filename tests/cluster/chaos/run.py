@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import concurrent.futures
 import pathlib
 import shutil
 import sys
@@ -16,6 +17,9 @@ from conftest import PROGRAMS, S3
 
 # Seconds for the jobs that are under way when the storm is over.
 CALM = 180
+
+# Calls and checks at a time: more than there are ever.
+THREADS = 32
 
 # From so many minutes on every kind of fault must have fired.
 FULL = 5
@@ -39,6 +43,8 @@ def arguments():
 
 async def storm_and_calm(world, seconds):
     """Faults for so long, then none until every job has ended."""
+    # A call may hang for as long as its coordinator sleeps, and must not hold up the others.
+    asyncio.get_running_loop().set_default_executor(concurrent.futures.ThreadPoolExecutor(THREADS))
     await world.open()
     watchers = [asyncio.create_task(watch) for watch in
                 [world.fleet.look_after(), world.reign.look_after(), world.desk.look(), say_how_it_goes(world)]]

@@ -37,6 +37,8 @@ pub(crate) struct Place {
     /// `None`: every object is written at once.
     pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
     pub(crate) upload_sizes: UploadSizes,
+    /// Whether a local file is on the disk before its write is answered.
+    pub(crate) is_synced: bool,
     /// `None`: without limits.
     pub(crate) traffic: Option<Arc<Traffic>>,
     /// Reads local files.
@@ -82,6 +84,7 @@ impl Prefix {
             client: client.store,
             uploads: client.uploads,
             upload_sizes: config.upload_sizes,
+            is_synced: config.is_synced,
             traffic: client.traffic,
             local_reads,
             access,

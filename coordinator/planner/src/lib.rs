@@ -29,6 +29,7 @@ mod input;
 mod lengths;
 pub mod memory;
 mod packing;
+mod parted;
 pub mod prediction;
 mod refusal;
 mod smaller;
@@ -38,7 +39,7 @@ mod surroundings;
 mod sweep;
 mod verdict;
 
-pub use input::{ClearTarget, CopySpec, EncodedBound, Listing, PlanInput, Publish, TempSpace};
+pub use input::{ClearTarget, CopySpec, EncodedBound, Listing, PartSizes, PlanInput, Publish, TempSpace};
 use rechunk_common::{
     Refusal, limits,
     plan::{CostBasis, MultiStagePipeline, ParallelPipelines, Phase, Plan},

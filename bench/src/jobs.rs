@@ -6,7 +6,7 @@ use rechunk_common::{
     layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
     plan::{CostBasis, GapPolicy, MemoryModel, Plan, ShapeOfPlan},
 };
-use rechunk_planner::{CopySpec, EncodedBound, PlanInput, Publish, TempSpace};
+use rechunk_planner::{CopySpec, EncodedBound, PartSizes, PlanInput, Publish, TempSpace};
 
 const GB: u64 = 1_000_000_000;
 const MIB: u64 = 1 << 20;
@@ -191,6 +191,7 @@ pub fn input(shape: &[u64], width: u64, from: Grid, to: Grid, memory: MemoryMode
             keep: false,
             codec: rechunk_common::request::ExchangeCodecChoice::None,
         },
+        part_sizes: PartSizes { usual: ByteCount(16 << 20), least: ByteCount(5 << 20) },
         clear: None,
         publish: Publish::default(),
         pinned: Vec::new(),

@@ -80,6 +80,9 @@ pub const MAX_BLOSC_BUFFER: ByteCount = ByteCount((1 << 31) - 1 - 16);
 /// One decoded chunk, whatever the codec.
 pub const MAX_CHUNK_BYTES: ByteCount = ByteCount(1 << 40);
 
+/// Parts of one object: S3 takes no more.
+pub const MAX_UPLOAD_PARTS: u64 = 10_000;
+
 /// One object that a store copies by itself: S3 takes no more in one request.
 pub const MAX_STORE_COPY: ByteCount = ByteCount(5 << 30);
 

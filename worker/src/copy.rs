@@ -23,12 +23,12 @@ use rechunk_common::{
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
     layout::{ArrayLayout, ChunkLayout},
-    plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, GapPolicy},
+    plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, GapPolicy, ShardParts},
 };
 
 use self::{
     engine::Copy,
-    sink::{ChunkSink, ExchangeSink, PackedSink, ShardSink, Sink},
+    sink::{ChunkSink, ExchangeSink, PackedSink, ShardSink, Sink, Visits},
     source::{ArraySource, BlockSource, PackedSource, PieceSource},
     targets::Fills,
 };
@@ -44,13 +44,14 @@ mod tests;
 
 /// Fills the target chunks of box `task` from the source.
 pub async fn read_to_write(cx: &TaskContext, function: &CopyReadToWrite, task: TaskIndex) -> Result<(), TaskFailure> {
-    let CopyReadToWrite { source, target, writers, order, gaps, listed } = function;
+    let CopyReadToWrite { source, target, writers, order, gaps, listed, shard_parts } = function;
     same_width(source.element.width, target.element.width)?;
     let region = box_of(writers, task)?;
     let listed = Listed::of(cx, listed.as_ref()).await?;
     let absent = listed.presence.clone().filter(|_| gaps.leaves_out_gaps(&source.fill, &target.fill));
     let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, gaps.strict, listed)?);
-    let sink = array_sink(cx, target, &region, *gaps)?;
+    let visits = Visits { pieces: pieces.cells(), order };
+    let sink = array_sink(cx, target, &region, *gaps, shard_parts.map(|parts| (parts, visits)))?;
     let fills = Fills::new(&source.fill, &target.fill);
     let copy = Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?;
     without(copy, absent)?.run(order).await
@@ -116,27 +117,37 @@ async fn empty_exchange(
     function: &CopyExchangeToWrite,
     task: TaskIndex,
 ) -> Result<(), TaskFailure> {
-    let CopyExchangeToWrite { exchange, target, order, gaps, presence: bitmap } = function;
+    let CopyExchangeToWrite { exchange, writers, target, order, gaps, presence: bitmap, shard_parts } = function;
     same_width(exchange.width, target.element.width)?;
-    let region = box_of(&exchange.writers, task)?;
+    let region = box_of(writers, task)?;
     let presence = presence_of(cx, bitmap.as_ref()).await?;
     // Blocks that are read hold what was missing in the source as values; others are known to hold nothing else.
     let gap = bitmap.as_ref().map_or(&target.fill, |bitmap| &bitmap.fill);
     let absent = presence.clone().filter(|_| gaps.leaves_out_gaps(gap, &target.fill));
     let pieces = match exchange.packing() {
-        None => PieceSource::Blocks(BlockSource::open(temp, exchange, task, &region, presence)?),
+        None => PieceSource::Blocks(BlockSource::open(temp, exchange, &region, presence)?),
+        Some(_) if *writers != exchange.writers => {
+            return Err(invalid("a task of a packed exchange has one row, and so one of its boxes"));
+        }
         Some(packing) => PieceSource::Packed(PackedSource::open(temp, exchange, packing, task, &region).await?),
     };
-    let sink = array_sink(cx, target, &region, *gaps)?;
+    let visits = Visits { pieces: pieces.cells(), order };
+    let sink = array_sink(cx, target, &region, *gaps, shard_parts.map(|parts| (parts, visits)))?;
     let fills = Fills::new(gap, &target.fill);
     let copy = Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?;
     without(copy, absent)?.run(order).await
 }
 
-fn array_sink(cx: &TaskContext, target: &ArrayLayout, region: &Region, gaps: GapPolicy) -> Result<Sink, TaskFailure> {
+fn array_sink(
+    cx: &TaskContext,
+    target: &ArrayLayout,
+    region: &Region,
+    gaps: GapPolicy,
+    parts: Option<(ShardParts, Visits)>,
+) -> Result<Sink, TaskFailure> {
     match &target.chunks {
         ChunkLayout::Plain { codecs, .. } => Ok(Sink::Chunks(ChunkSink::open(cx, target, codecs, region, gaps)?)),
-        ChunkLayout::Sharded { .. } => Ok(Sink::Shards(ShardSink::open(cx, target, region, gaps)?)),
+        ChunkLayout::Sharded { .. } => Ok(Sink::Shards(ShardSink::open(cx, target, region, gaps, parts)?)),
     }
 }
 

@@ -23,7 +23,7 @@ mod tests;
 
 /// Fills the target objects of box `task` with the chunks of the source.
 pub async fn copy_encoded(cx: &TaskContext, function: &CopyEncoded, task: TaskIndex) -> Result<(), TaskFailure> {
-    let CopyEncoded { source, target, writers, gaps, by_store: _, listed } = function;
+    let CopyEncoded { source, target, writers, gaps, by_store: _, listed, shard_parts: _ } = function;
     let is_same_array = source.shape == target.shape && source.element == target.element;
     if !is_same_array || source.chunks.read_unit() != target.chunks.read_unit() {
         return Err(invalid(format!("the chunks of {} cannot be those of {}", source.url, target.url)));

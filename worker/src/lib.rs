@@ -13,11 +13,13 @@ mod failure;
 mod function;
 pub mod memory;
 pub mod metadata;
+mod payload;
 mod presence;
 pub mod removal;
 pub mod resident;
 mod scratch;
 mod session;
+mod shard;
 pub mod tally;
 #[cfg(test)]
 mod workbench;

@@ -22,7 +22,7 @@ pub struct Exchange {
     pub width: u64,
     /// Box `i` is written by reading task `i`, as object `i`.
     pub readers: BoxGrid,
-    /// Box `j` is assembled by writing task `j`.
+    /// Box `j` is assembled by writing task `j`; or several of them by one that takes them one after another.
     pub writers: BoxGrid,
     /// How blocks are stored. What is said of offsets here is of raw ones; of packed ones it is in `packing.rs`.
     pub encoding: ExchangeEncoding,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CopyThroughScratch, Exchange, ListedSource, PresenceBitmap};
+use super::{CopyThroughScratch, Exchange, ListedSource, PresenceBitmap, ShardParts};
 use crate::{geometry::BoxGrid, layout::ArrayLayout};
 
 /// The name and version by which a worker offers a function and a stage asks for it; both must agree.
@@ -128,6 +128,8 @@ pub struct CopyEncoded {
     pub by_store: bool,
     /// What a listing said of the source; `None`: nothing is known of it.
     pub listed: Option<ListedSource>,
+    /// How shards are packed that are not held whole; `None`: each is held until all of it is there.
+    pub shard_parts: Option<ShardParts>,
 }
 
 impl CopyEncoded {
@@ -153,6 +155,8 @@ pub struct CopyReadToWrite {
     pub gaps: GapPolicy,
     /// What a listing said of the source; `None`: nothing is known of it.
     pub listed: Option<ListedSource>,
+    /// How shards of the target are written that are not held whole; `None`: each is held until all of it is there.
+    pub shard_parts: Option<ShardParts>,
 }
 
 /// Each task owns a box of whole read units and writes one exchange object of blocks.
@@ -177,11 +181,14 @@ pub struct IndexExchange {
     pub exchange: Exchange,
 }
 
-/// Each task owns a box of whole write units and reads one block of every exchange object that overlaps it.
+/// Each task owns a box of whole write units and reads the blocks of every exchange object that overlap it: one of each, or,
+/// where its box is several of the exchange's, one for each of these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyExchangeToWrite {
-    /// Where the elements come from. Task `i` owns box `i` of its writers.
+    /// Where the elements come from.
     pub exchange: Exchange,
+    /// Task `i` owns box `i`: a whole number of the boxes of the exchange's `writers`, along every axis.
+    pub writers: BoxGrid,
     /// Where they go.
     pub target: ArrayLayout,
     /// Axes in the order in which blocks are visited, slowest first.
@@ -191,6 +198,8 @@ pub struct CopyExchangeToWrite {
     /// Which objects of the source there are, where some are known to be absent. A block that shares no element with
     /// one that is there is not read.
     pub presence: Option<PresenceBitmap>,
+    /// How shards of the target are written that are not held whole; `None`: each is held until all of it is there.
+    pub shard_parts: Option<ShardParts>,
 }
 
 /// How missing source chunks and fill-only target chunks are treated.

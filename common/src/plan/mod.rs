@@ -8,6 +8,7 @@ mod outline;
 mod packing;
 mod pipelines;
 mod scratch;
+mod shard_parts;
 mod summary;
 
 pub use candidate::{Candidate, CandidateFigures, CostBasis, Estimate, Verdict};
@@ -25,4 +26,5 @@ pub use packing::{
 };
 pub use pipelines::{MultiStagePipeline, ParallelPipelines, Phase, Plan, RetryPolicy, Stage, StageEffect};
 pub use scratch::CopyThroughScratch;
+pub use shard_parts::ShardParts;
 pub use summary::{ArrayPlan, Assumed, MemoryModel, PlanSummary, RunnerUp, ShapeOfPlan, StageSummary};

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CopyExchangeToWrite, CopyReadToExchange, Exchange, ExchangeEncoding, GapPolicy, ListedSource};
+use super::{CopyExchangeToWrite, CopyReadToExchange, Exchange, ExchangeEncoding, GapPolicy, ListedSource, ShardParts};
 use crate::{
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
@@ -30,6 +30,8 @@ pub struct CopyThroughScratch {
     pub gaps: GapPolicy,
     /// What a listing said of the source; `None`: nothing is known of it.
     pub listed: Option<ListedSource>,
+    /// How shards of the target are written that are not held whole; `None`: each is held until all of it is there.
+    pub shard_parts: Option<ShardParts>,
 }
 
 impl CopyThroughScratch {
@@ -38,10 +40,11 @@ impl CopyThroughScratch {
     pub fn halves(&self, task: TaskIndex, url: String) -> Option<(CopyReadToExchange, CopyExchangeToWrite)> {
         let group = self.groups.region(task.0)?;
         let exchange = self.exchange(group, url);
-        let Self { source, target, order, gaps, listed, .. } = self.clone();
+        let Self { source, target, order, gaps, listed, shard_parts, .. } = self.clone();
         let presence = listed.as_ref().and_then(|listed| listed.presence.clone());
         let read = CopyReadToExchange { source, exchange: exchange.clone(), strict: gaps.strict, listed };
-        Some((read, CopyExchangeToWrite { exchange, target, order, gaps, presence }))
+        let writers = exchange.writers.clone();
+        Some((read, CopyExchangeToWrite { exchange, writers, target, order, gaps, presence, shard_parts }))
     }
 
     /// The exchange inside `group`.

@@ -162,6 +162,11 @@ impl StoreConfig {
         self
     }
 
+    /// From which size on objects are written in parts, and of which size those are.
+    pub fn upload_sizes(&self) -> UploadSizes {
+        self.upload_sizes
+    }
+
     /// Requests to memory and local files are limited, hedged and budgeted as those to S3 are; for tests.
     #[must_use]
     pub fn with_traffic_everywhere(mut self) -> Self {

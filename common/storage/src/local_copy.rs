@@ -60,7 +60,7 @@ fn copy_file(from: &Path, to: &Path, is_given_up: &AtomicBool) -> io::Result<boo
 }
 
 /// A new file beside `to`, its directory made where there is none.
-fn stage(to: &Path) -> io::Result<(File, PathBuf)> {
+pub(crate) fn stage(to: &Path) -> io::Result<(File, PathBuf)> {
     let mut number = 1_u64;
     let mut has_directory = false;
     loop {
@@ -79,6 +79,6 @@ fn stage(to: &Path) -> io::Result<(File, PathBuf)> {
     }
 }
 
-fn fault(error: io::Error) -> StoreError {
+pub(crate) fn fault(error: io::Error) -> StoreError {
     StoreError::Generic { store: "local files", source: Box::new(error) }
 }

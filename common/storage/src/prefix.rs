@@ -38,6 +38,8 @@ pub(crate) struct Place {
     /// `None`: every object is written at once.
     pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
     pub(crate) upload_sizes: UploadSizes,
+    /// Whether a local file is on the disk before its write is answered.
+    pub(crate) is_synced: bool,
     /// `None`: without limits.
     pub(crate) traffic: Option<Arc<Traffic>>,
     rates: Arc<RequestRates>,
@@ -84,6 +86,7 @@ impl Prefix {
             client: client.store,
             uploads: client.uploads,
             upload_sizes: config.upload_sizes,
+            is_synced: config.is_synced,
             traffic: client.traffic,
             rates,
             local_reads,

@@ -144,7 +144,9 @@ async fn a_large_object_is_begun_sent_in_parts_and_completed() {
     let done = "<CompleteMultipartUploadResult><ETag>\"whole\"</ETag></CompleteMultipartUploadResult>";
     let (ok, fault) = (answer("200 OK", "", ""), fault("500 Oops", "InternalError"));
     let answers = vec![answer("200 OK", "", begun), fault, ok.clone(), ok, answer("200 OK", "", done)];
-    let server = Scripted::with(answers, |config| config.with_upload_sizes(UploadSizes { threshold: 9, part: 9 }));
+    let server = Scripted::with(answers, |config| {
+        config.with_upload_sizes(UploadSizes { threshold: 9, part: 9, least_part: 9 })
+    });
     server.prefix.put("k", "0123456789", &Unguarded).await.unwrap();
     let lines = server.lines();
     let place = "/bucket/a%20b%2520.zarr/k?";
@@ -161,7 +163,9 @@ async fn an_upload_that_the_store_refuses_to_complete_is_aborted() {
     let ok = answer("200 OK", "", "");
     let refused = fault("403 Forbidden", "AccessDenied");
     let answers = vec![answer("200 OK", "", begun), ok.clone(), ok, refused, answer("204 No Content", "", "")];
-    let server = Scripted::with(answers, |config| config.with_upload_sizes(UploadSizes { threshold: 9, part: 9 }));
+    let server = Scripted::with(answers, |config| {
+        config.with_upload_sizes(UploadSizes { threshold: 9, part: 9, least_part: 9 })
+    });
     let error = server.prefix.put("k", "0123456789", &Unguarded).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Denied, "{error}");
     let aborted = async {

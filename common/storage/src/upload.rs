@@ -5,6 +5,8 @@
 //! waiting. What no client can abort is an upload whose beginning the store never confirmed, or that the process did
 //! not live to abort; the store keeps its parts until `gc` or a lifecycle rule of the bucket removes them. Parts are
 //! slices of the payload: nothing is copied.
+//!
+//! Here are the upload itself and objects whose bytes are all there; `growing` writes those whose bytes are yet to come.
 
 use std::sync::{
     Arc, Mutex,
@@ -17,6 +19,7 @@ use object_store::{
     multipart::{MultipartStore, PartId},
     path::Path as ObjectPath,
 };
+use rechunk_common::limits::MAX_UPLOAD_PARTS;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -24,6 +27,7 @@ use crate::{
     guard::{WriteGuard, WriteUnderWay},
     observer::RequestKind,
     prefix::{Prefix, Request},
+    url::Scheme,
 };
 
 /// Objects above this are written in parts: one PUT of them takes long enough to be worth dividing.
@@ -32,8 +36,11 @@ pub const UPLOAD_THRESHOLD: u64 = 64 << 20;
 /// Bytes of a part, unless that makes too many: an attempt moves them within its time at 0.7 MB/s.
 pub const PART_BYTES: u64 = 16 << 20;
 
-/// Parts of one object: S3 takes no more.
-pub const MAX_PARTS: u64 = 10_000;
+/// The shortest part, the last one excepted: S3 takes no shorter ones.
+pub const LEAST_PART_BYTES: u64 = 5 << 20;
+
+/// The same where the store would take any: a part is a request all the same.
+const LEAST_LOCAL_PART_BYTES: u64 = 1 << 20;
 
 /// The largest object on S3.
 pub const MAX_OBJECT_BYTES: u64 = 5 << 40;
@@ -52,28 +59,38 @@ pub struct UploadSizes {
     pub threshold: u64,
     /// Bytes of a part, the last one excepted.
     pub part: u64,
+    /// Bytes of the shortest part, the last one excepted, of an object that is written while its bytes come.
+    pub least_part: u64,
 }
 
 impl Default for UploadSizes {
     fn default() -> Self {
-        Self { threshold: UPLOAD_THRESHOLD, part: PART_BYTES }
+        Self { threshold: UPLOAD_THRESHOLD, part: PART_BYTES, least_part: LEAST_PART_BYTES }
     }
 }
 
 impl UploadSizes {
+    /// Bytes of the shortest part that a store takes, the last one excepted.
+    pub fn least_part_of(self, scheme: Scheme) -> u64 {
+        match scheme {
+            Scheme::S3 => self.least_part.max(1),
+            Scheme::File | Scheme::Memory => self.least_part.clamp(1, LEAST_LOCAL_PART_BYTES),
+        }
+    }
+
     /// Bytes of the parts of an object: more than usual where there would be too many, in whole MiB.
     fn part_of(self, object: u64) -> u64 {
-        let least = object.div_ceil(MAX_PARTS);
+        let least = object.div_ceil(MAX_UPLOAD_PARTS);
         if least <= self.part { self.part.max(1) } else { least.next_multiple_of(1 << 20) }
     }
 }
 
 /// The object that is written.
-struct Object {
-    prefix: Prefix,
-    path: ObjectPath,
-    url: String,
-    uploads: Arc<dyn MultipartStore>,
+pub(crate) struct Object {
+    pub(crate) prefix: Prefix,
+    pub(crate) path: ObjectPath,
+    pub(crate) url: String,
+    pub(crate) uploads: Arc<dyn MultipartStore>,
 }
 
 impl Prefix {
@@ -90,12 +107,11 @@ impl Prefix {
         let parts = split(payload, self.place.upload_sizes.part_of(bytes));
         let mut restarts = 0;
         loop {
-            let mut upload = object.begin(guard).await?;
+            let upload = object.begin(guard).await?;
             let outcome = upload.write(&parts, guard).await;
-            let is_gone = upload.is_gone.load(Ordering::Relaxed);
             match outcome {
                 Ok(()) => return Ok(()),
-                Err(error) if is_gone && restarts < RESTARTS => {
+                Err(error) if upload.is_gone() && restarts < RESTARTS => {
                     tracing::debug!(url = %object.url, %error, "an upload in parts begins again");
                     restarts += 1;
                 }
@@ -111,7 +127,8 @@ impl Object {
         Request { kind, operation: Operation::Write, urls, bytes, guard, first_attempt: 1 }
     }
 
-    async fn begin(self: &Arc<Self>, guard: &dyn WriteGuard) -> Result<Upload, StorageError> {
+    /// Begins an upload.
+    pub(crate) async fn begin(self: &Arc<Self>, guard: &dyn WriteGuard) -> Result<Upload, StorageError> {
         let request = self.request(RequestKind::Upload, 0, Some(guard));
         self.prefix
             .send(&request, || async {
@@ -133,12 +150,12 @@ impl Object {
 }
 
 /// An upload that has begun; dropped before its end it is aborted.
-struct Upload {
+pub(crate) struct Upload {
     object: Arc<Object>,
     id: MultipartId,
     /// The store does not know the upload any more.
     is_gone: Arc<AtomicBool>,
-    is_complete: bool,
+    is_complete: AtomicBool,
     /// `Some` until it is dropped.
     open: Option<Open>,
 }
@@ -157,19 +174,28 @@ impl Upload {
     fn new(object: Arc<Object>, id: MultipartId, under_way: WriteUnderWay) -> Self {
         let (sending, sent) = mpsc::channel(1);
         let open = Some(Open { under_way: Mutex::new(under_way), sending, sent });
-        Self { object, id, is_gone: Arc::default(), is_complete: false, open }
+        Self { object, id, is_gone: Arc::default(), is_complete: AtomicBool::new(false), open }
     }
 
-    async fn write(&mut self, parts: &[PutPayload], guard: &dyn WriteGuard) -> Result<(), StorageError> {
+    /// Whether the store has forgotten the upload.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Relaxed)
+    }
+
+    async fn write(&self, parts: &[PutPayload], guard: &dyn WriteGuard) -> Result<(), StorageError> {
         let put = |(number, part)| self.put_part(number, part, guard).boxed();
         let puts: Vec<_> = parts.iter().enumerate().map(put).collect();
         let sent: Vec<PartId> = stream::iter(puts).buffered(PARTS_AT_A_TIME).try_collect().await?;
-        self.complete(sent, guard).await?;
-        self.is_complete = true;
-        Ok(())
+        self.complete(sent, guard).await
     }
 
-    async fn put_part(&self, number: usize, part: &PutPayload, guard: &dyn WriteGuard) -> Result<PartId, StorageError> {
+    /// Sends part `number`, from 0.
+    pub(crate) async fn put_part(
+        &self,
+        number: usize,
+        part: &PutPayload,
+        guard: &dyn WriteGuard,
+    ) -> Result<PartId, StorageError> {
         let bytes = u64::try_from(part.content_length()).unwrap_or(u64::MAX);
         let request = self.object.request(RequestKind::Part, bytes, Some(guard));
         let sending = self.open.as_ref().map(|open| open.sending.clone());
@@ -191,9 +217,10 @@ impl Upload {
     }
 
     /// Makes the object of the parts. Counted as the PUT that it is.
-    async fn complete(&self, parts: Vec<PartId>, guard: &dyn WriteGuard) -> Result<(), StorageError> {
+    pub(crate) async fn complete(&self, parts: Vec<PartId>, guard: &dyn WriteGuard) -> Result<(), StorageError> {
         let request = self.object.request(RequestKind::Put, 0, Some(guard));
-        self.object
+        let completed = self
+            .object
             .prefix
             .send(&request, || async {
                 let (object, id, parts) = (Arc::clone(&self.object), self.id.clone(), parts.clone());
@@ -208,7 +235,9 @@ impl Upload {
                     })
                     .await
             })
-            .await
+            .await;
+        self.is_complete.store(completed.is_ok(), Ordering::Relaxed);
+        completed
     }
 }
 
@@ -250,7 +279,8 @@ impl Object {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        let Some(open) = self.open.take().filter(|_| !self.is_complete && !self.is_gone.load(Ordering::Relaxed)) else {
+        let Some(open) = self.open.take().filter(|_| !self.is_complete.load(Ordering::Relaxed) && !self.is_gone())
+        else {
             return;
         };
         match tokio::runtime::Handle::try_current() {

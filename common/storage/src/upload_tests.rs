@@ -25,8 +25,11 @@ impl Bench {
     fn new(name: &str) -> Self {
         let (seen, faults) = (Arc::new(CountingObserver::new()), Arc::new(Faults::new()));
         let retry = RetryPolicy { base_delay: Duration::ZERO, ..RetryPolicy::default() };
-        let config =
-            StoreConfig::environment().with_retry(retry).with_upload_sizes(UploadSizes { threshold: 10, part: 5 });
+        let config = StoreConfig::environment().with_retry(retry).with_upload_sizes(UploadSizes {
+            threshold: 10,
+            part: 5,
+            least_part: 1,
+        });
         let stores = Stores::new(config).with_observer(seen.clone()).with_faults(faults.clone());
         let url = StoreUrl::parse(&format!("memory://upload-tests-{name}/root")).unwrap();
         Self { prefix: stores.open(&url, Access::ReadWrite).unwrap(), seen, faults }
@@ -91,9 +94,9 @@ fn a_payload_is_cut_into_equal_parts_across_its_pieces() {
 fn a_part_grows_where_there_would_be_too_many() {
     let sizes = UploadSizes::default();
     assert_eq!(sizes.part_of(UPLOAD_THRESHOLD + 1), PART_BYTES);
-    assert_eq!(sizes.part_of(PART_BYTES * MAX_PARTS), PART_BYTES);
+    assert_eq!(sizes.part_of(PART_BYTES * MAX_UPLOAD_PARTS), PART_BYTES);
     let part = sizes.part_of(MAX_OBJECT_BYTES);
-    assert!(MAX_OBJECT_BYTES.div_ceil(part) <= MAX_PARTS && part.is_multiple_of(1 << 20), "{part}");
+    assert!(MAX_OBJECT_BYTES.div_ceil(part) <= MAX_UPLOAD_PARTS && part.is_multiple_of(1 << 20), "{part}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! One array as the planner sees it: checked once here, believed everywhere else.
 
-use rechunk_common::{Refusal, RefusalCode, limits};
+use rechunk_common::{Refusal, RefusalCode, limits, plan::ShardParts};
 
 use crate::{
     CopySpec,
@@ -76,6 +76,11 @@ impl<'a> Array<'a> {
             source_units: Units::of(source),
             target_codec: CodecFamily::of(target.chunks.codecs()),
         }))
+    }
+
+    /// The same array with its shards written in `parts`.
+    pub(crate) fn written(&self, parts: ShardParts) -> Self {
+        Self { target: self.target.written(Some(parts)), ..*self }
     }
 
     pub(crate) fn rank(&self) -> usize {

@@ -3,7 +3,9 @@
 
 use rechunk_common::{
     ByteCount, Counts, Refusal,
-    plan::{Candidate, CandidateFigures, MultiStagePipeline, RunnerUp, ShapeOfPlan, Stage, StageEffect, Verdict},
+    plan::{
+        Candidate, CandidateFigures, MultiStagePipeline, RunnerUp, ShapeOfPlan, ShardParts, Stage, StageEffect, Verdict,
+    },
     request::ExchangeCodecChoice,
 };
 
@@ -13,12 +15,13 @@ use crate::{
     cost::{Fleet, Outlay, duration},
     direct::{self, DirectSweep},
     encoded::{self, PassThrough},
-    exchange::{self, ExchangeShape},
-    fit::Room,
+    exchange::{self, ExchangeShape, Within},
     further::{self, FurtherExchanges},
     group_local::{self, GroupLocal},
     groups::Groups,
-    packing, refusal, verdict,
+    packing,
+    parted::in_every_way,
+    refusal, verdict,
 };
 
 /// A shape with its parameters.
@@ -69,6 +72,16 @@ impl Shape {
             Self::Direct(direct) => &direct.outlay,
             Self::GroupLocal(local) => &local.outlay,
             Self::Exchange(exchange) => &exchange.outlay,
+        }
+    }
+
+    /// In what shards are written that are not held whole.
+    pub(crate) fn parts(&self) -> Option<ShardParts> {
+        match self {
+            Self::Encoded(encoded) => encoded.parts,
+            Self::Direct(direct) => direct.parts,
+            Self::GroupLocal(local) => local.parts,
+            Self::Exchange(exchange) => exchange.parts,
         }
     }
 
@@ -127,26 +140,24 @@ pub(crate) fn fits(work: &Copier) -> bool {
     let any = |found: Result<Vec<Shape>, Unfit>| {
         found.is_ok_and(|shapes| shapes.iter().any(|shape| work.pipelines(shape).is_ok()))
     };
-    any(direct_candidates(work.array, work.fleet))
-        || any(local_candidates(work.array, work.fleet))
-        || any(exchange_candidates(work, 1))
+    any(direct_candidates(work)) || any(local_candidates(work)) || any(exchange_candidates(work, 1))
 }
 
 /// The cheapest shape for an array, which may have `most_groups` pipelines.
 pub(crate) fn choose(work: &Copier, most_groups: u64) -> Result<Choice, Refusal> {
     let (array, fleet) = (work.array, work.fleet);
     let mut found = Found::default();
-    let encoded = encoded::is_eligible(array.spec).then(|| encoded_candidates(array, fleet));
+    let encoded = encoded::is_eligible(array.spec).then(|| encoded_candidates(work));
     // What is passed on needs no figures of an exchange: it moves each encoded byte once, and no shape moves less.
     let is_passed_on = matches!(encoded, Some(Ok(_)));
     if let Some(encoded) = encoded {
         found.take(work, ShapeOfPlan::CopyEncoded, encoded);
     }
-    found.take(work, ShapeOfPlan::DirectSweep, direct_candidates(array, fleet));
+    found.take(work, ShapeOfPlan::DirectSweep, direct_candidates(work));
     if !is_passed_on {
         found.take(work, ShapeOfPlan::Exchange, exchange_candidates(work, most_groups));
         if fleet.scratch > 0 {
-            found.take(work, ShapeOfPlan::GroupLocal, local_candidates(array, fleet));
+            found.take(work, ShapeOfPlan::GroupLocal, local_candidates(work));
         }
     }
     let Found { mut fit, unfit } = found;
@@ -232,25 +243,19 @@ fn of_further(further: &FurtherExchanges, reason: String, peak: ByteCount, array
     }
 }
 
-/// With room to keep a link busy, else with the least.
-fn with_most_room<T>(search: impl Fn(Room) -> Vec<T>) -> Option<Vec<T>> {
-    [Room::Busy, Room::Least].into_iter().map(search).find(|found| !found.is_empty())
+fn encoded_candidates(work: &Copier) -> Result<Vec<Shape>, Unfit> {
+    let found = in_every_way(work, |array, room| encoded::search(array, work.fleet, room), encoded::least_memory);
+    found.map(|found| found.into_iter().map(Shape::Encoded).collect())
 }
 
-fn encoded_candidates(array: &Array, fleet: &Fleet) -> Result<Vec<Shape>, Unfit> {
-    with_most_room(|room| encoded::search(array, fleet, room))
-        .map(|found| found.into_iter().map(Shape::Encoded).collect())
-        .ok_or_else(|| Unfit::Memory(encoded::least_memory(array)))
-}
-
-fn direct_candidates(array: &Array, fleet: &Fleet) -> Result<Vec<Shape>, Unfit> {
-    with_most_room(|room| direct::search(array, fleet, room))
-        .map(|found| found.into_iter().map(Shape::Direct).collect())
-        .ok_or_else(|| Unfit::Memory(direct::least_memory(array)))
+fn direct_candidates(work: &Copier) -> Result<Vec<Shape>, Unfit> {
+    let found = in_every_way(work, |array, room| direct::search(array, work.fleet, room), direct::least_memory);
+    found.map(|found| found.into_iter().map(Shape::Direct).collect())
 }
 
 /// None for a source with gaps: what its groups take is not counted.
-fn local_candidates(array: &Array, fleet: &Fleet) -> Result<Vec<Shape>, Unfit> {
+fn local_candidates(work: &Copier) -> Result<Vec<Shape>, Unfit> {
+    let (array, fleet) = (work.array, work.fleet);
     if array.spec.has_gaps() {
         return Ok(Vec::new());
     }
@@ -258,9 +263,8 @@ fn local_candidates(array: &Array, fleet: &Fleet) -> Result<Vec<Shape>, Unfit> {
     if least > fleet.scratch {
         return Err(Unfit::Scratch(least));
     }
-    with_most_room(|room| group_local::search(array, fleet, room))
-        .map(|found| found.into_iter().map(Shape::GroupLocal).collect())
-        .ok_or_else(|| Unfit::Memory(group_local::least_memory(array)))
+    let found = in_every_way(work, |array, room| group_local::search(array, fleet, room), group_local::least_memory);
+    found.map(|found| found.into_iter().map(Shape::GroupLocal).collect())
 }
 
 fn exchange_candidates(work: &Copier, most_groups: u64) -> Result<Vec<Shape>, Unfit> {
@@ -269,10 +273,17 @@ fn exchange_candidates(work: &Copier, most_groups: u64) -> Result<Vec<Shape>, Un
     let groups = Groups::of(array, fleet.budget, limit, most_groups).ok_or(Unfit::Memory(None))?;
     let codecs = packing::candidates(&work.input.temp, array, fleet);
     let is_packed = !codecs.contains(&None);
-    let found = codecs
-        .into_iter()
-        .find_map(|codec| with_most_room(|room| exchange::search(array, &groups, fleet, codec, room)))
-        .ok_or_else(|| Unfit::Memory(exchange::least_memory(array, &groups, is_packed)))?;
+    let within = Within { groups: &groups, may_cut: true };
+    let least = |array: &Array| exchange::least_memory(array, &within, is_packed);
+    let by = |codec| in_every_way(work, |array, room| exchange::search(array, &within, fleet, codec, room), least);
+    let mut found = Err(Unfit::Memory(None));
+    for codec in codecs {
+        found = by(codec);
+        if found.is_ok() {
+            break;
+        }
+    }
+    let found = found?;
     // Checksums of blocks are known only with the boxes.
     let bytes = |shape: &ExchangeShape| shape.largest_group_bytes(array).unwrap_or(u64::MAX);
     let least = found.iter().map(bytes).min().unwrap_or(u64::MAX);

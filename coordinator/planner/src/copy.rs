@@ -90,6 +90,7 @@ impl Copier<'_> {
             gaps: spec.gaps,
             by_store: shape.by_store,
             listed: self.listed(),
+            shard_parts: shape.parts,
         };
         let predicted = match self.sparse(function.writers.bounds()) {
             Some(sparse) => sparse.encoded(&function),
@@ -118,6 +119,7 @@ impl Copier<'_> {
             order: shape.order.clone(),
             gaps: spec.gaps,
             listed: self.listed(),
+            shard_parts: shape.parts,
         };
         let memory = memory::of_read_to_write(&function, spec.source_encoding, spec.target_encoding);
         let memory = self.declared(memory, shape.room, tasks)?;
@@ -154,7 +156,7 @@ impl Copier<'_> {
             url: format!("{}/{}/{group}", self.input.temp.url, self.index),
             width: self.array.source.width,
             readers: BoxGrid::new(bounds.clone(), shape.readers.clone()),
-            writers: BoxGrid::new(bounds, shape.writers.clone()),
+            writers: BoxGrid::new(bounds, shape.cut.clone()),
             encoding,
         };
         let (read, temp_bytes) = self.read_stage(shape, &exchange)?;
@@ -217,18 +219,21 @@ impl Copier<'_> {
 
     fn write_stage(&self, shape: &ExchangeShape, exchange: &Exchange) -> Result<Stage, Refusal> {
         let spec = self.array.spec;
-        let tasks = self.tasks(&exchange.writers)?;
-        let predicted = match self.sparse(exchange.writers.bounds()) {
+        let writers = BoxGrid::new(exchange.writers.bounds().clone(), shape.writers.clone());
+        let tasks = self.tasks(&writers)?;
+        let predicted = match self.sparse(writers.bounds()) {
             Some(sparse) => sparse.exchange_to_write(&spec.target, exchange, self.leaves_out_gaps()),
             None => prediction::exchange_to_write(&spec.target, exchange),
         };
         let predicted = predicted.ok_or_else(refusal::too_large)?;
         let function = CopyExchangeToWrite {
             exchange: exchange.clone(),
+            writers,
             target: spec.target.clone(),
             order: shape.order.clone(),
             gaps: spec.gaps,
             presence: self.listed().and_then(|listed| listed.presence),
+            shard_parts: shape.parts,
         };
         let memory = memory::of_exchange_to_write(&function, spec.target_encoding);
         let memory = self.declared(memory, shape.room, tasks)?;

@@ -1,7 +1,7 @@
 //! The direct sweep: each task owns a box of write units, reads every source unit that overlaps it, and holds only
 //! the chunks that are open. The search chooses the box and the axis along which it is swept.
 
-use rechunk_common::cost_profile::Prefer;
+use rechunk_common::{cost_profile::Prefer, plan::ShardParts};
 
 use crate::{
     array::Array,
@@ -9,8 +9,9 @@ use crate::{
     cost::{Bests, Fleet, Outlay, Place, StageWork, Traffic},
     fit::Room,
     lengths::{self, Lengths},
-    memory::{self, Sweep, TaskMemory},
-    parts::Taken,
+    memory::{self, Sweep, TargetSide, TaskMemory},
+    parted,
+    spans::Taken,
     sweep,
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct DirectSweep {
     pub(crate) read_bytes: f64,
     pub(crate) tasks: f64,
     pub(crate) room: Room,
+    /// In what shards are written that are not held whole.
+    pub(crate) parts: Option<ShardParts>,
 }
 
 /// Figures of one axis at one box length, over all boxes.
@@ -38,6 +41,9 @@ struct AxisFigures {
     /// Elements of a read unit that a task moves, on the average.
     used: f64,
 }
+
+/// Axes of which every order is looked at.
+const MOST_PERMUTED: usize = 4;
 
 struct Search<'a> {
     array: &'a Array<'a>,
@@ -70,11 +76,17 @@ pub(crate) fn least_memory(array: &Array) -> Option<u64> {
     orders(array).iter().filter_map(least).min()
 }
 
-/// One visiting order per axis that can be the slowest; axes of one piece are left out if there are others.
-pub(crate) fn orders_over(extents: &[u64], pieces: &[u64]) -> Vec<Vec<usize>> {
+/// One visiting order per axis that can be the slowest; axes of one piece are left out if there are others. Where shards
+/// are written in parts, which of the other axes comes next decides how much of a shard is open: every order of a few.
+pub(crate) fn orders_over(extents: &[u64], pieces: &[u64], target: &TargetSide) -> Vec<Vec<usize>> {
     let rank = extents.len();
-    let cut = |axis: &usize| extents.get(*axis) > pieces.get(*axis);
-    let mut orders: Vec<Vec<usize>> = (0..rank).filter(cut).map(|axis| sweep::order(rank, axis)).collect();
+    let is_cut = |axis: &usize| extents.get(*axis) > pieces.get(*axis);
+    let (cut, whole): (Vec<usize>, Vec<usize>) = (0..rank).partition(is_cut);
+    if target.parts.is_some() && (2..=MOST_PERMUTED).contains(&cut.len()) {
+        let followed = |order: Vec<usize>| order.into_iter().chain(whole.iter().copied()).collect();
+        return parted::permutations(&cut).into_iter().map(followed).collect();
+    }
+    let mut orders: Vec<Vec<usize>> = cut.into_iter().map(|axis| sweep::order(rank, axis)).collect();
     if orders.is_empty() {
         orders.push((0..rank).collect());
     }
@@ -82,7 +94,7 @@ pub(crate) fn orders_over(extents: &[u64], pieces: &[u64]) -> Vec<Vec<usize>> {
 }
 
 fn orders(array: &Array) -> Vec<Vec<usize>> {
-    orders_over(array.shape, array.source.unit)
+    orders_over(array.shape, array.source.unit, &array.target)
 }
 
 impl Search<'_> {
@@ -151,7 +163,11 @@ impl Search<'_> {
         let work = StageWork {
             tasks: over(|axis| axis.tasks),
             reads: Traffic { place: Place::Source, requests: reads + indexes, bytes: taken.stored },
-            writes: Traffic { place: Place::Target, requests: written.product(), bytes: bytes * to.stored_part() },
+            writes: Traffic {
+                place: Place::Target,
+                requests: parted::requests(array, written.product()),
+                bytes: bytes * to.stored_part(),
+            },
             deletes: 0.0,
             decode_seconds: from.decode_seconds(taken.decoded) + codec::copy_seconds(bytes),
             encode_seconds: to.encode_seconds(bytes),
@@ -177,7 +193,8 @@ impl Search<'_> {
             let outlay = work.outlay(self.fleet, self.fleet.residents(total), times);
             if self.bests.would_take(&outlay) {
                 let (writers, order, room, tasks) = (writers.to_vec(), order.clone(), self.room, work.tasks);
-                self.bests.offer(&outlay, &DirectSweep { writers, order, outlay, read_bytes, tasks, room });
+                let parts = self.array.target.parts;
+                self.bests.offer(&outlay, &DirectSweep { writers, order, outlay, read_bytes, tasks, room, parts });
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The pass-through: where both sides have the same chunks by the same codecs, chunks are passed on as they are, still
 //! encoded; into and out of shards too. The search chooses how many objects one task has.
 
-use rechunk_common::{layout::ArrayLayout, limits};
+use rechunk_common::{layout::ArrayLayout, limits, plan::ShardParts};
 use serde_json::Value;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     cost::{Bests, Fleet, Outlay, Place, StageWork, Traffic},
     fit::Room,
     lengths::{self, Lengths},
-    memory,
+    memory, parted,
 };
 
 /// The cheapest pass-through.
@@ -23,6 +23,8 @@ pub(crate) struct PassThrough {
     pub(crate) by_store: bool,
     pub(crate) outlay: Outlay,
     pub(crate) room: Room,
+    /// In what shards are packed that are not held whole.
+    pub(crate) parts: Option<ShardParts>,
 }
 
 /// Whether what is stored in the source is what would be stored in the target: same chunks with the same edges, same
@@ -54,6 +56,9 @@ fn same_codecs(one: &str, other: &str) -> bool {
 /// The cheapest boxes that fit, by each preference; none if none does. Bytes are read and written once whatever the box: it decides how
 /// many tasks there are, and how often the index of a shard is read.
 pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Vec<PassThrough> {
+    if array.target.parts.is_some() && is_of_whole_objects(array) {
+        return Vec::new();
+    }
     let lengths = lengths::thinned(lengths::all(array.shape, array.write_unit, array.read_object));
     let mut bests: Bests<PassThrough> = Bests::default();
     let tables = tables(array, &lengths);
@@ -80,7 +85,7 @@ pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Vec<PassThroug
         let work = StageWork {
             tasks,
             reads: Traffic { place: Place::Source, requests: reads, bytes },
-            writes: Traffic { place: Place::Target, requests: written, bytes },
+            writes: Traffic { place: Place::Target, requests: parted::requests(array, written), bytes },
             deletes: 0.0,
             decode_seconds: 0.0,
             encode_seconds: 0.0,
@@ -93,7 +98,8 @@ pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Vec<PassThroug
         let Some(writers) = lengths::chosen(&lengths, &choice) else { continue };
         let memory = memory::encoded(array, &writers, is_whole, by_store);
         if memory.is_some_and(|memory| room.fits(&memory, fleet.budget).is_some()) {
-            bests.offer(&outlay, &PassThrough { writers, by_store, outlay, room });
+            let parts = array.target.parts;
+            bests.offer(&outlay, &PassThrough { writers, by_store, outlay, room, parts });
         }
     }
     bests.distinct()

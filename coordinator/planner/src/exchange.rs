@@ -1,10 +1,12 @@
 //! The exchange: reading tasks cut boxes R of whole read units into blocks, one object each; writing tasks put boxes W
-//! of whole write units together from blocks. The search chooses both boxes in all axes.
+//! of whole write units together from blocks. The search chooses both boxes in all axes, and what cuts the blocks.
+
+mod cuts;
 
 use rechunk_common::{
     cost_profile::Prefer,
     geometry::{BoxGrid, Region},
-    plan::{BLOCK_HEADER_BYTES, BLOCK_TRAILER_BYTES, ExchangeCodec, ROW_ENTRY_BYTES, TABLE_ENTRY_BYTES},
+    plan::{BLOCK_HEADER_BYTES, BLOCK_TRAILER_BYTES, ExchangeCodec, ROW_ENTRY_BYTES, ShardParts, TABLE_ENTRY_BYTES},
 };
 
 use crate::{
@@ -17,11 +19,14 @@ use crate::{
     groups::Groups,
     lengths::{self, Lengths},
     memory::{self, Sweep},
-    packing, prediction,
+    packing, parted, prediction,
 };
 
 /// Maximal boxes of one side that are tried against those of the other.
 const MOST_MAXIMAL: usize = 250;
+
+/// The same where several cuts of their blocks are tried for each pair.
+const MOST_MAXIMAL_CUT: usize = 40;
 
 /// Tasks that share one worker, as far as the search looks for.
 const SHARES: [u64; 3] = [1, 2, 4];
@@ -34,6 +39,9 @@ pub(crate) struct ExchangeShape {
     pub(crate) readers: Vec<u64>,
     /// Length of a writing task's box per axis.
     pub(crate) writers: Vec<u64>,
+    /// Length per axis of the boxes that cut what a reading task reads into blocks: those of writing tasks, or parts of them,
+    /// which these tasks take one after another.
+    pub(crate) cut: Vec<u64>,
     /// Axes in the order in which a writing task visits its blocks.
     pub(crate) order: Vec<usize>,
     /// How blocks are compressed, if they are.
@@ -44,6 +52,16 @@ pub(crate) struct ExchangeShape {
     /// Tasks of both stages.
     pub(crate) tasks: (f64, f64),
     pub(crate) room: Room,
+    /// In what shards are written that are not held whole.
+    pub(crate) parts: Option<ShardParts>,
+}
+
+/// Where an exchange is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Within<'a> {
+    pub(crate) groups: &'a Groups,
+    /// Blocks may be parts of what a writing task and a reading task share.
+    pub(crate) may_cut: bool,
 }
 
 /// Figures of one axis at one pair of box lengths, over all groups.
@@ -66,6 +84,7 @@ struct Search<'a> {
     groups: &'a Groups,
     fleet: &'a Fleet,
     codec: Option<ExchangeCodec>,
+    may_cut: bool,
     room: Room,
     units: f64,
     written: f64,
@@ -75,23 +94,25 @@ struct Search<'a> {
 /// The cheapest pairs of boxes that fit, by each preference; none if none does.
 pub(crate) fn search(
     array: &Array,
-    groups: &Groups,
+    within: &Within,
     fleet: &Fleet,
     codec: Option<ExchangeCodec>,
     room: Room,
 ) -> Vec<ExchangeShape> {
+    let Within { groups, may_cut } = *within;
     let number = |units: &[u64]| array.shape.iter().zip(units).map(|(n, unit)| axis::boxes(*n, *unit) as f64).product();
     let (units, written) = (number(array.source.unit), number(array.write_unit));
-    let mut search = Search { array, groups, fleet, codec, room, units, written, bests: Bests::default() };
+    let mut search = Search { array, groups, fleet, codec, may_cut, room, units, written, bests: Bests::default() };
     let readers = lengths::all(&groups.lengths, array.source.unit, array.write_unit);
     let writers = lengths::all(&groups.lengths, array.write_unit, array.source.unit);
     search.consider(array.source.unit.to_vec(), array.write_unit.to_vec());
     let (thin_readers, thin_writers) = (lengths::thinned(readers.clone()), lengths::thinned(writers.clone()));
     let figures = search.table(&thin_readers, &thin_writers);
+    let most = if array.target.parts.is_some() { MOST_MAXIMAL_CUT } else { MOST_MAXIMAL };
     for share in SHARES.into_iter().filter(|share| *share <= fleet.threads) {
         let budget = fleet.budget.checked_div(share).unwrap_or(0);
-        let readers = maximal(&thin_readers, |lengths| search.reader_fits(lengths, budget));
-        let writers = maximal(&thin_writers, |lengths| search.writer_fits_whole(lengths, budget));
+        let readers = maximal(&thin_readers, most, |lengths| search.reader_fits(lengths, budget));
+        let writers = maximal(&thin_writers, most, |lengths| search.writer_fits_whole(lengths, budget));
         search.look_at_pairs(&figures, (&thin_readers, &readers), (&thin_writers, &writers));
     }
     for prefer in Prefer::ALL {
@@ -101,25 +122,31 @@ pub(crate) fn search(
 }
 
 /// What the smallest tasks would hold, at the least: the largest of all stages.
-pub(crate) fn least_memory(array: &Array, groups: &Groups, is_packed: bool) -> Option<u64> {
-    let (readers, writers) = (array.source.unit, array.write_unit);
-    let read = memory::read_to_exchange(&groups.lengths, &array.source, readers, writers, is_packed)?;
-    let sweep = Sweep::new(&groups.lengths, readers, array.target)?;
-    let write = orders_over(&groups.lengths, readers).into_iter().filter_map(|order| {
-        let memory = memory::exchange_to_write(&sweep, writers, &order, is_packed)?;
-        memory.total(memory.least_pieces)
-    });
+pub(crate) fn least_memory(array: &Array, within: &Within, is_packed: bool) -> Option<u64> {
+    let (readers, writers, extents) = (array.source.unit, array.write_unit, &within.groups.lengths);
+    let of_stages = |cut: &Vec<u64>| {
+        let read = memory::read_to_exchange(extents, &array.source, readers, cut, is_packed)?;
+        let pieces = memory::pieces_of(readers, cut, writers);
+        let sweep = Sweep::new(extents, &pieces, array.target)?;
+        let write = orders_over(extents, &pieces, &array.target).into_iter().filter_map(|order| {
+            let memory = memory::exchange_to_write(&sweep, cut, writers, &order, is_packed)?;
+            memory.total(memory.least_pieces)
+        });
+        Some(read.total(read.least_pieces)?.max(write.min()?))
+    };
+    let cuts = cuts::of(array, extents, readers, writers, within.may_cut && !is_packed);
+    let least = cuts.iter().filter_map(of_stages).min()?;
     let index = if is_packed {
-        let memory = memory::index_exchange(&groups.lengths, readers, writers, writers)?;
+        let memory = memory::index_exchange(extents, readers, writers, writers)?;
         memory.total(memory.least_pieces)?
     } else {
         0
     };
-    Some(read.total(read.least_pieces)?.max(write.min()?).max(index))
+    Some(least.max(index))
 }
 
 /// The choices whose boxes fit and could not be longer on any axis, evenly thinned.
-fn maximal(lengths: &Lengths, fits: impl Fn(&[u64]) -> bool) -> Vec<Vec<usize>> {
+fn maximal(lengths: &Lengths, most: usize, fits: impl Fn(&[u64]) -> bool) -> Vec<Vec<usize>> {
     let sizes: Vec<usize> = lengths.iter().map(Vec::len).collect();
     let fitting: Vec<bool> = lengths::choices(sizes.clone())
         .map(|choice| lengths::chosen(lengths, &choice).is_some_and(|lengths| fits(&lengths)))
@@ -144,7 +171,7 @@ fn maximal(lengths: &Lengths, fits: impl Fn(&[u64]) -> bool) -> Vec<Vec<usize>> 
         .filter(|(at, choice)| is_maximal(*at, choice))
         .map(|(_, choice)| choice)
         .collect();
-    let every = maximal.len().div_ceil(MOST_MAXIMAL).max(1);
+    let every = maximal.len().div_ceil(most).max(1);
     maximal.into_iter().step_by(every).collect()
 }
 
@@ -159,6 +186,10 @@ impl Search<'_> {
     /// Whether a writing task fits that holds its whole box. Larger ones that fit because they are swept are found by
     /// refining.
     fn writer_fits_whole(&self, writers: &[u64], budget: u64) -> bool {
+        if self.array.target.parts.is_some() {
+            // A shard in parts is swept in any case, and a longer box makes no larger blocks.
+            return writers.iter().zip(self.array.write_unit).all(|(length, unit)| length <= unit);
+        }
         product(writers.iter().copied())
             .and_then(|elements| elements.checked_mul(self.array.target.width))
             .is_some_and(|bytes| bytes <= budget)
@@ -168,7 +199,8 @@ impl Search<'_> {
     fn table(&self, readers: &Lengths, writers: &Lengths) -> Table {
         let axes = readers.iter().zip(writers).enumerate();
         axes.map(|(axis, (readers, writers))| {
-            let row = |reader: &u64| writers.iter().map(|writer| self.figures(axis, *reader, *writer)).collect();
+            let row =
+                |reader: &u64| writers.iter().map(|writer| self.figures(axis, *reader, *writer, *writer)).collect();
             readers.iter().map(row).collect()
         })
         .collect()
@@ -226,13 +258,13 @@ impl Search<'_> {
         self.consider(changed.readers, changed.writers);
     }
 
-    fn figures(&self, axis: usize, reader: u64, writer: u64) -> Option<AxisFigures> {
+    fn figures(&self, axis: usize, reader: u64, writer: u64, cut: u64) -> Option<AxisFigures> {
         let (_, _, object, _) = self.array.axis(axis)?;
         let sum = |figure: &dyn Fn(u64) -> Option<u64>| self.groups.sum(self.array, axis, figure).map(|sum| sum as f64);
         Some(AxisFigures {
             readers: sum(&|n| Some(axis::boxes(n, reader)))?,
             writers: sum(&|n| Some(axis::boxes(n, writer)))?,
-            pairs: sum(&|n| axis::pairs(n, reader, writer))?,
+            pairs: sum(&|n| axis::pairs(n, reader, cut))?,
             indexes: sum(&|n| axis::pairs(n, reader, object))?,
         })
     }
@@ -263,7 +295,11 @@ impl Search<'_> {
         let write = StageWork {
             tasks: all.writers,
             reads: Traffic { place: Place::Temp, requests: all.pairs, bytes: bytes * packed.stored_part },
-            writes: Traffic { place: Place::Target, requests: self.written, bytes: bytes * to.stored_part() },
+            writes: Traffic {
+                place: Place::Target,
+                requests: parted::requests(array, self.written),
+                bytes: bytes * to.stored_part(),
+            },
             deletes: 0.0,
             decode_seconds: codec::copy_seconds(bytes) + bytes * packed.unpack_seconds_per_byte,
             encode_seconds: to.encode_seconds(bytes),
@@ -278,42 +314,51 @@ impl Search<'_> {
         outlay
     }
 
+    /// Looks at a pair of boxes, with as few blocks as memory allows.
     fn consider(&mut self, readers: Vec<u64>, writers: Vec<u64>) {
-        let axes = readers.iter().zip(&writers).enumerate();
-        let Some((read, write)) = self.work(axes.map(|(axis, (r, w))| self.figures(axis, *r, *w))) else { return };
-        if !self.bests.would_take(&self.least_outlay(&read, &write)) {
+        let may_cut = self.may_cut && self.codec.is_none();
+        for cut in cuts::of(self.array, &self.groups.lengths, &readers, &writers, may_cut) {
+            let axes = readers.iter().zip(&writers).zip(&cut).enumerate();
+            let figures = axes.map(|(axis, ((r, w), c))| self.figures(axis, *r, *w, *c));
+            let Some((read, write)) = self.work(figures) else { return };
+            if !self.bests.would_take(&self.least_outlay(&read, &write)) {
+                return;
+            }
+            let Some((read_memory, write_memory, order)) = self.memory(&readers, &writers, &cut) else { continue };
+            let Some(held) = memory::box_bytes(&self.groups.lengths, &writers, self.array.target.width) else { return };
+            let times = held as f64 / write_memory.1.max(1) as f64;
+            let mut outlay = read.outlay(self.fleet, self.fleet.residents(read_memory), 1.0);
+            outlay += write.outlay(self.fleet, self.fleet.residents(write_memory.0), times);
+            let outlay = outlay.with_standing(self.array.bytes as f64, self.fleet);
+            if self.bests.would_take(&outlay) {
+                let (groups, codec, room, parts) =
+                    (self.groups.clone(), self.codec, self.room, self.array.target.parts);
+                let (blocks, tasks) = (write.reads.requests, (read.tasks, write.tasks));
+                let shape =
+                    ExchangeShape { groups, readers, writers, cut, order, codec, outlay, blocks, tasks, room, parts };
+                self.bests.offer(&outlay, &shape);
+            }
             return;
-        }
-        let Some((read_memory, write_memory, order)) = self.memory(&readers, &writers) else { return };
-        let Some(held) = memory::box_bytes(&self.groups.lengths, &writers, self.array.target.width) else { return };
-        let times = held as f64 / write_memory.1.max(1) as f64;
-        let mut outlay = read.outlay(self.fleet, self.fleet.residents(read_memory), 1.0);
-        outlay += write.outlay(self.fleet, self.fleet.residents(write_memory.0), times);
-        let outlay = outlay.with_standing(self.array.bytes as f64, self.fleet);
-        if self.bests.would_take(&outlay) {
-            let (groups, codec, room) = (self.groups.clone(), self.codec, self.room);
-            let (blocks, tasks) = (write.reads.requests, (read.tasks, write.tasks));
-            let shape = ExchangeShape { groups, readers, writers, order, codec, outlay, blocks, tasks, room };
-            self.bests.offer(&outlay, &shape);
         }
     }
 
     /// What a task of either stage takes, of a writing task also what is open, and the best visiting order; `None` if
     /// one does not fit.
-    fn memory(&self, readers: &[u64], writers: &[u64]) -> Option<(u64, (u64, u64), Vec<usize>)> {
+    fn memory(&self, readers: &[u64], writers: &[u64], cut: &[u64]) -> Option<(u64, (u64, u64), Vec<usize>)> {
         let (extents, budget) = (&self.groups.lengths, self.fleet.budget);
         let is_packed = self.codec.is_some();
         if is_packed {
             packing::indexers(extents, readers, writers, budget)?;
         }
-        let read = memory::read_to_exchange(extents, &self.array.source, readers, writers, is_packed)?;
+        let read = memory::read_to_exchange(extents, &self.array.source, readers, cut, is_packed)?;
         let read = self.room.fits(&read, budget)?;
-        let sweep = Sweep::new(extents, readers, self.array.target)?;
+        let pieces = memory::pieces_of(readers, cut, writers);
+        let sweep = Sweep::new(extents, &pieces, self.array.target)?;
         let write = |order: &[usize]| {
-            let memory = memory::exchange_to_write(&sweep, writers, order, is_packed)?;
+            let memory = memory::exchange_to_write(&sweep, cut, writers, order, is_packed)?;
             Some((self.room.fits(&memory, budget)?, memory.open))
         };
-        orders_over(extents, readers)
+        orders_over(extents, &pieces, &self.array.target)
             .into_iter()
             .filter_map(|order| Some((read, write(&order)?, order)))
             .min_by_key(|(_, write, _)| *write)
@@ -325,8 +370,8 @@ impl ExchangeShape {
     pub(crate) fn largest_group_bytes(&self, array: &Array) -> Option<u64> {
         let bounds = Region::whole(&self.groups.lengths);
         let readers = BoxGrid::new(bounds.clone(), self.readers.clone());
-        let writers = BoxGrid::new(bounds, self.writers.clone());
-        temp_bytes(&readers, &writers, array.source.width, self.codec.is_some())
+        let cut = BoxGrid::new(bounds, self.cut.clone());
+        temp_bytes(&readers, &cut, array.source.width, self.codec.is_some())
     }
 }
 

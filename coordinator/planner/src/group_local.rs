@@ -5,14 +5,14 @@
 use rechunk_common::{
     cost_profile::{CostProfile, StoreKind},
     geometry::{BoxGrid, Region},
-    plan::{CopyThroughScratch, CostBasis},
+    plan::{CopyThroughScratch, CostBasis, ShardParts},
 };
 
 use crate::{
     array::Array,
     codec,
     cost::{Bests, Fleet, Outlay, Place, StageWork, Traffic},
-    exchange::{self, ExchangeShape},
+    exchange::{self, ExchangeShape, Within},
     fit::Room,
     groups::Groups,
     memory::TaskMemory,
@@ -41,6 +41,8 @@ pub(crate) struct GroupLocal {
     share: u64,
     pub(crate) outlay: Outlay,
     pub(crate) room: Room,
+    /// In what shards are written that are not held whole.
+    pub(crate) parts: Option<ShardParts>,
 }
 
 /// The cheapest boxes inside the smallest groups, by each preference; none where memory or local disk is too small.
@@ -50,7 +52,9 @@ pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Vec<GroupLocal
     let mut bests = Bests::default();
     for share in SHARES.into_iter().filter(|share| *share <= fleet.threads.max(1)) {
         // Inside a task one box comes after another: larger ones are better, and nobody waits for the last.
-        for boxes in exchange::search(array, &groups, &alone(fleet, share), None, room) {
+        for boxes in
+            exchange::search(array, &Within { groups: &groups, may_cut: false }, &alone(fleet, share), None, room)
+        {
             if let Some(found) = with_share(array, boxes, fleet, share) {
                 bests.offer(&found.outlay, &found);
             }
@@ -74,6 +78,7 @@ fn with_share(array: &Array, boxes: ExchangeShape, fleet: &Fleet, share: u64) ->
         share,
         outlay: Outlay::default(),
         room: boxes.room,
+        parts: boxes.parts,
     };
     let outlay = work(array, &found)?.outlay(fleet, share, 1.0);
     Some(GroupLocal { outlay, ..found })
@@ -117,7 +122,7 @@ pub(crate) fn least_scratch(array: &Array) -> Option<u64> {
 
 /// What the smallest boxes inside a group would hold, at the least.
 pub(crate) fn least_memory(array: &Array) -> Option<u64> {
-    exchange::least_memory(array, &Groups::smallest(array)?, false)
+    exchange::least_memory(array, &Within { groups: &Groups::smallest(array)?, may_cut: false }, false)
 }
 
 impl GroupLocal {
@@ -140,6 +145,7 @@ impl GroupLocal {
             order: self.order.clone(),
             gaps: array.spec.gaps,
             listed: array.spec.listed.as_ref().map(|listed| listed.source.clone()),
+            shard_parts: self.parts,
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct PlanInput {
     pub basis: CostBasis,
     /// Where exchange objects go.
     pub temp: TempSpace,
+    /// Of what length parts of shards may be in the target's store.
+    pub part_sizes: PartSizes,
     /// What is deleted before copying; `None` where the target is free.
     pub clear: Option<ClearTarget>,
     /// What makes the result visible.
@@ -82,6 +84,15 @@ pub struct EncodedBound {
     pub chunk: ByteCount,
     /// The index of one shard; 0 where the array is not sharded.
     pub shard_index: ByteCount,
+}
+
+/// Lengths of the parts of an object, the last one excepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PartSizes {
+    /// Where there is room for it.
+    pub usual: ByteCount,
+    /// The shortest that the store takes.
+    pub least: ByteCount,
 }
 
 /// The temporary space of a job.

@@ -29,17 +29,18 @@ mod input;
 mod lengths;
 pub mod memory;
 mod packing;
-mod parts;
+mod parted;
 pub mod prediction;
 mod refusal;
 mod smaller;
+mod spans;
 mod sparse;
 mod summary;
 mod surroundings;
 mod sweep;
 mod verdict;
 
-pub use input::{ClearTarget, CopySpec, EncodedBound, Listing, PlanInput, Publish, TempSpace};
+pub use input::{ClearTarget, CopySpec, EncodedBound, Listing, PartSizes, PlanInput, Publish, TempSpace};
 use rechunk_common::{
     Refusal, limits,
     plan::{CostBasis, MultiStagePipeline, ParallelPipelines, Phase, Plan},

@@ -18,21 +18,25 @@
 //!   piece never waits for a younger one, whatever is in flight.
 //! - An open *shard* takes its whole encoded bound (inner chunks and index) when it is opened, until its last byte is
 //!   written; an open inner chunk takes, beside that, what its decoded form has more than its encoded bound.
+//! - A shard that is written in parts takes a part, one encoded inner chunk and its index; an open inner chunk takes the
+//!   larger of its two forms beside that. One part more is on its way, so that the next one is filled meanwhile.
 //! - An encoded chunk counts from the start of its encoding to the end of its PUT; of a shard's inner chunks, until it
 //!   is placed in the shard.
 //!
 //! Not counted, because it belongs to the process: code, connections, the runtime (`MemoryModel::reserve`).
 
+mod sides;
+
 use rechunk_common::{
     ByteCount,
     ids::TaskIndex,
-    layout::{ArrayLayout, ChunkLayout},
     plan::{
         BLOCK_HEADER_BYTES, BLOCK_TRAILER_BYTES, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite,
         CopyThroughScratch, IndexExchange, ROW_ENTRY_BYTES, TABLE_ENTRY_BYTES,
     },
 };
 
+pub(crate) use self::sides::{SourceSide, TargetSide};
 use crate::{
     EncodedBound,
     array::Array,
@@ -105,14 +109,16 @@ impl TaskMemory {
 /// What a direct sweep's task holds; `None` beyond 2^64. The writers' bounds start where both chunk grids meet.
 pub fn of_read_to_write(function: &CopyReadToWrite, source: EncodedBound, target: EncodedBound) -> Option<TaskMemory> {
     let extents = function.writers.bounds().shape();
-    let sweep = Sweep::new(&extents, function.source.chunks.read_unit(), TargetSide::of(&function.target, target))?;
+    let target = TargetSide::of(&function.target, target).written(function.shard_parts);
+    let sweep = Sweep::new(&extents, function.source.chunks.read_unit(), target)?;
     direct(&sweep, &SourceSide::of(&function.source, source), function.writers.lengths(), &function.order)
 }
 
 /// What a task holds that passes encoded chunks on; `None` beyond 2^64.
 pub fn of_encoded(function: &CopyEncoded, source: EncodedBound, target: EncodedBound) -> Option<TaskMemory> {
     let extents = function.writers.bounds().shape();
-    let sides = (&SourceSide::of(&function.source, source), &TargetSide::of(&function.target, target));
+    let target = TargetSide::of(&function.target, target).written(function.shard_parts);
+    let sides = (&SourceSide::of(&function.source, source), &target);
     encoded_in(&extents, sides, function.writers.lengths(), function.is_of_whole_objects(), function.by_store)
 }
 
@@ -133,10 +139,12 @@ pub fn of_index_exchange(function: &IndexExchange) -> Option<TaskMemory> {
 
 /// What a task holds that empties exchange objects into target chunks; `None` beyond 2^64.
 pub fn of_exchange_to_write(function: &CopyExchangeToWrite, target: EncodedBound) -> Option<TaskMemory> {
-    let (readers, writers) = (&function.exchange.readers, &function.exchange.writers);
-    let extents = writers.bounds().shape();
-    let sweep = Sweep::new(&extents, readers.lengths(), TargetSide::of(&function.target, target))?;
-    exchange_to_write(&sweep, writers.lengths(), &function.order, function.exchange.packing().is_some())
+    let (readers, blocks) = (function.exchange.readers.lengths(), function.exchange.writers.lengths());
+    let (extents, writers) = (function.writers.bounds().shape(), function.writers.lengths());
+    let target = TargetSide::of(&function.target, target).written(function.shard_parts);
+    let pieces = pieces_of(readers, blocks, writers);
+    let sweep = Sweep::new(&extents, &pieces, target)?;
+    exchange_to_write(&sweep, blocks, writers, &function.order, function.exchange.packing().is_some())
 }
 
 /// What a task holds that copies a group over local disk: while it reads, then while it writes, never both at a time;
@@ -149,71 +157,6 @@ pub fn of_through_scratch(
     // The first group is the largest.
     let (read, write) = function.halves(TaskIndex(0), String::new())?;
     Some([of_read_to_exchange(&read, source)?, of_exchange_to_write(&write, target)?])
-}
-
-/// The source as far as memory is concerned.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SourceSide<'a> {
-    pub(crate) unit: &'a [u64],
-    pub(crate) shard: Option<&'a [u64]>,
-    pub(crate) width: u64,
-    pub(crate) encoding: EncodedBound,
-}
-
-/// The target as far as memory is concerned.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TargetSide<'a> {
-    pub(crate) chunk: &'a [u64],
-    pub(crate) shard: Option<&'a [u64]>,
-    pub(crate) width: u64,
-    pub(crate) encoding: EncodedBound,
-}
-
-fn shard_of(chunks: &ChunkLayout) -> Option<&[u64]> {
-    match chunks {
-        ChunkLayout::Plain { .. } => None,
-        ChunkLayout::Sharded { shard_shape, .. } => Some(shard_shape),
-    }
-}
-
-impl<'a> SourceSide<'a> {
-    pub(crate) fn of(layout: &'a ArrayLayout, encoding: EncodedBound) -> Self {
-        let chunks = &layout.chunks;
-        Self { unit: chunks.read_unit(), shard: shard_of(chunks), width: layout.element.width, encoding }
-    }
-
-    /// One read unit, decoded.
-    fn decoded(&self) -> Option<u64> {
-        product(self.unit.iter().copied())?.checked_mul(self.width)
-    }
-
-    /// One read unit, encoded and decoded.
-    pub(crate) fn piece(&self) -> Option<u64> {
-        self.decoded()?.checked_add(self.encoding.chunk.0)
-    }
-
-    /// The indexes of all source shards that one box overlaps.
-    fn indexes(&self, extents: &[u64], lengths: &[u64]) -> Option<u64> {
-        let Some(shard) = self.shard else { return Some(0) };
-        most_in_a_box(extents, lengths, shard)?.checked_mul(self.encoding.shard_index.0)
-    }
-}
-
-impl<'a> TargetSide<'a> {
-    pub(crate) fn of(layout: &'a ArrayLayout, encoding: EncodedBound) -> Self {
-        let chunks = &layout.chunks;
-        Self { chunk: chunks.read_unit(), shard: shard_of(chunks), width: layout.element.width, encoding }
-    }
-
-    /// The longest encoded shard with its index; 0 where there are none.
-    fn shard_bytes(&self, extents: &[u64]) -> Option<u64> {
-        let Some(shard) = self.shard else { return Some(0) };
-        over_axes(extents.len(), |axis| {
-            Some(axis::boxes(*extents.get(axis)?.min(shard.get(axis)?), *self.chunk.get(axis)?))
-        })?
-        .checked_mul(self.encoding.chunk.0)?
-        .checked_add(self.encoding.shard_index.0)
-    }
 }
 
 /// The elements of the largest box of `lengths`, decoded.
@@ -236,10 +179,12 @@ pub(crate) struct Sweep<'a> {
     target: TargetSide<'a>,
     chunk_touches: Vec<Touch>,
     shard_touches: Vec<Touch>,
-    /// One decoded target chunk.
-    chunk_bytes: u64,
-    /// One encoded shard with its index; 0 where there are none.
+    /// What an open shard takes beside its open chunks; 0 where there are none.
     shard_bytes: u64,
+    /// What an open chunk takes beside that.
+    open_bytes: u64,
+    /// What is on its way of shards that are written in parts.
+    sent_bytes: u64,
 }
 
 impl<'a> Sweep<'a> {
@@ -247,14 +192,22 @@ impl<'a> Sweep<'a> {
         let touches = |unit: &[u64]| -> Vec<Touch> {
             extents.iter().zip(pieces).zip(unit).map(|((n, piece), unit)| Touch::of(*n, *piece, *unit)).collect()
         };
-        let shard_bytes = target.shard_bytes(extents)?;
+        let chunk_bytes = product(target.chunk.iter().copied())?.checked_mul(target.width)?;
+        let EncodedBound { chunk: ByteCount(encoded), shard_index: ByteCount(index) } = target.encoding;
+        let (shard_bytes, open_bytes, sent_bytes) = match (target.shard, target.parts) {
+            (None, _) => (0, chunk_bytes, 0),
+            // What a chunk takes encoded, its shard has taken already.
+            (Some(_), None) => (target.shard_bytes(extents)?, chunk_bytes.saturating_sub(encoded), 0),
+            (Some(_), Some(parts)) => (parts.filling_room(encoded, index)?, chunk_bytes.max(encoded), parts.bytes.0),
+        };
         Some(Self {
             extents,
             pieces,
             chunk_touches: touches(target.chunk),
             shard_touches: target.shard.map(touches).unwrap_or_default(),
-            chunk_bytes: product(target.chunk.iter().copied())?.checked_mul(target.width)?,
             shard_bytes,
+            open_bytes,
+            sent_bytes,
             target,
         })
     }
@@ -274,10 +227,10 @@ impl<'a> Sweep<'a> {
         let counts = self.counts(lengths, self.target.chunk);
         let chunks = sweep::most_open(&self.chunk_touches, &counts, order)?;
         let all = product(counts)?;
-        let Some(shard) = self.target.shard else { return Some((chunks.checked_mul(self.chunk_bytes)?, all)) };
+        let open = chunks.checked_mul(self.open_bytes)?.checked_add(self.sent_bytes)?;
+        let Some(shard) = self.target.shard else { return Some((open, all)) };
         let shards = sweep::most_open(&self.shard_touches, &self.counts(lengths, shard), order)?;
-        let beside = self.chunk_bytes.saturating_sub(self.target.encoding.chunk.0);
-        Some((shards.checked_mul(self.shard_bytes)?.checked_add(chunks.checked_mul(beside)?)?, all))
+        Some((shards.checked_mul(self.shard_bytes)?.checked_add(open)?, all))
     }
 
     fn task(&self, lengths: &[u64], order: &[usize]) -> Option<TaskMemory> {
@@ -307,6 +260,8 @@ fn encoded_in(
     let chunk = source.encoding.chunk.0.max(target.encoding.chunk.0);
     let object = if target.shard.is_none() {
         chunk
+    } else if let Some(parts) = target.parts.filter(|_| !whole) {
+        parts.packing_room(chunk, target.encoding.shard_index.0)?
     } else {
         // The index stands in the shard, and beside it while it is made or checked.
         let encoding = EncodedBound { chunk: ByteCount(chunk), ..target.encoding };
@@ -349,16 +304,24 @@ pub(crate) fn read_to_exchange(
     Some(memory.with_pieces(source.piece()?, pieces, MAX_PIECES_IN_FLIGHT))
 }
 
-/// Boxes of `writers` from blocks; the sweep's pieces are the readers' boxes.
+/// Lengths of the blocks that tasks of `writers` read where blocks are cut by `readers` and by `blocks`: one of the two lies
+/// in the other along an axis that `blocks` cut shorter than tasks.
+pub(crate) fn pieces_of(readers: &[u64], blocks: &[u64], writers: &[u64]) -> Vec<u64> {
+    let axes = readers.iter().zip(blocks).zip(writers);
+    axes.map(|((reader, block), writer)| if block < writer { *reader.min(block) } else { *reader }).collect()
+}
+
+/// Boxes of `writers` from blocks that `blocks` cut; the sweep's pieces are the blocks.
 pub(crate) fn exchange_to_write(
     sweep: &Sweep,
+    blocks: &[u64],
     writers: &[u64],
     order: &[usize],
     is_packed: bool,
 ) -> Option<TaskMemory> {
-    let readers = sweep.pieces;
-    let block = block_bytes(sweep.extents, readers, writers, sweep.target.width)?;
-    let blocks = most_in_a_box(sweep.extents, writers, readers)?;
+    let pieces = sweep.pieces;
+    let block = block_bytes(sweep.extents, pieces, blocks, sweep.target.width)?;
+    let blocks = most_in_a_box(sweep.extents, writers, pieces)?;
     let mut memory = sweep.task(writers, order)?;
     let piece = if is_packed {
         memory.indexes = blocks.checked_mul(ROW_ENTRY_BYTES)?;

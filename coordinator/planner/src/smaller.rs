@@ -103,7 +103,7 @@ fn with_objects(spec: &CopySpec, object: &[u64], inner: Option<&Vec<u64>>) -> Op
                 chunk_shape: inner.clone(),
                 codecs,
                 index_codecs: String::new(),
-                index_location: IndexLocation::End,
+                index_location: index_location(&spec.target.chunks),
             };
             (sharded, index)
         }
@@ -113,6 +113,14 @@ fn with_objects(spec: &CopySpec, object: &[u64], inner: Option<&Vec<u64>>) -> Op
         target_encoding: EncodedBound { chunk: ByteCount(bound), shard_index: ByteCount(index) },
         ..spec.clone()
     })
+}
+
+/// Where the index of the target's shards stands, or would stand.
+fn index_location(chunks: &ChunkLayout) -> IndexLocation {
+    match chunks {
+        ChunkLayout::Plain { .. } => IndexLocation::End,
+        ChunkLayout::Sharded { index_location, .. } => *index_location,
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod cases;
 mod documents;
 mod group_local;
 mod packing;
+mod parted;
 mod pass_through;
 mod properties;
 mod sparse;
@@ -18,7 +19,7 @@ use rechunk_common::{
     request::ExchangeCodecChoice,
 };
 
-use crate::{CopySpec, EncodedBound, Listing, PlanInput, Publish, TempSpace, plan};
+use crate::{CopySpec, EncodedBound, Listing, PartSizes, PlanInput, Publish, TempSpace, plan};
 
 fn layout(shape: &[u64], width: u64, shard: Option<&[u64]>, chunk: &[u64]) -> ArrayLayout {
     let chunks = match shard {
@@ -89,6 +90,7 @@ fn input(copies: Vec<CopySpec>, memory: MemoryModel, slots: u64, threads: u64) -
             // The design's figures are of raw blocks.
             codec: ExchangeCodecChoice::None,
         },
+        part_sizes: PartSizes { usual: ByteCount(16 << 20), least: ByteCount(5 << 20) },
         clear: None,
         publish: Publish::default(),
         pinned: Vec::new(),

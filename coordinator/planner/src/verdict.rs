@@ -12,6 +12,11 @@ use crate::{
 
 /// What speaks for a shape.
 pub(crate) fn merit(shape: &Shape, array: &Array) -> String {
+    let parts = shape.parts().map(|parts| format!("; shards are written in parts of {} as they fill", parts.bytes));
+    format!("{}{}", merit_of_shape(shape, array), parts.unwrap_or_default())
+}
+
+fn merit_of_shape(shape: &Shape, array: &Array) -> String {
     match shape {
         Shape::Encoded(encoded) => {
             let how = if encoded.by_store {

@@ -1,12 +1,12 @@
 //! All that the stores say about a request, gathered; and the plan that follows from it.
 
 use rechunk_common::{
-    Refusal, RefusalCode,
+    ByteCount, Refusal, RefusalCode,
     ids::JobId,
     plan::{CostBasis, MemoryModel},
     request::RechunkRequest,
 };
-use rechunk_planner::{ClearTarget, PlanInput, TempSpace};
+use rechunk_planner::{ClearTarget, PartSizes, PlanInput, TempSpace};
 use rechunk_storage::{Access, Scheme, StorageError, StoreUrl, Stores};
 
 use super::{
@@ -28,6 +28,7 @@ pub struct Survey {
     pub(super) fleet: Fleet,
     pub(super) memory: MemoryModel,
     basis: CostBasis,
+    part_sizes: PartSizes,
     pub(super) source: Source,
     pub(super) target: StoreUrl,
     /// Source and target lie in one store, which can copy objects by itself.
@@ -89,6 +90,10 @@ impl Door {
             memory,
             one_store: is_one_store(&self.stores, &source.url, &places.target),
             basis,
+            part_sizes: PartSizes {
+                usual: ByteCount(stores.upload_sizes().part),
+                least: ByteCount(stores.upload_sizes().least_part_of(places.target.scheme())),
+            },
             source,
             target: places.target,
             enclosing,
@@ -120,6 +125,7 @@ impl Survey {
                 keep: self.request.keep_temp,
                 codec: self.request.exchange_codec,
             },
+            part_sizes: self.part_sizes,
             clear: self.clears.then(|| ClearTarget { prefixes: vec![url.clone()] }),
             publish: target.publish,
             pinned: self.source.pins,

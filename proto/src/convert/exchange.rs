@@ -98,6 +98,20 @@ impl TryFrom<v1::IndexExchange> for IndexExchange {
     }
 }
 
+/// Boxes of writing tasks: those of the exchange where `of_tasks` is empty, else several of them each, along every axis. Of
+/// a packed exchange a task has one row, and so one box.
+pub(super) fn writers_of(exchange: &Exchange, of_tasks: Vec<u64>) -> Result<BoxGrid, Fault> {
+    if of_tasks.is_empty() {
+        return Ok(exchange.writers.clone());
+    }
+    let of_tasks = lengths(of_tasks, exchange.writers.bounds().rank(), "writer_lengths")?;
+    let are_multiples = of_tasks.iter().zip(exchange.writers.lengths()).all(|(task, own)| task.is_multiple_of(*own));
+    if !are_multiples || exchange.packing().is_some() {
+        return Err(Fault::at("writer_lengths", Problem::Disagrees { other: "exchange" }));
+    }
+    Ok(BoxGrid::new(exchange.writers.bounds().clone(), of_tasks))
+}
+
 /// A grid whose boxes are the tasks of a stage.
 pub(super) fn tasks(grid: Option<v1::BoxGrid>, field: &str) -> Result<BoxGrid, Fault> {
     let grid: BoxGrid = required(grid, field)?;

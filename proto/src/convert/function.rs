@@ -2,17 +2,18 @@
 //! task boxes inside the array, every axis visited once.
 
 use rechunk_common::{
+    ByteCount,
     geometry::{BoxGrid, Region},
     layout::ArrayLayout,
     limits::MAX_CUSTOM_PARAMETERS,
     plan::{
         CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CustomFunction, DeleteExchange,
-        Exchange, FunctionId, GapPolicy, StageFunction,
+        Exchange, FunctionId, GapPolicy, ShardParts, StageFunction,
     },
 };
 
 use super::{
-    exchange::tasks,
+    exchange::{tasks, writers_of},
     field::{name, positive, required, within},
     listed,
 };
@@ -85,7 +86,7 @@ impl TryFrom<v1::StageFunction> for StageFunction {
 
 impl From<CopyEncoded> for v1::CopyEncoded {
     fn from(copy: CopyEncoded) -> Self {
-        let CopyEncoded { source, target, writers, gaps, by_store, listed } = copy;
+        let CopyEncoded { source, target, writers, gaps, by_store, listed, shard_parts } = copy;
         Self {
             source: Some(source.into()),
             target: Some(target.into()),
@@ -93,6 +94,7 @@ impl From<CopyEncoded> for v1::CopyEncoded {
             gaps: Some(gaps.into()),
             by_store,
             listed: listed.map(Into::into),
+            shard_part_bytes: of_shard_parts(shard_parts),
         }
     }
 }
@@ -110,13 +112,14 @@ impl TryFrom<v1::CopyEncoded> for CopyEncoded {
         let writers = tasks(copy.writers, "writers")?;
         inside(&writers, &target, "writers")?;
         let listed = listed::of_source(copy.listed, &source.write_grid(), &source.fill)?;
-        Ok(Self { source, target, writers, gaps: gaps(copy.gaps), by_store: copy.by_store, listed })
+        let shard_parts = shard_parts(copy.shard_part_bytes, &target)?;
+        Ok(Self { source, target, writers, gaps: gaps(copy.gaps), by_store: copy.by_store, listed, shard_parts })
     }
 }
 
 impl From<CopyReadToWrite> for v1::CopyReadToWrite {
     fn from(copy: CopyReadToWrite) -> Self {
-        let CopyReadToWrite { source, target, writers, order, gaps, listed } = copy;
+        let CopyReadToWrite { source, target, writers, order, gaps, listed, shard_parts } = copy;
         Self {
             source: Some(source.into()),
             target: Some(target.into()),
@@ -124,6 +127,7 @@ impl From<CopyReadToWrite> for v1::CopyReadToWrite {
             order: of_order(&order),
             gaps: Some(gaps.into()),
             listed: listed.map(Into::into),
+            shard_part_bytes: of_shard_parts(shard_parts),
         }
     }
 }
@@ -139,7 +143,8 @@ impl TryFrom<v1::CopyReadToWrite> for CopyReadToWrite {
         inside(&writers, &target, "writers")?;
         let listed = listed::of_source(copy.listed, &source.write_grid(), &source.fill)?;
         let order = order(&copy.order, target.shape.len())?;
-        Ok(Self { order, source, target, writers, gaps: gaps(copy.gaps), listed })
+        let shard_parts = shard_parts(copy.shard_part_bytes, &target)?;
+        Ok(Self { order, source, target, writers, gaps: gaps(copy.gaps), listed, shard_parts })
     }
 }
 
@@ -166,13 +171,16 @@ impl TryFrom<v1::CopyReadToExchange> for CopyReadToExchange {
 
 impl From<CopyExchangeToWrite> for v1::CopyExchangeToWrite {
     fn from(copy: CopyExchangeToWrite) -> Self {
-        let CopyExchangeToWrite { exchange, target, order, gaps, presence } = copy;
+        let CopyExchangeToWrite { exchange, writers, target, order, gaps, presence, shard_parts } = copy;
+        let is_own = writers == exchange.writers;
         Self {
             exchange: Some(exchange.into()),
             target: Some(target.into()),
             order: of_order(&order),
             gaps: Some(gaps.into()),
             presence: presence.map(Into::into),
+            shard_part_bytes: of_shard_parts(shard_parts),
+            writer_lengths: if is_own { Vec::new() } else { writers.lengths().to_vec() },
         }
     }
 }
@@ -186,7 +194,10 @@ impl TryFrom<v1::CopyExchangeToWrite> for CopyExchangeToWrite {
         same_width(exchange.width, target.element.width, "exchange.width_bytes")?;
         inside(&exchange.writers, &target, "exchange.writers")?;
         let presence = listed::of_exchange(copy.presence, &exchange.writers, exchange.width)?;
-        Ok(Self { order: order(&copy.order, target.shape.len())?, exchange, target, gaps: gaps(copy.gaps), presence })
+        let shard_parts = shard_parts(copy.shard_part_bytes, &target)?;
+        let order = order(&copy.order, target.shape.len())?;
+        let writers = writers_of(&exchange, copy.writer_lengths)?;
+        Ok(Self { order, exchange, writers, target, gaps: gaps(copy.gaps), presence, shard_parts })
     }
 }
 
@@ -243,6 +254,19 @@ pub(super) fn gaps(gaps: Option<v1::GapPolicy>) -> GapPolicy {
         strict: gaps.strict,
         write_empty_chunks: gaps.write_empty_chunks,
     })
+}
+
+/// 0 where shards are held whole.
+pub(super) fn of_shard_parts(parts: Option<ShardParts>) -> u64 {
+    parts.map_or(0, |parts| parts.bytes.0)
+}
+
+/// Refuses parts of objects that cannot be written so.
+pub(super) fn shard_parts(bytes: u64, target: &ArrayLayout) -> Result<Option<ShardParts>, Fault> {
+    if bytes > 0 && !ShardParts::can_write(&target.chunks) {
+        return Err(Fault::at("shard_part_bytes", Problem::Disagrees { other: "target.chunks" }));
+    }
+    Ok((bytes > 0).then_some(ShardParts { bytes: ByteCount(bytes) }))
 }
 
 /// Axes are below the limit of the rank, so each fits.

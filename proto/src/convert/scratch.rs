@@ -6,14 +6,14 @@ use rechunk_common::{layout::ArrayLayout, limits::MAX_TASKS_PER_STAGE, plan::Cop
 use super::{
     exchange::tasks,
     field::{lengths, required, within},
-    function::{gaps, inside, of_order, order, same_array},
+    function::{gaps, inside, of_order, of_shard_parts, order, same_array, shard_parts},
     listed,
 };
 use crate::{fault::Fault, v1};
 
 impl From<CopyThroughScratch> for v1::CopyThroughScratch {
     fn from(copy: CopyThroughScratch) -> Self {
-        let CopyThroughScratch { source, target, groups, readers, writers, order, gaps, listed } = copy;
+        let CopyThroughScratch { source, target, groups, readers, writers, order, gaps, listed, shard_parts } = copy;
         Self {
             source: Some(source.into()),
             target: Some(target.into()),
@@ -23,6 +23,7 @@ impl From<CopyThroughScratch> for v1::CopyThroughScratch {
             order: of_order(&order),
             gaps: Some(gaps.into()),
             listed: listed.map(Into::into),
+            shard_part_bytes: of_shard_parts(shard_parts),
         }
     }
 }
@@ -43,6 +44,7 @@ impl TryFrom<v1::CopyThroughScratch> for CopyThroughScratch {
             order: order(&copy.order, rank)?,
             gaps: gaps(copy.gaps),
             listed: listed::of_source(copy.listed, &source.write_grid(), &source.fill)?,
+            shard_parts: shard_parts(copy.shard_part_bytes, &target)?,
             source,
             target,
             groups,

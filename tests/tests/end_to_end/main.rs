@@ -9,6 +9,7 @@ mod journal;
 mod limits_and_bad_input;
 mod main_job;
 mod packed_exchange;
+mod parted_shards;
 mod request_rates;
 mod s3;
 mod sparse;

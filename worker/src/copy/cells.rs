@@ -45,6 +45,27 @@ impl Cells {
         Self::new(grid, region, |_, _, used_start, used_end| (used_start, used_end.saturating_sub(used_start)))
     }
 
+    /// What boxes of two grids share with each other and with the region: both grids have the same bounds. The position of
+    /// a cell is its place.
+    pub(crate) fn of_pairs(one: &BoxGrid, other: &BoxGrid, region: &Region) -> Result<Self, TaskFailure> {
+        let (one, other) = (Self::of_blocks(one, region)?, Self::of_blocks(other, region)?);
+        let mut axes = Vec::with_capacity(region.rank());
+        for axis in 0..region.rank() {
+            let cells = one.axis(axis).iter().chain(other.axis(axis));
+            let mut ends: Vec<u64> = cells.map(|cell| cell.used.1).collect();
+            ends.sort_unstable();
+            ends.dedup();
+            let mut start = at(region.start(), axis)?;
+            let cell = |end: u64| {
+                let used = (std::mem::replace(&mut start, end), end);
+                Cell { start: used.0, length: end.saturating_sub(used.0), used, valid_end: end }
+            };
+            axes.push(ends.into_iter().map(cell).collect::<Vec<_>>());
+        }
+        let counts: Vec<u64> = axes.iter().map(|cells| cells.len() as u64).collect();
+        Ok(Self { axes, first: vec![0; counts.len()], counts })
+    }
+
     fn new(
         grid: &BoxGrid,
         region: &Region,
@@ -300,6 +321,24 @@ impl Meeting {
             stride *= cut.target_length;
         }
     }
+}
+
+/// All of `targets`, by index, in the order in which they become complete where `pieces` are visited with the axes of
+/// `order` from slowest to fastest. It depends on the grids alone, not on what is there.
+pub(crate) fn closing_order(pieces: &Cells, targets: &Cells, order: &[usize]) -> Result<Vec<usize>, TaskFailure> {
+    // Per axis and target cell: the piece that holds its last element.
+    let last = |axis: usize| {
+        let of_cell = |cell: &Cell| pieces.axis(axis).partition_point(|piece| piece.used.1 < cell.used.1);
+        targets.axis(axis).iter().map(of_cell).collect::<Vec<_>>()
+    };
+    let last: Vec<Vec<usize>> = (0..targets.counts.len()).map(last).collect();
+    let mut closing: Vec<usize> = (0..targets.len().ok_or_else(|| too_large("a task's cells"))?).collect();
+    closing.sort_by_cached_key(|target| {
+        let place = targets.place(*target);
+        let along = |axis: &usize| last.get(*axis)?.get(usize::try_from(*place.get(*axis)?).ok()?).copied();
+        order.iter().map(along).collect::<Vec<_>>()
+    });
+    Ok(closing)
 }
 
 /// The places of `cells` with the axes of `order` from slowest to fastest.

@@ -55,7 +55,7 @@ pub(super) async fn empty(
     disk: &TaskContext,
     write: &CopyExchangeToWrite,
 ) -> Result<(), TaskFailure> {
-    for object in 0..write.exchange.writers.len() {
+    for object in 0..write.writers.len() {
         empty_exchange(cx, disk, write, TaskIndex(object)).await?;
     }
     Ok(())

@@ -3,21 +3,22 @@
 mod chunks;
 mod exchange_object;
 mod packed_object;
+mod parted_shards;
 mod shards;
 
-use bytes::Bytes;
 pub(crate) use chunks::ChunkSink;
 pub(crate) use exchange_object::ExchangeSink;
 pub(crate) use packed_object::PackedSink;
 use rechunk_common::{TaskFailure, layout::ArrayLayout, plan::GapPolicy};
-use rechunk_storage::{Prefix, PutPayload, Scheme};
-pub(crate) use shards::ShardSink;
+use rechunk_storage::{Prefix, PutPayload};
+pub(crate) use shards::{ShardSink, Visits};
 
 use super::{cells::Cells, kernel::is_all, targets::Complete};
 use crate::{
     context::TaskContext,
     failure::{bug, of_storage},
     memory::{Buffer, Reservation},
+    payload::as_kept,
 };
 
 /// The targets of one task and what becomes of them.
@@ -57,7 +58,7 @@ impl Sink {
     pub(crate) fn target_room(&self, index: usize) -> Result<TargetRoom, TaskFailure> {
         match self {
             Self::Chunks(chunks) => Ok(chunks.target_room()),
-            Self::Shards(shards) => Ok(shards.target_room()),
+            Self::Shards(shards) => shards.target_room(index),
             Self::Exchange(exchange) => exchange.target_room(index),
             Self::Packed(packed) => packed.target_room(index),
         }
@@ -116,11 +117,7 @@ pub(super) async fn put(
     payload: impl Into<PutPayload> + Send,
     decoded: u64,
 ) -> Result<(), TaskFailure> {
-    let mut payload = payload.into();
-    if prefix.url().scheme() == Scheme::Memory {
-        // A store in memory keeps the bytes that it is given; those of a task go back to it.
-        payload = payload.into_iter().map(|part| Bytes::copy_from_slice(&part)).collect();
-    }
+    let payload = as_kept(prefix, payload.into());
     prefix.put(key, payload, cx.guard()).await.map_err(|error| of_storage(&error))?;
     cx.tally().add(|counts| {
         counts.put_requests += 1;

@@ -5,6 +5,7 @@ mod case;
 mod faults;
 mod oracle;
 mod packed;
+mod parts;
 mod scratch;
 
 use case::{Case, Shape};

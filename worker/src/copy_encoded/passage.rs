@@ -3,31 +3,33 @@
 //! Where both lie in one store, objects that are passed on whole are copied by the store. One that refuses to is asked
 //! no more: the objects are read and written then.
 
+mod packing;
+
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
 use rechunk_common::{
     Presence, TaskFailure,
     geometry::{BoxGrid, Region},
     layout::ArrayLayout,
-    plan::CopyEncoded,
+    plan::{CopyEncoded, ShardParts},
 };
-use rechunk_storage::{Access, ErrorClass, Prefix, PutPayload, Scheme};
+use rechunk_storage::{Access, ErrorClass, Prefix, PutPayload};
 use rechunk_zarr::{ChunkCodec, MetadataError, ShardCodec};
 use tokio::sync::Semaphore;
 
 use super::{
-    shards::{assemble, index_of, inner_chunks, inner_count},
-    source::{Located, Source, corrupt},
+    shards::{index_of, inner_chunks, inner_count},
+    source::{Located, Source},
 };
 use crate::{
     context::TaskContext,
-    failure::{bug, invalid, missing_chunk, of_storage, too_large},
+    failure::{invalid, missing_chunk, of_storage, too_large},
     memory::{Reservation, TaskMemory},
+    payload::as_kept,
     presence::Listed,
 };
 
@@ -51,6 +53,8 @@ pub(super) struct Passage {
     /// Indexes of source shards, which are held to the end.
     index_bytes: u64,
     is_strict: bool,
+    /// How shards are packed that are not held whole.
+    parts: Option<ShardParts>,
     /// The store is asked to copy objects that are passed on whole.
     by_store: AtomicBool,
     reads: Semaphore,
@@ -138,6 +142,7 @@ impl Passage {
             chunk_bytes: longest.unwrap_or_else(|| chunk.worst_encoded_bytes()),
             index_bytes,
             is_strict: function.gaps.strict,
+            parts: function.shard_parts,
             by_store: AtomicBool::new(by_store),
             reads: Semaphore::new(MOST_READS),
         })
@@ -171,13 +176,19 @@ impl Passage {
     fn read_room(&self, position: &[u64]) -> Result<u64, TaskFailure> {
         let room = match &self.contents {
             Contents::Object { shard: None } | Contents::Inner => Some(self.chunk_bytes),
-            Contents::Object { shard: Some(shard) } | Contents::Packed { shard } => {
-                // Its index stands in it, and beside it while it is made or checked.
-                let chunks = inner_count(&self.target, position).checked_mul(self.chunk_bytes);
-                chunks.and_then(|chunks| chunks.checked_add(shard.index_bytes().checked_mul(2)?))
-            }
+            Contents::Object { shard: Some(shard) } => self.shard_room(shard, position),
+            Contents::Packed { shard } => match self.parts {
+                None => self.shard_room(shard, position),
+                Some(parts) => parts.packing_room(self.chunk_bytes, shard.index_bytes()),
+            },
         };
         room.ok_or_else(|| too_large("a shard"))
+    }
+
+    /// What a whole shard takes: its index stands in it, and beside it while it is made or checked.
+    fn shard_room(&self, shard: &ShardCodec, position: &[u64]) -> Option<u64> {
+        let chunks = inner_count(&self.target, position).checked_mul(self.chunk_bytes)?;
+        chunks.checked_add(shard.index_bytes().checked_mul(2)?)
     }
 
     /// Where the object comes from.
@@ -195,7 +206,10 @@ impl Passage {
             Contents::Object { .. } if object.room == 0 => self.let_copy(object).await,
             Contents::Object { shard } => self.pass_object(object, room, shard.as_ref()).await,
             Contents::Inner => self.pass_inner(object, room).await,
-            Contents::Packed { shard } => self.pack(object, room, shard).await,
+            Contents::Packed { shard } => match self.parts {
+                None => self.pack(object, room, shard).await,
+                Some(parts) => self.pack_in_parts(object, room, shard, parts).await,
+            },
         }
     }
 
@@ -270,58 +284,6 @@ impl Passage {
         Ok(Step::Done)
     }
 
-    async fn pack(
-        self: &Arc<Self>,
-        object: Object,
-        mut room: Reservation,
-        shard: &Arc<ShardCodec>,
-    ) -> Result<Step, TaskFailure> {
-        let indexes = shard.index_bytes().saturating_mul(2);
-        let left = Arc::new(AtomicU64::new(object.room.saturating_sub(indexes)));
-        let reads = inner_chunks(&self.target, shard, &object.position)?.into_iter().map(|(number, position)| {
-            let (passage, left) = (Arc::clone(self), Arc::clone(&left));
-            async move { Ok(passage.part(&position, &left).await?.map(|bytes| (number, bytes))) }
-        });
-        let parts: Vec<Option<(u64, Bytes)>> = stream::iter(reads).buffer_unordered(MOST_READS).try_collect().await?;
-        let parts: Vec<(u64, Bytes)> = parts.into_iter().flatten().collect();
-        if parts.is_empty() {
-            self.cx.tally().add(|counts| counts.skipped_fill_chunks += 1);
-            return Ok(Step::Done);
-        }
-        let held = parts.iter().fold(indexes, |sum, (_, bytes)| sum.saturating_add(bytes.len() as u64));
-        room.settle(held);
-        let codec = Arc::clone(shard);
-        let payload = self.cx.compute().run(move || assemble(&codec, parts)).await?;
-        self.put(&object.position, payload).await?;
-        drop(room);
-        Ok(Step::Done)
-    }
-
-    /// One chunk of a shard that is packed; `left` is what the shard's chunks may still take together.
-    async fn part(&self, position: &[u64], left: &AtomicU64) -> Result<Option<Bytes>, TaskFailure> {
-        if self.source.is_absent(position)? {
-            return Ok(None);
-        }
-        let _turn = self.reads.acquire().await.map_err(|_| bug("the turns of reads have ended"))?;
-        let located = self.source.locate_chunk(&self.cx, position).await?;
-        let key = self.source.key_of_chunk(position)?;
-        let Some(located) = located else {
-            self.note_missing(&key, 1)?;
-            return Ok(None);
-        };
-        let length = located.length();
-        let takes = |left: u64| left.checked_sub(length);
-        if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, takes).is_err() {
-            let reason = format!("its {length} bytes pass what the chunks of a shard may have together");
-            return Err(corrupt(&self.source.url_of(&key), reason));
-        }
-        let bytes = self.source.read(&self.cx, located).await?;
-        if bytes.is_none() {
-            self.note_missing(&key, 1)?;
-        }
-        Ok(bytes)
-    }
-
     /// Verifies a shard that is passed on whole, and notes which of its chunks are missing.
     async fn check_shard(
         &self,
@@ -361,11 +323,7 @@ impl Passage {
     }
 
     async fn put(&self, position: &[u64], payload: impl Into<PutPayload> + Send) -> Result<(), TaskFailure> {
-        let mut payload = payload.into();
-        if self.prefix.url().scheme() == Scheme::Memory {
-            // A store in memory keeps the bytes that it is given, and these may be part of a larger object.
-            payload = payload.into_iter().map(|part| Bytes::copy_from_slice(&part)).collect();
-        }
+        let payload = as_kept(&self.prefix, payload.into());
         let key = self.target.keys.key(position);
         self.prefix.put(&key, payload, self.cx.guard()).await.map_err(|error| of_storage(&error))?;
         self.cx.tally().add(|counts| counts.put_requests += 1);

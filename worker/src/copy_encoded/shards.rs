@@ -1,5 +1,4 @@
-//! Shards as bytes: which inner chunks they have, how encoded chunks become one, and the check of one that is passed
-//! on whole.
+//! Shards as they stand: which inner chunks they have, and the check of one that is passed on whole.
 
 use bytes::Bytes;
 use rechunk_common::{
@@ -7,8 +6,7 @@ use rechunk_common::{
     geometry::BoxGrid,
     layout::{ArrayLayout, IndexLocation},
 };
-use rechunk_storage::PutPayload;
-use rechunk_zarr::{CodecError, ShardCodec, ShardEntry, ShardIndex};
+use rechunk_zarr::{CodecError, ShardCodec, ShardIndex};
 
 use super::source::corrupt;
 use crate::failure::bug;
@@ -40,30 +38,6 @@ pub(super) fn inner_chunks(
 /// How many inner chunks of the shard at `shard` lie in the array.
 pub(super) fn inner_count(layout: &ArrayLayout, shard: &[u64]) -> u64 {
     layout.read_grid().overlapping(&layout.write_grid().region_at(shard)).element_count()
-}
-
-/// A shard of encoded chunks: in C order, so that two attempts write the same bytes, and the index.
-pub(super) fn assemble(codec: &ShardCodec, mut parts: Vec<(u64, Bytes)>) -> Result<PutPayload, TaskFailure> {
-    parts.sort_by_key(|(number, _)| *number);
-    let mut index = ShardIndex::empty(codec.entry_count());
-    let mut offset = match codec.index_location() {
-        IndexLocation::Start => codec.index_bytes(),
-        IndexLocation::End => 0,
-    };
-    for (number, encoded) in &parts {
-        let length = encoded.len() as u64;
-        if !index.set(*number, ShardEntry { offset, length }) {
-            return Err(bug("an inner chunk has no entry in its shard's index"));
-        }
-        offset = offset.saturating_add(length);
-    }
-    let index =
-        codec.encode_index(&index).map_err(|error| bug(format!("cannot encode the index of a shard: {error}")))?;
-    let chunks = parts.into_iter().map(|(_, encoded)| encoded);
-    Ok(match codec.index_location() {
-        IndexLocation::Start => std::iter::once(index).chain(chunks).collect(),
-        IndexLocation::End => chunks.chain(std::iter::once(index)).collect(),
-    })
 }
 
 /// The index of a whole shard, verified: its checksum, and that every entry lies in the shard.

@@ -124,16 +124,19 @@ fn to_exchange(copy: &CopyReadToExchange) -> Option<Sample> {
 
 fn from_exchange(copy: &CopyExchangeToWrite) -> Option<Sample> {
     let exchange: &Exchange = &copy.exchange;
-    let own = exchange.writers.region(0)?;
-    let (fetched, _) = overlapped(&exchange.readers, &own);
+    let own = copy.writers.region(0)?;
+    let (objects, _) = overlapped(&exchange.readers, &own);
     let (written, _) = overlapped(&copy.target.write_grid(), &own);
+    let fetched = match overlapped(&exchange.writers, &own).0 {
+        1 => format!("{}, one out of each temporary object that holds some", counted(objects, "block")),
+        parts => format!("up to {parts} blocks out of each of {} that hold some", counted(objects, "temporary object")),
+    };
     let sentence = format!(
-        "It fetches {}, one out of each temporary object that holds some of its {} elements, and writes {}.",
-        counted(fetched, "block"),
+        "It fetches {fetched} of its {} elements, and writes {}.",
         lengths(&own.shape()),
         counted(written, "target object"),
     );
-    let (mut blocks, note) = around(exchange.writers.bounds(), &copy.target.shape);
+    let (mut blocks, note) = around(copy.writers.bounds(), &copy.target.shape);
     blocks.push(block(Role::Target, &own, Some(exchange.readers.lengths())));
     let sentence = sentence + note;
     Some(Sample { role: Role::Target, blocks, sentence })

@@ -10,7 +10,7 @@ use rechunk_common::{
     ids::TaskIndex,
     plan::{
         CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, ExchangeCodec, IndexExchange,
-        MultiStagePipeline, StageEffect, StageFunction, TABLE_ENTRY_BYTES, Verdict,
+        MultiStagePipeline, ShardParts, StageEffect, StageFunction, TABLE_ENTRY_BYTES, Verdict,
     },
 };
 
@@ -20,7 +20,8 @@ use crate::{
     choice::Shape,
     copy::Copier,
     cost::Fleet,
-    direct, encoded, exchange,
+    direct, encoded,
+    exchange::{self, Within},
     fit::Room,
     group_local,
     groups::Groups,
@@ -45,6 +46,8 @@ pub(super) struct Small {
     same: (bool, bool),
     one_store: bool,
     scratch: u64,
+    /// Lengths of the parts of shards.
+    pub(super) parts: (u64, u64),
 }
 
 pub(super) fn small() -> impl Strategy<Value = Small> {
@@ -52,12 +55,14 @@ pub(super) fn small() -> impl Strategy<Value = Small> {
         let longest = [40_u64, 18, 10, 7][rank - 1];
         prop::collection::vec((1..=longest, 1_u64..7, 1_u64..4, 1_u64..7, 1_u64..4), rank)
     });
-    let shares = (1_u64..9, 1_u64..4, 1_u64..30, prop_oneof![Just(0_u64), 30_u64..9000]);
+    let parts = (1_u64..60, 1_u64..400);
+    let shares = (1_u64..9, 1_u64..4, 1_u64..30, prop_oneof![Just(0_u64), 30_u64..9000], parts);
     let rest = (prop_oneof![Just(50_u64), Just(101), Just(150)], 30_u64..6000, shares);
     (axes, any::<(bool, bool)>(), 1_u64..9, rest, any::<((bool, bool), bool)>()).prop_map(
         |(axes, sharded, width, rest, (same, one_store))| {
-            let (hundredths, budget, (slots, threads, groups, scratch)) = rest;
-            Small { axes, sharded, width, hundredths, budget, slots, threads, groups, same, one_store, scratch }
+            let (hundredths, budget, (slots, threads, groups, scratch, (least, more))) = rest;
+            let parts = (least + more, least);
+            Small { axes, sharded, width, hundredths, budget, slots, threads, groups, same, one_store, scratch, parts }
         },
     )
 }
@@ -77,32 +82,48 @@ pub(super) fn spec(small: &Small) -> CopySpec {
     CopySpec { one_store: small.one_store, ..copy(source, target, small.hundredths) }
 }
 
-/// Every shape that fits, whatever it costs, as pipelines.
+/// The plan's input for one small array.
+pub(super) fn input_of(small: &Small) -> PlanInput {
+    let budget = ByteCount(small.budget);
+    let memory = MemoryModel { max_mem: budget, reserve: ByteCount(0), budget };
+    let mut input = input(vec![spec(small)], memory, small.slots, small.threads);
+    input.worker_scratch = ByteCount(small.scratch);
+    input.part_sizes = PartSizes { usual: ByteCount(small.parts.0), least: ByteCount(small.parts.1) };
+    input
+}
+
+/// Every shape that fits, whatever it costs, as pipelines, with shards held whole and in parts.
 pub(super) fn all_shapes(input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
     let array = Array::new(&input.copies[0]).expect("valid").expect("has elements");
+    let sizes = [input.part_sizes.usual, input.part_sizes.least];
+    let parts = sizes.into_iter().filter(|_| ShardParts::can_write(&input.copies[0].target.chunks));
+    let in_parts = parts.map(|bytes| array.written(ShardParts { bytes }));
+    [array].into_iter().chain(in_parts).flat_map(|array| shapes_of(&array, input, groups)).collect()
+}
+
+fn shapes_of(array: &Array, input: &PlanInput, groups: u64) -> Vec<Vec<MultiStagePipeline>> {
     let threads = input.threads_per_worker;
     let workers = input.worker_slots.div_ceil(threads);
     let (budget, scratch) = (input.memory.budget.0, input.worker_scratch.0);
     let fleet = Fleet { workers, threads, budget, scratch, basis: input.basis };
-    let work = Copier { input, array: &array, fleet: &fleet, index: 0 };
+    let work = Copier { input, array, fleet: &fleet, index: 0 };
     // No budget in the groups: as many as there may be.
-    let groups = Groups::of(&array, 0, None, groups).expect("small");
+    let groups = Groups::of(array, 0, None, groups).expect("small");
     let mut shapes = Vec::new();
     for room in [Room::Busy, Room::Least] {
         if encoded::is_eligible(&input.copies[0]) {
-            shapes.extend(encoded::search(&array, &fleet, room).into_iter().map(Shape::Encoded));
+            shapes.extend(encoded::search(array, &fleet, room).into_iter().map(Shape::Encoded));
         }
-        shapes.extend(direct::search(&array, &fleet, room).into_iter().map(Shape::Direct));
+        shapes.extend(direct::search(array, &fleet, room).into_iter().map(Shape::Direct));
         // Neither is there for a source with gaps.
-        let (mut locals, mut codecs) =
-            (group_local::search(&array, &fleet, room), vec![None, Some(ExchangeCodec::Lz4)]);
+        let (mut locals, mut codecs) = (group_local::search(array, &fleet, room), vec![None, Some(ExchangeCodec::Lz4)]);
         if input.copies[0].has_gaps() {
             locals.clear();
             codecs.truncate(1);
         }
         shapes.extend(locals.into_iter().map(Shape::GroupLocal));
         for codec in codecs {
-            let exchanges = exchange::search(&array, &groups, &fleet, codec, room);
+            let exchanges = exchange::search(array, &Within { groups: &groups, may_cut: true }, &fleet, codec, room);
             shapes.extend(exchanges.into_iter().map(Shape::Exchange));
         }
     }
@@ -141,7 +162,13 @@ impl Written {
 }
 
 /// The most that open chunks and shards take while `pieces` are visited in order, counted one by one.
-fn most_open(target: &ArrayLayout, encoding: EncodedBound, region: &Region, pieces: &[Region]) -> u64 {
+fn most_open(
+    target: &ArrayLayout,
+    encoding: EncodedBound,
+    parts: Option<ShardParts>,
+    region: &Region,
+    pieces: &[Region],
+) -> u64 {
     let lives = |grid: &BoxGrid| -> Vec<(usize, usize)> {
         BoxGrid::positions(&grid.overlapping(region))
             .map(|position| {
@@ -163,13 +190,19 @@ fn most_open(target: &ArrayLayout, encoding: EncodedBound, region: &Region, piec
             .map(|(position, _)| {
                 let shard = target.write_grid().region_at(&position);
                 let chunks = target.read_grid().overlapping(&shard).element_count();
-                chunks * encoding.chunk.0 + encoding.shard_index.0
+                match parts {
+                    None => chunks * encoding.chunk.0 + encoding.shard_index.0,
+                    // What does not fill a part, a chunk that lies across its end, and the index three times.
+                    Some(parts) => parts.bytes.0 + encoding.chunk.0 + 3 * encoding.shard_index.0,
+                }
             })
             .sum()
     };
     (0..pieces.len())
         .map(|at| {
-            if target.chunks.is_sharded() {
+            if let Some(parts) = parts {
+                inner(at) + open_at(&chunks, at) * chunk.max(encoding.chunk.0) + parts.bytes.0
+            } else if target.chunks.is_sharded() {
                 inner(at) + open_at(&chunks, at) * chunk.saturating_sub(encoding.chunk.0)
             } else {
                 open_at(&chunks, at) * chunk
@@ -207,7 +240,13 @@ fn check_encoded(stage: &rechunk_common::plan::Stage, function: &CopyEncoded, sm
             let object = target.write_grid().region_at(&position);
             let chunks = BoxGrid::positions(&source.read_grid().overlapping(&object)).count() as u64;
             let index = if target.chunks.is_sharded() { 2 * bounds[1].shard_index.0 } else { 0 };
-            assert!(chunks * bounds[0].chunk.0 + index <= memory.piece, "any object fits its room");
+            match function.shard_parts {
+                None => assert!(chunks * bounds[0].chunk.0 + index <= memory.piece, "any object fits its room"),
+                Some(parts) => {
+                    let (chunk, index) = (bounds[0].chunk.0, bounds[1].shard_index.0);
+                    assert!(4 * chunk + 2 * parts.bytes.0 + 3 * index <= memory.piece, "two parts and what is read");
+                }
+            }
             counts.get_requests += match (function.is_of_whole_objects(), function.by_store) {
                 (true, by_store) => u64::from(!by_store),
                 (false, _) => chunks,
@@ -232,7 +271,7 @@ fn check_direct(stage: &rechunk_common::plan::Stage, function: &CopyReadToWrite,
         let reads = source_reads(&function.source, &region);
         let pieces = visited(&function.source.read_grid(), &region, &function.order);
         assert_eq!(reads.units, pieces.len() as u64);
-        assert!(most_open(&function.target, bounds[1], &region, &pieces) <= memory.open);
+        assert!(most_open(&function.target, bounds[1], function.shard_parts, &region, &pieces) <= memory.open);
         assert!(memory.indexes >= reads.indexes * bounds[0].shard_index.0);
         counts.get_requests += reads.requests();
         counts.bytes_decoded += pieces.iter().map(Region::element_count).sum::<u64>() * small.width;
@@ -313,21 +352,33 @@ fn check_write(
     let target_bound = bound(&function.target, small.hundredths);
     let memory = memory::of_exchange_to_write(function, target_bound).expect("small");
     check_memory(memory, stage, small.budget);
-    let (readers, writers) = (&function.exchange.readers, &function.exchange.writers);
+    let (readers, cut, writers) = (&function.exchange.readers, &function.exchange.writers, &function.writers);
+    assert_eq!(stage.task_count, writers.len());
+    assert!(writers.lengths().iter().zip(cut.lengths()).all(|(writer, cut)| writer % cut == 0), "of whole boxes");
     let mut counts = Counts::default();
     for task in 0..stage.task_count {
         let region = writers.region(task).expect("task");
-        let position = writers.position(task).expect("task");
-        let pieces = visited(readers, &region, &function.order);
-        for piece in &pieces {
-            let block = function.exchange.block(piece, &position).expect("a block for every pair");
+        let mut pieces = Vec::new();
+        for (position, part) in BoxGrid::positions(&cut.overlapping(&region)).map(|at| (at.clone(), cut.region_at(&at)))
+        {
+            for reader in visited(readers, &part, &function.order) {
+                let block = function.exchange.block(&reader, &position).expect("a block for every pair");
+                pieces.push((reader, position.clone(), block.region));
+            }
+        }
+        pieces.sort_by_key(|(.., block)| function.order.iter().map(|axis| block.start()[*axis]).collect::<Vec<_>>());
+        for (reader, position, _) in &pieces {
+            let block = function.exchange.block(reader, position).expect("a block for every pair");
             let packed = function.exchange.packing().is_some();
             assert!(if packed { 2 * block.bytes < memory.piece } else { block.bytes + 4 <= memory.piece });
             counts.get_requests += 1;
             counts.bytes_decoded += block.bytes;
         }
-        assert!(most_open(&function.target, target_bound, &region, &pieces) <= memory.open);
+        let blocks: Vec<Region> = pieces.iter().map(|(.., block)| block.clone()).collect();
+        assert!(most_open(&function.target, target_bound, function.shard_parts, &region, &blocks) <= memory.open);
         if function.exchange.packing().is_some() {
+            let position = writers.position(task).expect("task");
+            assert_eq!(cut, writers);
             counts.get_requests += 1;
             let row = function.exchange.row(&position).and_then(|row| row.bytes());
             assert_eq!(row, Some(pieces.len() as u64 * 40));
@@ -384,9 +435,7 @@ proptest! {
 
     #[test]
     fn every_shape_writes_everything_once_and_counts_as_predicted(small in small()) {
-        let memory = MemoryModel { max_mem: ByteCount(small.budget), reserve: ByteCount(0), budget: ByteCount(small.budget) };
-        let mut input = input(vec![spec(&small)], memory, small.slots, small.threads);
-        input.worker_scratch = ByteCount(small.scratch);
+        let input = input_of(&small);
         for pipelines in all_shapes(&input, small.groups) {
             check(&pipelines, &small, &input.copies[0].target);
         }
@@ -397,8 +446,7 @@ proptest! {
 
     #[test]
     fn the_temporary_limit_that_a_refusal_asks_for_is_enough(small in small(), limit in 1_u64..5000) {
-        let memory = MemoryModel { max_mem: ByteCount(small.budget), reserve: ByteCount(0), budget: ByteCount(small.budget) };
-        let mut input = input(vec![spec(&small)], memory, small.slots, small.threads);
+        let mut input = input_of(&Small { scratch: 0, ..small });
         input.temp.limit = Some(ByteCount(limit));
         match plan(&input) {
             Ok(plan) => {
@@ -416,8 +464,7 @@ proptest! {
 
     #[test]
     fn the_cheapest_by_the_figures_shown_is_chosen_and_money_never_rises_where_it_is_preferred(small in small()) {
-        let memory = MemoryModel { max_mem: ByteCount(small.budget), reserve: ByteCount(0), budget: ByteCount(small.budget) };
-        let mut input = input(vec![spec(&small)], memory, small.slots, small.threads);
+        let mut input = input_of(&Small { scratch: 0, ..small });
         let mut spent = Vec::new();
         for prefer in Prefer::ALL {
             input.basis.prefer = prefer;
@@ -437,9 +484,9 @@ proptest! {
 
     #[test]
     fn what_a_refusal_asks_for_is_enough(small in small()) {
-        let memory = MemoryModel { max_mem: ByteCount(small.budget), reserve: ByteCount(7), budget: ByteCount(small.budget - 7) };
-        let mut input = input(vec![spec(&small)], memory, small.slots, small.threads);
-        input.worker_scratch = ByteCount(small.scratch);
+        let budget = ByteCount(small.budget - 7);
+        let mut input = input_of(&small);
+        input.memory = MemoryModel { max_mem: ByteCount(small.budget), reserve: ByteCount(7), budget };
         if let Err(refusal) = plan(&input) {
             prop_assert_eq!(refusal.reason.as_str(), "MEMORY_TOO_SMALL");
             let asked = refusal.message.split("at least ").nth(1).and_then(|rest| rest.split(',').next()).expect("a size");

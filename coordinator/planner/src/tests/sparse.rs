@@ -102,13 +102,15 @@ impl Oracle<'_> {
                     }
                 }
                 StageFunction::CopyExchangeToWrite(function) => {
-                    let (readers, region) = (&function.exchange.readers, function.exchange.writers.region(task));
-                    let region = region.expect("task");
-                    for position in BoxGrid::positions(&readers.overlapping(&region)) {
-                        let block = readers.region_at(&position).intersection(&region).expect("they overlap");
-                        if self.presence.overlaps(&block) {
-                            counts.get_requests += 1;
-                            counts.bytes_decoded += self.bytes(&block);
+                    let (readers, cut) = (&function.exchange.readers, &function.exchange.writers);
+                    let region = function.writers.region(task).expect("task");
+                    for part in BoxGrid::positions(&cut.overlapping(&region)).map(|at| cut.region_at(&at)) {
+                        for position in BoxGrid::positions(&readers.overlapping(&part)) {
+                            let block = readers.region_at(&position).intersection(&part).expect("they overlap");
+                            if self.presence.overlaps(&block) {
+                                counts.get_requests += 1;
+                                counts.bytes_decoded += self.bytes(&block);
+                            }
                         }
                     }
                     self.writes(&region, &mut counts);
@@ -159,7 +161,8 @@ proptest! {
         let listing = listed(&copy.source, pattern);
         copy.gaps.write_empty_chunks = makes_gaps;
         copy.listed = Some(listing.clone());
-        let input = input(vec![copy.clone()], memory_of(&small), small.slots, small.threads);
+        let mut input = input(vec![copy.clone()], memory_of(&small), small.slots, small.threads);
+        input.part_sizes = PartSizes { usual: ByteCount(small.parts.0), least: ByteCount(small.parts.1) };
         let oracle = Oracle {
             source: &copy.source, target: &copy.target, presence: &listing.presence, leaves_out: !makes_gaps,
         };

@@ -1,24 +1,32 @@
-//! Inner chunks as targets: each is encoded when its last element has arrived, and its shard is written when all of
-//! them are there. A shard is never held decoded as a whole: open inner chunks, and the encoded part so far.
+//! Inner chunks as targets: each is encoded when its last element has arrived. Its shard is written when all of them are
+//! there, or, in `parted_shards`, part by part. A shard is never held decoded as a whole: open inner chunks, and the
+//! encoded part so far.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use rechunk_common::{
     TaskFailure,
     geometry::{BoxGrid, Region},
-    layout::{ArrayLayout, ChunkKeys, IndexLocation},
-    plan::GapPolicy,
+    layout::{ArrayLayout, ChunkKeys},
+    plan::{GapPolicy, ShardParts},
 };
-use rechunk_storage::{Access, Prefix, PutPayload};
-use rechunk_zarr::{ShardCodec, ShardEntry, ShardIndex};
+use rechunk_storage::{Access, Prefix};
+use rechunk_zarr::ShardCodec;
 
-use super::{LeaveOut, TargetRoom, chunks::encode_trimmed, put};
+use super::{LeaveOut, TargetRoom, chunks::encode_trimmed, parted_shards::PartedShards, put};
 use crate::{
     context::TaskContext,
-    copy::{cells::Cells, targets::Complete},
+    copy::{
+        cells::{Cells, closing_order},
+        targets::Complete,
+    },
     failure::{bug, invalid, too_large},
     memory::Reservation,
+    shard::{ShardUpload, whole},
 };
 
 /// The inner chunks of a task's shards.
@@ -33,11 +41,26 @@ pub(crate) struct ShardSink {
     room: TargetRoom,
     /// Positions of the task's shards in the array.
     shards: Region,
-    /// By shard, in C order.
-    filling: Vec<Mutex<Filling>>,
+    writing: Writing,
 }
 
-/// A shard that is being filled.
+/// How shards are written.
+#[derive(Debug)]
+enum Writing {
+    /// Each at once, when all of it is there. By shard, in C order.
+    Whole(Vec<Mutex<Filling>>),
+    /// In parts.
+    Parted(PartedShards),
+}
+
+/// In which order the elements of a task come: its pieces, and its axes from slowest to fastest.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Visits<'a> {
+    pub(crate) pieces: &'a Cells,
+    pub(crate) order: &'a [usize],
+}
+
+/// A shard that is being filled, and held whole.
 #[derive(Debug, Default)]
 struct Filling {
     /// Inner chunks in the array that are not complete.
@@ -49,12 +72,13 @@ struct Filling {
 }
 
 impl ShardSink {
-    /// The inner chunks of `layout`, an array of shards, inside `region`.
+    /// The inner chunks of `layout`, an array of shards, inside `region`, written in `parts` or each at once.
     pub(crate) fn open(
         cx: &TaskContext,
         layout: &ArrayLayout,
         region: &Region,
         gaps: GapPolicy,
+        parts: Option<(ShardParts, Visits)>,
     ) -> Result<Self, TaskFailure> {
         let codec = ShardCodec::new(&layout.chunks, &layout.element, &layout.fill)
             .map_err(|error| invalid(format!("cannot encode {}: {error}", layout.url)))?
@@ -72,7 +96,7 @@ impl ShardSink {
                 Mutex::new(Filling { remaining: inside, ..Filling::default() })
             })
             .collect();
-        Ok(Self {
+        let mut sink = Self {
             prefix: cx.open(&layout.url, Access::ReadWrite)?,
             keys: layout.keys,
             cells: Cells::of_chunks(&inner_grid, region)?,
@@ -81,16 +105,34 @@ impl ShardSink {
             leave_out: Arc::new(LeaveOut::new(layout, gaps)),
             room: TargetRoom { buffer, encoded },
             shards,
-            filling,
-        })
+            writing: Writing::Whole(filling),
+        };
+        if let Some((parts, visits)) = parts {
+            sink.writing = Writing::Parted(sink.parted(parts, visits)?);
+        }
+        Ok(sink)
+    }
+
+    /// The same shards, written in parts.
+    fn parted(&self, parts: ShardParts, visits: Visits) -> Result<PartedShards, TaskFailure> {
+        let count = usize::try_from(self.shards.element_count()).map_err(|_| too_large("a task's shards"))?;
+        let mut orders = vec![VecDeque::new(); count];
+        for target in closing_order(visits.pieces, &self.cells, visits.order)? {
+            let (_, shard, number) = self.locate(target)?;
+            orders.get_mut(shard).ok_or_else(|| bug("an inner chunk lies in no shard"))?.push_back(number);
+        }
+        PartedShards::new(Arc::clone(&self.codec), parts, orders)
     }
 
     pub(super) fn cells(&self) -> &Cells {
         &self.cells
     }
 
-    pub(super) fn target_room(&self) -> TargetRoom {
-        self.room
+    pub(super) fn target_room(&self, index: usize) -> Result<TargetRoom, TaskFailure> {
+        let Writing::Parted(parted) = &self.writing else { return Ok(self.room) };
+        let (_, shard, number) = self.locate(index)?;
+        let encoded = self.room.encoded.saturating_add(parted.opening_room(shard, number)?);
+        Ok(TargetRoom { encoded, ..self.room })
     }
 
     pub(super) fn write_room(&self) -> u64 {
@@ -100,11 +142,16 @@ impl ShardSink {
 
     /// The encoded index of the shard that is written.
     pub(super) fn standing_room(&self) -> u64 {
-        self.codec.index_bytes()
+        match &self.writing {
+            Writing::Whole(_) => self.codec.index_bytes(),
+            // Each takes its room when it is opened.
+            Writing::Parted(_) => 0,
+        }
     }
 
-    /// The shard's position, its place among the task's shards, and the inner chunk's number in it.
-    fn locate(&self, inner: &[u64]) -> Result<(Vec<u64>, usize, u64), TaskFailure> {
+    /// Where inner chunk `index` lies: its shard's position, the shard's place among the task's, its number in it.
+    fn locate(&self, index: usize) -> Result<(Vec<u64>, usize, u64), TaskFailure> {
+        let inner = self.cells.position(&self.cells.place(index));
         let per_shard = self.codec.chunks_per_shard();
         let odd = || bug("an inner chunk lies in no shard of its task");
         let mut shard = Vec::with_capacity(inner.len());
@@ -122,25 +169,33 @@ impl ShardSink {
 
     /// Inner chunk `index` is not made. A shard whose inner chunks all are left out is never written.
     pub(super) fn leave_out(&self, index: usize) -> Result<(), TaskFailure> {
-        let (_, filling, _) = self.locate(&self.cells.position(&self.cells.place(index)))?;
-        let filling = self.filling.get(filling).ok_or_else(|| bug("an inner chunk lies in no shard of its task"))?;
-        let mut filling = filling.lock().unwrap_or_else(PoisonError::into_inner);
-        filling.remaining = filling.remaining.saturating_sub(1);
-        Ok(())
+        let (_, shard, number) = self.locate(index)?;
+        match &self.writing {
+            Writing::Whole(filling) => {
+                let mut filling = at(filling, shard)?;
+                filling.remaining = filling.remaining.saturating_sub(1);
+                Ok(())
+            }
+            Writing::Parted(parted) => parted.leave_out(shard, number),
+        }
     }
 
     pub(super) async fn finish(
         &self,
         cx: &TaskContext,
-        target: Complete,
+        mut target: Complete,
         room: Reservation,
     ) -> Result<(), TaskFailure> {
-        let place = self.cells.place(target.index);
-        let valid = self.cells.valid_elements(&place).and_then(|elements| elements.checked_mul(self.width));
+        let index = target.index;
+        let valid = self.cells.valid_elements(&self.cells.place(index));
+        let valid = valid.and_then(|elements| elements.checked_mul(self.width));
         let valid = valid.ok_or_else(|| too_large("a target chunk"))?;
-        let (shard, filling, number) = self.locate(&self.cells.position(&place))?;
-        let key = self.keys.key(&shard);
+        let (position, shard, number) = self.locate(index)?;
+        let key = self.keys.key(&position);
         let url = format!("{}/{key}", self.prefix.url());
+        if let Writing::Parted(parted) = &self.writing {
+            parted.keep_room(shard, number, target.encoded_room.as_mut())?;
+        }
         let (codec, leave_out) = (Arc::clone(&self.codec), Arc::clone(&self.leave_out));
         let encoded = cx
             .compute()
@@ -149,27 +204,19 @@ impl ShardSink {
                 encode_trimmed(codec.inner(), buffer, room, &url).map(Some)
             })
             .await?;
-        let Some(full) = self.add(filling, number, encoded, valid)? else { return Ok(()) };
-        self.write(cx, &key, full).await
-    }
-
-    /// Adds an inner chunk to its shard; gives the shard back when it is full.
-    fn add(
-        &self,
-        filling: usize,
-        number: u64,
-        encoded: Option<Bytes>,
-        valid: u64,
-    ) -> Result<Option<Filling>, TaskFailure> {
-        let filling = self.filling.get(filling).ok_or_else(|| bug("an inner chunk lies in no shard of its task"))?;
-        let mut filling = filling.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(encoded) = encoded {
-            filling.parts.push((number, encoded));
-            filling.decoded = filling.decoded.saturating_add(valid);
+        match &self.writing {
+            Writing::Whole(filling) => {
+                let full = add(&mut *at(filling, shard)?, number, encoded, valid)?;
+                match full {
+                    Some(full) => self.write(cx, &key, full).await,
+                    None => Ok(()),
+                }
+            }
+            Writing::Parted(parted) => {
+                let upload = |parts| ShardUpload::new(self.prefix.clone(), key, parts);
+                parted.take_in(cx, (shard, number), encoded.map(|encoded| (encoded, valid)), upload).await
+            }
         }
-        filling.remaining =
-            filling.remaining.checked_sub(1).ok_or_else(|| bug("a shard has more inner chunks than it can"))?;
-        Ok((filling.remaining == 0).then(|| std::mem::take(&mut *filling)))
     }
 
     async fn write(&self, cx: &TaskContext, key: &str, full: Filling) -> Result<(), TaskFailure> {
@@ -177,35 +224,22 @@ impl ShardSink {
             cx.tally().add(|counts| counts.skipped_fill_chunks += 1);
             return Ok(());
         }
-        let decoded = full.decoded;
-        let payload = self.assemble(full)?;
-        put(cx, &self.prefix, key, payload, decoded).await
+        put(cx, &self.prefix, key, whole(&self.codec, full.parts)?, full.decoded).await
     }
+}
 
-    /// The shard: inner chunks in C order, so that two attempts write the same bytes, and the index.
-    fn assemble(&self, full: Filling) -> Result<PutPayload, TaskFailure> {
-        let mut parts = full.parts;
-        parts.sort_by_key(|(number, _)| *number);
-        let mut index = ShardIndex::empty(self.codec.entry_count());
-        let mut offset = match self.codec.index_location() {
-            IndexLocation::Start => self.codec.index_bytes(),
-            IndexLocation::End => 0,
-        };
-        for (number, encoded) in &parts {
-            let length = encoded.len() as u64;
-            if !index.set(*number, ShardEntry { offset, length }) {
-                return Err(bug("an inner chunk has no entry in its shard's index"));
-            }
-            offset = offset.saturating_add(length);
-        }
-        let index = self
-            .codec
-            .encode_index(&index)
-            .map_err(|error| bug(format!("cannot encode the index of a shard: {error}")))?;
-        let chunks = parts.into_iter().map(|(_, encoded)| encoded);
-        Ok(match self.codec.index_location() {
-            IndexLocation::Start => std::iter::once(index).chain(chunks).collect(),
-            IndexLocation::End => chunks.chain(std::iter::once(index)).collect(),
-        })
+fn at(filling: &[Mutex<Filling>], shard: usize) -> Result<MutexGuard<'_, Filling>, TaskFailure> {
+    let filling = filling.get(shard).ok_or_else(|| bug("an inner chunk lies in no shard of its task"))?;
+    Ok(filling.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Adds an inner chunk to its shard; gives the shard back when it is full.
+fn add(filling: &mut Filling, number: u64, encoded: Option<Bytes>, valid: u64) -> Result<Option<Filling>, TaskFailure> {
+    if let Some(encoded) = encoded {
+        filling.parts.push((number, encoded));
+        filling.decoded = filling.decoded.saturating_add(valid);
     }
+    filling.remaining =
+        filling.remaining.checked_sub(1).ok_or_else(|| bug("a shard has more inner chunks than it can"))?;
+    Ok((filling.remaining == 0).then(|| std::mem::take(filling)))
 }

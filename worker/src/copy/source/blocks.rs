@@ -1,11 +1,12 @@
-//! Blocks of an exchange as pieces: one of every exchange object that overlaps the task's region.
+//! Blocks of an exchange as pieces: of every exchange object that overlaps the task's region, one for each of the
+//! exchange's boxes that the region is made of.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use rechunk_common::{
     FailureClass, Presence, TaskFailure,
-    geometry::Region,
+    geometry::{BoxGrid, Region},
     ids::TaskIndex,
     plan::{BLOCK_TRAILER_BYTES, Block, Exchange},
 };
@@ -26,26 +27,21 @@ use crate::{
 pub(crate) struct BlockSource {
     prefix: Prefix,
     exchange: Exchange,
-    /// The position of the writing task.
-    writer: Vec<u64>,
     cells: Cells,
     presence: Option<Arc<Presence>>,
 }
 
 impl BlockSource {
-    /// The blocks for writing task `task`, whose box is `region`. Those that hold nothing by `presence` are not read.
+    /// The blocks for the writing task whose box is `region`. Those that hold nothing by `presence` are not read.
     pub(crate) fn open(
         cx: &TaskContext,
         exchange: &Exchange,
-        task: TaskIndex,
         region: &Region,
         presence: Option<Arc<Presence>>,
     ) -> Result<Self, TaskFailure> {
-        let writer =
-            exchange.writers.position(task.0).ok_or_else(|| bug(format!("there is no writing task {task}")))?;
-        let cells = Cells::of_blocks(&exchange.readers, region)?;
+        let cells = Cells::of_pairs(&exchange.readers, &exchange.writers, region)?;
         let prefix = cx.open(&exchange.url, Access::Read)?;
-        Ok(Self { prefix, exchange: exchange.clone(), writer, cells, presence })
+        Ok(Self { prefix, exchange: exchange.clone(), cells, presence })
     }
 
     pub(super) fn cells(&self) -> &Cells {
@@ -57,10 +53,17 @@ impl BlockSource {
     }
 
     fn block(&self, place: &[u64]) -> Result<(TaskIndex, Block), TaskFailure> {
-        let position = self.cells.position(place);
-        let found = self.exchange.readers.index(&position).and_then(|reader| {
-            let region = self.exchange.readers.region(reader)?;
-            Some((TaskIndex(reader), self.exchange.block(&region, &self.writer)?))
+        let exchange = &self.exchange;
+        let position_in = |grid: &BoxGrid| -> Option<Vec<u64>> {
+            let along = |(axis, at): (usize, &u64)| {
+                let start = self.cells.cell(axis, *at)?.used.0;
+                start.checked_sub(*grid.bounds().start().get(axis)?)?.checked_div(*grid.lengths().get(axis)?)
+            };
+            place.iter().enumerate().map(along).collect()
+        };
+        let found = position_in(&exchange.readers).zip(position_in(&exchange.writers)).and_then(|(reader, writer)| {
+            let reader = exchange.readers.index(&reader)?;
+            Some((TaskIndex(reader), exchange.block(&exchange.readers.region(reader)?, &writer)?))
         });
         found.ok_or_else(|| bug("an exchange has no block where its boxes meet"))
     }

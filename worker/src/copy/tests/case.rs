@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
 use rechunk_common::{
+    ByteCount,
     geometry::{BoxGrid, Region},
     layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
     plan::{
         CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CopyThroughScratch, Exchange, ExchangeCodec,
-        ExchangeEncoding, GapPolicy, Packing,
+        ExchangeEncoding, GapPolicy, Packing, ShardParts,
     },
 };
 
@@ -39,11 +40,30 @@ pub(in crate::copy) struct Case {
     pub(in crate::copy) filled: u64,
     /// Whether the source was listed.
     pub(in crate::copy) is_listed: bool,
+    /// Bytes of the parts in which shards are written, where they are.
+    pub(in crate::copy) parts: Option<u64>,
+    /// Whether blocks of a raw exchange are cut by target chunks, so that a writing task takes them chunk by chunk.
+    pub(in crate::copy) is_cut: bool,
 }
 
 impl Case {
     fn grid(&self, lengths: &[u64]) -> BoxGrid {
         BoxGrid::new(Region::whole(&self.source.shape), lengths.to_vec())
+    }
+
+    /// What the blocks of an exchange are cut by.
+    pub(in crate::copy) fn blocks_by(&self) -> &[u64] {
+        let Shape::Exchange { readers, packed: None } = &self.shape else { return &self.writers };
+        let cut = self.target.chunks.read_unit();
+        let mut axes = cut.iter().zip(readers).zip(&self.source.shape);
+        // As a plan cuts them: where one grid lies in the other.
+        let is_nested = axes.all(|((cut, r), n)| r % cut == 0 || cut % r == 0 || r >= n);
+        if self.is_cut && is_nested { cut } else { &self.writers }
+    }
+
+    fn shard_parts(&self) -> Option<ShardParts> {
+        let parts = self.parts.filter(|_| ShardParts::can_write(&self.target.chunks));
+        parts.map(|bytes| ShardParts { bytes: ByteCount(bytes) })
     }
 
     pub(in crate::copy) fn direct(&self) -> CopyReadToWrite {
@@ -54,6 +74,7 @@ impl Case {
             order: self.order.clone(),
             gaps: self.gaps,
             listed: oracle::listed(self),
+            shard_parts: self.shard_parts(),
         }
     }
 
@@ -71,6 +92,7 @@ impl Case {
             order: self.order.clone(),
             gaps: self.gaps,
             listed: oracle::listed(self),
+            shard_parts: self.shard_parts(),
         }
     }
 
@@ -90,7 +112,7 @@ impl Case {
             url: format!("{}/temp", self.url),
             width: self.source.element.width,
             readers: self.grid(readers),
-            writers: self.grid(&self.writers),
+            writers: self.grid(self.blocks_by()),
             encoding: packed.map_or(ExchangeEncoding::Raw, |codec| {
                 ExchangeEncoding::Packed(Packing { codec, indexers: self.grid(&indexers) })
             }),
@@ -104,11 +126,13 @@ impl Case {
             listed,
         };
         let write = CopyExchangeToWrite {
+            writers: self.grid(&self.writers),
             exchange,
             target: self.target.clone(),
             order: self.order.clone(),
             gaps: self.gaps,
             presence,
+            shard_parts: self.shard_parts(),
         };
         (read, write)
     }
@@ -196,7 +220,8 @@ fn meeting(a: u64, b: u64) -> u64 {
 pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
     let axes = prop::collection::vec(axis(), 0..4);
     let gaps = prop_oneof![3 => Just(false), 1 => Just(true)];
-    let values = (any::<u64>(), 0_u64..8, 0_u64..4, any::<bool>());
+    let parts = prop::option::of(prop_oneof![1_u64..20, 1_u64..400]);
+    let values = (any::<u64>(), 0_u64..8, 0_u64..4, any::<bool>(), (parts, any::<bool>()));
     let packed = prop_oneof![
         2 => Just(None),
         2 => Just(Some(ExchangeCodec::Lz4)),
@@ -204,7 +229,7 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
     ];
     (axes, side(), side(), 0..TYPES.len(), fills(), gaps, (0..3, packed), values).prop_map(
         |(axes, source, target, data_type, fills, write_empty_chunks, (way, packed), values)| {
-            let (seed, missing, filled, is_listed) = values;
+            let (seed, missing, filled, is_listed, (parts, is_cut)) = values;
             let url = format!("memory://copy-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let (data_type, width) = TYPES[data_type];
             let (fill_in, fill_out, has_fill) = match fills {
@@ -256,6 +281,8 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
                 missing,
                 filled,
                 is_listed,
+                parts,
+                is_cut,
             }
         },
     )

@@ -48,6 +48,8 @@ pub(super) fn case(codecs: &str) -> Case {
         missing: 0,
         filled: 0,
         is_listed: false,
+        parts: None,
+        is_cut: false,
     }
 }
 

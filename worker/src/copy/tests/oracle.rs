@@ -175,7 +175,7 @@ fn is_known_as_stored(case: &Case, element: &[u64]) -> bool {
         Shape::Exchange { readers, .. } => (readers, whole),
         Shape::Scratch { readers, groups } => (readers, around(&whole, groups)),
     };
-    let block = around(&group, readers).intersection(&around(&group, &case.writers)).expect("both hold the element");
+    let block = around(&group, readers).intersection(&around(&group, case.blocks_by())).expect("both hold the element");
     BoxGrid::positions(&block).any(|element| is_stored(&element))
 }
 

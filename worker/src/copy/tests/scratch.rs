@@ -94,6 +94,8 @@ fn case() -> Case {
         missing: 0,
         filled: 0,
         is_listed: false,
+        parts: None,
+        is_cut: false,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use rechunk_common::{
+    ByteCount,
     geometry::{BoxGrid, Region},
     layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
-    plan::{CopyEncoded, GapPolicy},
+    plan::{CopyEncoded, GapPolicy, ShardParts},
 };
 
 use super::{Stored, bound};
@@ -61,7 +62,15 @@ pub(super) fn function(
     let (source, target) = (side("source", sides.0), side("target", sides.1));
     let lengths = target.chunks.write_unit().iter().zip(factors).map(|(unit, factor)| unit * factor).collect();
     let writers = BoxGrid::new(Region::whole(shape), lengths);
-    CopyEncoded { source, target, writers, gaps: GapPolicy::default(), by_store: false, listed: None }
+    CopyEncoded {
+        source,
+        target,
+        writers,
+        gaps: GapPolicy::default(),
+        by_store: false,
+        listed: None,
+        shard_parts: None,
+    }
 }
 
 /// Bytes for the chunk at `position`: of a length and content that nothing but copying gives.
@@ -95,19 +104,22 @@ fn side(rank: usize) -> impl Strategy<Value = Side> {
 /// Any pass-through.
 pub(super) fn cases() -> impl Strategy<Value = Case> {
     let axes = prop::collection::vec((1_u64..10, 1_u64..4, 1_u64..4), 0..4);
-    let what = (any::<u64>(), 0_u64..4, 1_u64..5, any::<bool>(), any::<(bool, bool)>());
+    let parts = prop::option::of(prop_oneof![1_u64..20, 1_u64..400]);
+    let what = (any::<u64>(), 0_u64..4, 1_u64..5, any::<bool>(), any::<(bool, bool)>(), parts);
     (axes, what)
         .prop_flat_map(|(axes, what)| {
             let rank = axes.len();
             (Just(axes), Just(what), side(rank), side(rank))
         })
-        .prop_map(|(axes, (seed, sparse, pieces, is_raw, (is_same, by_store)), source, target)| {
+        .prop_map(|(axes, (seed, sparse, pieces, is_raw, (is_same, by_store), parts), source, target)| {
             let of = |pick: fn(&(u64, u64, u64)) -> u64| axes.iter().map(pick).collect::<Vec<u64>>();
             let target = if is_same { source.clone() } else { target };
             let codecs = if is_raw { RAW } else { ZSTD };
             let mut function =
                 function(&of(|axis| axis.0), &of(|axis| axis.1), (&source, &target), codecs, &of(|axis| axis.2));
             function.by_store = by_store;
+            let can_part = !function.is_of_whole_objects() && ShardParts::can_write(&function.target.chunks);
+            function.shard_parts = parts.filter(|_| can_part).map(|bytes| ShardParts { bytes: ByteCount(bytes) });
             let stored = stored(&function, seed, sparse);
             Case { function, stored, pieces }
         })

@@ -45,6 +45,7 @@ fn sweep() -> v1::CopyReadToWrite {
         order: vec![1, 0],
         gaps: None,
         listed: None,
+        shard_part_bytes: 0,
     }
 }
 
@@ -90,6 +91,17 @@ fn a_wrong_layout_is_named() {
 }
 
 #[test]
+fn parts_of_objects_that_are_written_at_once_are_named() {
+    let disagrees = Problem::Disagrees { other: "target.chunks" };
+    expect_sweep("shard_part_bytes", disagrees, |copy| {
+        let chunks = copy.target.as_mut().and_then(|target| target.chunks.as_mut()).expect("there");
+        let plain = v1::PlainChunks { chunk_shape: vec![1, 1], codecs: "[]".into() };
+        chunks.layout = Some(v1::chunk_layout::Layout::Plain(plain));
+        copy.shard_part_bytes = 5;
+    });
+}
+
+#[test]
 fn wrong_chunks_are_named() {
     let chunks = |rest: &str| format!("source.chunks.sharded.{rest}");
     expect_sweep(&chunks("chunk_shape"), Problem::ZeroLength { axis: 1 }, |copy| shards(copy).chunk_shape[1] = 0);
@@ -111,8 +123,10 @@ fn wrong_chunks_are_named() {
 
 #[test]
 fn a_pass_through_to_other_chunks_is_named() {
-    let v1::CopyReadToWrite { source, target, writers, order: _, gaps, listed } = sweep();
-    let mut copy = v1::CopyEncoded { source: source.clone(), target: source, writers, gaps, by_store: false, listed };
+    let v1::CopyReadToWrite { source, target, writers, order: _, gaps, listed, shard_part_bytes } = sweep();
+    let (source, by_store) = ((source.clone(), source), false);
+    let mut copy =
+        v1::CopyEncoded { source: source.0, target: source.1, writers, gaps, by_store, listed, shard_part_bytes };
     let read = |copy: &v1::CopyEncoded| {
         let function = v1::stage_function::Function::CopyEncoded(copy.clone());
         StageFunction::try_from(v1::StageFunction { function: Some(function) })

@@ -10,7 +10,7 @@ use rechunk_common::{
         CheckSource, ClearPrefix, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite,
         CopyThroughScratch, CustomFunction, DeleteExchange, Document, Exchange, ExchangeCodec, ExchangeEncoding,
         FunctionId, GapPolicy, IndexExchange, ListedSource, Packing, PinnedDocument, PrefixPart, PresenceBitmap,
-        PublishMetadata, StageFunction,
+        PublishMetadata, ShardParts, StageFunction,
     },
 };
 
@@ -30,6 +30,15 @@ pub(crate) fn exchanges_over(bounds: Region, width: usize) -> impl Strategy<Valu
             codec.map_or(ExchangeEncoding::Raw, |codec| ExchangeEncoding::Packed(Packing { codec, indexers }));
         Exchange { url, width: width as u64, readers, writers, encoding }
     })
+}
+
+/// Boxes of `times` boxes of the exchange's writers along every axis, where it is raw.
+pub(crate) fn writers_of(exchange: &Exchange, times: u64) -> BoxGrid {
+    if exchange.packing().is_some() {
+        return exchange.writers.clone();
+    }
+    let lengths = exchange.writers.lengths().iter().map(|length| length * times).collect();
+    BoxGrid::new(exchange.writers.bounds().clone(), lengths)
 }
 
 pub(crate) fn exchanges() -> impl Strategy<Value = Exchange> {
@@ -62,6 +71,12 @@ pub(crate) fn listings_of(source: &ArrayLayout) -> impl Strategy<Value = Option<
     )
 }
 
+/// Parts for the shards of `target`, where it has shards that can be written so.
+pub(crate) fn parts_of(target: &ArrayLayout) -> Option<ShardParts> {
+    let bytes = ByteCount(1 + target.element.width);
+    ShardParts::can_write(&target.chunks).then_some(ShardParts { bytes })
+}
+
 /// The shape, a region in it, and an element width that the parts of a function share.
 pub(crate) fn frames() -> impl Strategy<Value = (Vec<u64>, Region, usize)> {
     (shapes(), 1_usize..17).prop_flat_map(|(shape, width)| (Just(shape.clone()), regions_in(&shape), Just(width)))
@@ -80,6 +95,7 @@ pub(crate) fn sweeps() -> impl Strategy<Value = StageFunction> {
                         order: order.clone(),
                         gaps,
                         listed,
+                        shard_parts: parts_of(&target),
                     })
                 })
             },
@@ -96,7 +112,8 @@ pub(crate) fn pass_throughs() -> impl Strategy<Value = StageFunction> {
             listings_of(&source).prop_map(move |listed| {
                 let target = ArrayLayout { chunks: source.chunks.clone(), ..other.clone() };
                 let (source, writers) = (source.clone(), writers.clone());
-                StageFunction::CopyEncoded(CopyEncoded { source, target, writers, gaps, by_store, listed })
+                let shard_parts = parts_of(&target);
+                StageFunction::CopyEncoded(CopyEncoded { source, target, writers, gaps, by_store, listed, shard_parts })
             })
         })
     })
@@ -114,8 +131,18 @@ pub(crate) fn through_scratch() -> impl Strategy<Value = StageFunction> {
             |((source, target, listed), [groups, readers, writers], order, gaps)| {
                 let lengths = [readers, writers].map(|grid| grid.lengths().to_vec());
                 let [readers, writers] = lengths;
-                let copy = CopyThroughScratch { source, target, groups, readers, writers, order, gaps, listed };
-                StageFunction::CopyThroughScratch(copy)
+                let shard_parts = parts_of(&target);
+                StageFunction::CopyThroughScratch(CopyThroughScratch {
+                    source,
+                    target,
+                    groups,
+                    readers,
+                    writers,
+                    order,
+                    gaps,
+                    listed,
+                    shard_parts,
+                })
             },
         )
     })
@@ -134,6 +161,8 @@ pub(crate) fn exchange_stages() -> impl Strategy<Value = StageFunction> {
                     listed,
                 }),
                 1 => StageFunction::CopyExchangeToWrite(CopyExchangeToWrite {
+                    shard_parts: parts_of(&array),
+                    writers: writers_of(&exchange, objects_per_task),
                     exchange,
                     target: array,
                     order,

@@ -1,0 +1,48 @@
+"""Shards larger than the memory: written in parts while they are filled, and read back by zarr-python."""
+
+import re
+
+import pytest
+import zarr
+from arrays import assert_same, elements, open_array, stored
+from zarr.codecs import ZstdCodec
+
+SHAPE = (64, 256, 256)
+MEMORY = ["--max-mem", "12MiB", "--workers", "1"]
+
+
+def make(path, chunks, **options):
+    source = zarr.create_array(path, shape=SHAPE, chunks=chunks, dtype="<f4", **options)
+    source[...] = elements(SHAPE, "<f4")
+    return source
+
+
+@pytest.mark.parametrize("chunks, inner, shape_of_plan", [
+    ((16, 64, 64), "64,32,32", "direct_sweep"),
+    ((16, 64, 64), "16,64,64", "copy_encoded"),
+    ((1, 256, 256), "64,16,16", "exchange"),
+])
+def test_a_shard_of_the_whole_array_is_read_back(tmp_path, rechunk_run, chunks, inner, shape_of_plan):
+    source = make(tmp_path / "a", chunks, compressors=(ZstdCodec(),))
+    report = rechunk_run(tmp_path / "a", tmp_path / "b", inner, "--shards", "64,256,256", *MEMORY)
+    assert report["arrays"][0]["shape_of_plan"] == shape_of_plan
+    assert report["upload_parts"] >= 4
+    target = open_array(tmp_path / "b")
+    assert target.shards == SHAPE
+    assert stored(tmp_path / "b") == ["c/0/0/0"]
+    assert_same(source, target)
+    for name in ["get_requests", "put_requests", "bytes_decoded", "bytes_encoded"]:
+        assert report["totals"][name] == report["plan"]["totals"][name], name
+    for stage in report["stages"]:
+        assert stage["peak_task_memory_bytes"] <= stage["task_memory_bytes"] <= 12 << 20, stage
+    assert not list(tmp_path.glob(".rechunk-*"))
+
+
+def test_what_is_proposed_for_a_chunk_that_is_too_large_works(tmp_path, rechunk, rechunk_run):
+    source = make(tmp_path / "a", (16, 64, 64))
+    ended = rechunk("run", tmp_path / "a", tmp_path / "b", "--chunks", "64,256,256", *MEMORY)
+    assert ended.code == 2, ended.stderr
+    chunks, shards = re.search(r"ask for --chunks (\S+) --shards (\S+)", ended.stderr).groups()
+    assert shards == "64,256,256"
+    rechunk_run(tmp_path / "a", tmp_path / "b", chunks, "--shards", shards, *MEMORY)
+    assert_same(source, open_array(tmp_path / "b"))

@@ -21,11 +21,6 @@ impl Place {
         Self::new(format!("memory://test-{}", uuid::Uuid::new_v4().simple()), StoreConfig::environment(), None)
     }
 
-    /// In the memory of this process, under a name that stays: what is there from before is there still.
-    pub fn in_memory_at(name: &str) -> Self {
-        Self::new(format!("memory://{name}"), StoreConfig::environment(), None)
-    }
-
     /// In a new directory.
     pub fn on_disk() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -83,13 +78,6 @@ impl Place {
     pub async fn strays(&self, known: &[&str]) -> Vec<String> {
         let belongs = |key: &String| known.iter().any(|node| key == node || key.starts_with(&format!("{node}/")));
         self.keys("").await.into_iter().filter(|key| !belongs(key)).collect()
-    }
-
-    /// Deletes everything here.
-    pub async fn clear(&self) {
-        for key in self.keys("").await {
-            self.delete(&key).await;
-        }
     }
 
     /// Reads an object.

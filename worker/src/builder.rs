@@ -1,6 +1,11 @@
 //! Putting a worker together, and running it.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use rechunk_common::{
     ByteCount,
@@ -16,9 +21,7 @@ use crate::{
     function::{Functions, TaskFunction},
     resident::peak_rss,
     scratch::Scratch,
-    session::{
-        Admission, Attempts, BootClock, Chance, Clock, Conversation, CoordinatorLink, HasherChance, Identity, Patience,
-    },
+    session::{Admission, Attempts, BootClock, Clock, Conversation, CoordinatorLink, Identity, Patience},
 };
 
 /// For held tasks, once the worker is asked to leave: two leases' work.
@@ -55,7 +58,6 @@ pub struct WorkerBuilder {
     functions: Vec<Arc<dyn TaskFunction>>,
     link: Option<Arc<dyn CoordinatorLink>>,
     clock: Option<Arc<dyn Clock>>,
-    chance: Option<Arc<dyn Chance>>,
 }
 
 impl WorkerBuilder {
@@ -142,13 +144,6 @@ impl WorkerBuilder {
         self
     }
 
-    /// Where random numbers come from; [`HasherChance`] unless a simulation brings its own.
-    #[must_use]
-    pub fn chance(mut self, chance: impl Chance) -> Self {
-        self.chance = Some(Arc::new(chance));
-        self
-    }
-
     /// The worker.
     pub fn build(self) -> Result<Worker, BuildError> {
         let link = self.link.ok_or(BuildError::NoLink)?;
@@ -166,8 +161,7 @@ impl WorkerBuilder {
             functions.register(function);
         }
         let scratch = self.scratch.as_ref().map(Scratch::size).unwrap_or_default();
-        let chance = self.chance.unwrap_or_else(|| Arc::new(HasherChance));
-        let incarnation = chance.draw();
+        let incarnation = random();
         let identity = Identity {
             worker: self.name.unwrap_or_else(|| WorkerId(format!("worker-{incarnation:016x}"))),
             incarnation: Incarnation(incarnation),
@@ -181,15 +175,19 @@ impl WorkerBuilder {
         let attempts = Attempts { stores, functions, compute, admission, scratch, presences: Arc::default() };
         let clock = self.clock.unwrap_or_else(|| Arc::new(BootClock));
         let patience = Patience { grace: self.grace.unwrap_or(DEFAULT_GRACE) };
-        Ok(Worker { link, clock, chance, identity, patience, attempts })
+        Ok(Worker { link, clock, identity, patience, attempts })
     }
+}
+
+/// Differs between any two starts.
+fn random() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
 }
 
 /// A worker, ready to run.
 pub struct Worker {
     link: Arc<dyn CoordinatorLink>,
     clock: Arc<dyn Clock>,
-    chance: Arc<dyn Chance>,
     identity: Identity,
     patience: Patience,
     attempts: Attempts,
@@ -204,9 +202,9 @@ impl Worker {
     /// Works until `shutdown` is cancelled; then it takes no more leases, finishes and reports what it holds within
     /// the grace, and returns. Dropping the future stops everything at once; leases then end by themselves.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { link, clock, chance, identity, patience, attempts } = self;
+        let Self { link, clock, identity, patience, attempts } = self;
         tracing::info!(worker = %identity.worker, memory = %identity.total.memory, slots = identity.total.slots,
             "a worker starts");
-        Conversation::new(link, (clock, chance), identity, patience, attempts).run(shutdown).await;
+        Conversation::new(link, clock, identity, patience, attempts).run(shutdown).await;
     }
 }

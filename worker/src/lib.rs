@@ -30,4 +30,4 @@ pub use context::TaskContext;
 pub use function::TaskFunction;
 pub use memory::{BufferPool, TaskMemory, memory_reserve};
 pub use scratch::{Scratch, ScratchError};
-pub use session::{BootClock, Chance, Clock, CoordinatorLink, GrpcLink, HasherChance, LinkError};
+pub use session::{BootClock, Clock, CoordinatorLink, GrpcLink, LinkError};

@@ -16,7 +16,7 @@ mod outbox;
 mod term;
 
 pub(crate) use attempt::{Admission, Attempts};
-pub use clock::{BootClock, Chance, Clock, HasherChance};
+pub use clock::{BootClock, Clock};
 pub(crate) use conversation::{Conversation, Identity, Patience};
 pub use link::{CoordinatorLink, GrpcLink, LinkError};
 pub(crate) use term::LeaseTerm;

@@ -3,7 +3,6 @@
 //! Sits between the retry loop and the store, so that faults are retried as real ones are.
 
 use std::{
-    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -24,8 +23,6 @@ pub enum Effect {
     Throttle(Option<Duration>),
     /// It is sent so much later, as if the store were slow.
     Delay(Duration),
-    /// It is sent at once, and the store takes so long for it: a write may outlast the right to make it.
-    Slow(Duration),
     /// It reaches the store and takes effect, but its answer is lost: it fails with `TryAgain`.
     LoseAnswer,
     /// It waits for a permit of this semaphore before it is sent.
@@ -73,20 +70,10 @@ impl FaultRule {
     }
 }
 
-/// Says what happens to a request of this kind to this URL, if anything.
-type Whim = Box<dyn FnMut(RequestKind, &str) -> Option<Effect> + Send>;
-
 /// The faults that wait for their requests. Shared: rules may be added while stores are in use.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Faults {
     rules: Mutex<Vec<(FaultRule, u64)>>,
-    whim: Mutex<Option<Whim>>,
-}
-
-impl fmt::Debug for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Faults").field("rules", &self.rules).finish_non_exhaustive()
-    }
 }
 
 impl Faults {
@@ -98,12 +85,6 @@ impl Faults {
     /// Adds a rule; it counts requests from now on.
     pub fn add(&self, rule: FaultRule) {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).push((rule, 0));
-    }
-
-    /// Faults by whim, where no rule hits: a simulation draws them by its seed.
-    #[must_use]
-    pub fn by(whim: impl FnMut(RequestKind, &str) -> Option<Effect> + Send + 'static) -> Self {
-        Self { whim: Mutex::new(Some(Box::new(whim))), ..Self::default() }
     }
 
     /// Drops every rule.
@@ -124,7 +105,7 @@ impl Faults {
                 hit = Some(rule.effect.clone());
             }
         }
-        hit.or_else(|| self.whim.lock().unwrap_or_else(PoisonError::into_inner).as_mut()?(kind, url))
+        hit
     }
 
     /// What the rules do to a request that is about to be sent; holds it as long as they say.
@@ -140,7 +121,6 @@ impl Faults {
                 tokio::time::sleep(time).await;
                 Verdict::Send
             }
-            Some(Effect::Slow(time)) => Verdict::Slow(time),
             Some(Effect::LoseAnswer) => Verdict::LoseAnswer,
             Some(Effect::Hold(gate)) => {
                 if let Ok(permit) = gate.acquire().await {
@@ -159,8 +139,6 @@ pub(crate) enum Verdict {
     Send,
     /// It is not sent and fails.
     Fail(Fault),
-    /// It is sent, and done so much later.
-    Slow(Duration),
     /// It is sent, and its answer is lost.
     LoseAnswer,
 }

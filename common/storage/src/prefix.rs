@@ -8,7 +8,7 @@ use object_store::{ObjectStore, multipart::MultipartStore, path::Path as ObjectP
 use tokio::time::Instant;
 
 use crate::{
-    config::{Chance, StoreConfig},
+    config::StoreConfig,
     deadline,
     error::{ErrorClass, Fault, Hint, Operation, StorageError},
     faults::Verdict,
@@ -17,7 +17,7 @@ use crate::{
     local_unfinished::is_unfinished,
     observer::{Observer, RequestKind},
     profile::Access,
-    retry::RetryPolicy,
+    retry::{self, RetryPolicy},
     stores::{Watch, Way},
     traffic::{RequestRates, Ticket, Traffic},
     upload::UploadSizes,
@@ -47,7 +47,6 @@ pub(crate) struct Place {
     pub(crate) local_reads: LocalReads,
     access: Access,
     retry: RetryPolicy,
-    chance: Chance,
     pub(crate) request_timeout: Duration,
     pub(crate) put_timeout: Duration,
 }
@@ -92,7 +91,6 @@ impl Prefix {
             local_reads,
             access,
             retry: config.retry,
-            chance: Arc::clone(&config.chance),
             request_timeout: config.request_timeout,
             put_timeout: config.put_timeout,
         };
@@ -206,7 +204,7 @@ impl Prefix {
             let spent = || started.elapsed().saturating_sub(waited);
             let delay = match fault.class {
                 ErrorClass::TryAgain => {
-                    let delay = self.place.retry.delay_after(attempt, spent(), (self.place.chance)());
+                    let delay = self.place.retry.delay_after(attempt, spent(), retry::random());
                     delay.and_then(|delay| self.place.retry.with_pause(delay, asked_pause(&fault), spent()))
                 }
                 ErrorClass::Denied
@@ -354,19 +352,12 @@ impl Prefix {
                 deadline::of_read(self.place.request_timeout, request.bytes)
             }
         };
-        let (lost, slow) = match verdict {
-            Verdict::Send => (false, Duration::ZERO),
-            Verdict::Slow(time) => (false, time),
-            Verdict::LoseAnswer => (true, Duration::ZERO),
+        let lost = match verdict {
+            Verdict::Send => false,
+            Verdict::LoseAnswer => true,
             Verdict::Fail(fault) => return Err(fault),
         };
-        let in_time = async {
-            if !slow.is_zero() {
-                tokio::time::sleep(slow).await;
-            }
-            answer.await
-        };
-        let answer = tokio::time::timeout(limit, in_time)
+        let answer = tokio::time::timeout(limit, answer)
             .await
             .unwrap_or_else(|_| Err(Fault::new(ErrorClass::TryAgain, format!("no answer within {limit:?}"))));
         if lost { Err(Fault::new(ErrorClass::TryAgain, "the answer was lost, a fault of the test")) } else { answer }

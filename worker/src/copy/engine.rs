@@ -263,7 +263,6 @@ impl Sweep {
                 return self.at_rest(next);
             }
             tokio::select! {
-                biased;
                 ended = self.running.join_next() => {
                     let mut ended = ended;
                     while let Some(step) = ended {

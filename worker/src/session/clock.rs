@@ -1,30 +1,11 @@
-//! The clock by which leases are counted, and chance: both come in by parameter, so that a simulation has its own.
+//! The clock by which leases are counted.
 
-use std::{
-    hash::{BuildHasher, Hasher},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// A clock that never goes back.
 pub trait Clock: Send + Sync + 'static {
     /// Time since some start.
     fn now(&self) -> Duration;
-}
-
-/// Where random numbers come from: to spread calls, and to tell two starts apart. Not for secrets.
-pub trait Chance: Send + Sync + 'static {
-    /// A number that is uniform over all `u64`.
-    fn draw(&self) -> u64;
-}
-
-/// The seed of a fresh hasher, which the standard library draws.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct HasherChance;
-
-impl Chance for HasherChance {
-    fn draw(&self) -> u64 {
-        std::hash::RandomState::new().build_hasher().finish()
-    }
 }
 
 /// CLOCK_BOOTTIME: it goes on while the machine sleeps, as the coordinator's does. `std` has no such clock.

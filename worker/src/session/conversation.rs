@@ -14,9 +14,9 @@ use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Attempts, Chance, Clock, CoordinatorLink, LinkError,
+    Attempts, Clock, CoordinatorLink, LinkError,
     attempt::{Ended, Outcome},
-    call::{Call, answer, pause_after},
+    call::{Call, answer, pause_after, random},
     lease_table::LeaseTable,
     outbox::Outbox,
 };
@@ -63,7 +63,6 @@ const NEVER: Duration = Duration::from_hours(24);
 pub(crate) struct Conversation {
     link: Arc<dyn CoordinatorLink>,
     clock: Arc<dyn Clock>,
-    chance: Arc<dyn Chance>,
     identity: Identity,
     patience: Patience,
     attempts: Attempts,
@@ -99,7 +98,7 @@ enum Leaving {
 impl Conversation {
     pub(crate) fn new(
         link: Arc<dyn CoordinatorLink>,
-        (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>),
+        clock: Arc<dyn Clock>,
         identity: Identity,
         patience: Patience,
         attempts: Attempts,
@@ -108,7 +107,6 @@ impl Conversation {
             leases: LeaseTable::new(Arc::clone(&clock)),
             link,
             clock,
-            chance,
             identity,
             patience,
             attempts,
@@ -311,8 +309,7 @@ impl Conversation {
     /// A call was in vain: what it carried is still news, but not at once.
     fn pause(&mut self) {
         self.failures = self.failures.saturating_add(1);
-        let random = u32::try_from(self.chance.draw() >> 32).unwrap_or(u32::MAX);
-        self.next_call = Instant::now() + pause_after(self.failures, random);
+        self.next_call = Instant::now() + pause_after(self.failures, random());
         self.note_news();
     }
 

@@ -19,7 +19,8 @@ use rechunk_coordinator::{Coordinator, CoordinatorSettings, CoordinatorTask, Fle
 use rechunk_program::read_configuration;
 use rechunk_storage::{StoreConfig, Stores};
 use rechunk_worker::{
-    CoordinatorLink, LinkError, Scratch, ScratchError, WorkerBuilder, memory_reserve, resident::current_rss,
+    CoordinatorLink, LinkError, Scratch, ScratchError, WorkerBuilder, memory_reserve, pages::suit_pages_to,
+    resident::current_rss,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +65,7 @@ impl LocalService {
         let stores = Stores::new(store_config(stores)?);
         let max_mem = max_mem.unwrap_or_else(default_max_mem);
         let threads = machine.threads.map_or_else(cores, |threads| threads.get() as usize);
+        suit_pages_to(max_mem);
         let MemoryShare { reserve, budget, .. } = memory_reserve(max_mem, current_rss(), threads);
         let workers = machine.workers.get();
         let memory = ByteCount(budget.0 / u64::from(workers));

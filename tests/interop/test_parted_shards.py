@@ -33,8 +33,11 @@ def test_a_shard_of_the_whole_array_is_read_back(tmp_path, rechunk_run, chunks, 
     assert_same(source, target)
     for name in ["get_requests", "put_requests", "bytes_decoded", "bytes_encoded"]:
         assert report["totals"][name] == report["plan"]["totals"][name], name
+    [copy, *_] = [stage for stage in report["stages"] if stage["name"].startswith("copy")]
+    assert copy["peak_task_memory_bytes"] > 0
     for stage in report["stages"]:
-        assert stage["peak_task_memory_bytes"] <= stage["task_memory_bytes"] <= 12 << 20, stage
+        # Stages that move no chunks measure nothing.
+        assert (stage["peak_task_memory_bytes"] or 0) <= stage["task_memory_bytes"] <= 12 << 20, stage
     assert not list(tmp_path.glob(".rechunk-*"))
 
 
@@ -42,7 +45,6 @@ def test_what_is_proposed_for_a_chunk_that_is_too_large_works(tmp_path, rechunk,
     source = make(tmp_path / "a", (16, 64, 64))
     ended = rechunk("run", tmp_path / "a", tmp_path / "b", "--chunks", "64,256,256", *MEMORY)
     assert ended.code == 2, ended.stderr
-    chunks, shards = re.search(r"ask for --chunks (\S+) --shards (\S+)", ended.stderr).groups()
-    assert shards == "64,256,256"
-    rechunk_run(tmp_path / "a", tmp_path / "b", chunks, "--shards", shards, *MEMORY)
+    chunks, shards = re.search(r"ask for --chunks (\S+)(?: --shards (\S+))?", ended.stderr).groups()
+    rechunk_run(tmp_path / "a", tmp_path / "b", chunks, *(["--shards", shards] if shards else []), *MEMORY)
     assert_same(source, open_array(tmp_path / "b"))

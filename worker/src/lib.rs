@@ -13,6 +13,7 @@ mod failure;
 mod function;
 pub mod memory;
 pub mod metadata;
+pub mod pages;
 mod payload;
 mod presence;
 pub mod removal;

@@ -10,7 +10,7 @@ use clap::{ArgAction, Parser};
 use rechunk_common::{ByteCount, limits::PUT_TIMEOUT};
 use rechunk_program::{Failure, Signals, read_configuration, run_to_end, start_logging};
 use rechunk_storage::{StoreConfig, Stores};
-use rechunk_worker::{GrpcLink, Scratch, WorkerBuilder, memory_reserve, resident::current_rss};
+use rechunk_worker::{GrpcLink, Scratch, WorkerBuilder, memory_reserve, pages::suit_pages_to, resident::current_rss};
 use tokio_util::sync::CancellationToken;
 
 #[global_allocator]
@@ -86,6 +86,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let link = GrpcLink::new(&arguments.coordinator).map_err(|error| Failure::wrong(error.to_string()))?;
     let config =
         store_config(arguments.config.as_deref())?.with_put_timeout(Duration::from_secs(arguments.put_timeout));
+    suit_pages_to(arguments.memory);
     let share = memory_reserve(arguments.memory, current_rss(), threads);
     tracing::info!(memory = %arguments.memory, reserve = %share.reserve, budget = %share.budget, threads,
         "memory is shared out");

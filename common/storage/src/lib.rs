@@ -58,7 +58,6 @@ pub use faults::{Effect, FaultRule, Faults};
 pub use growing::{GrowingObject, SentPart};
 pub use guard::{LeaseLost, Unguarded, WriteGuard, WriteUnderWay};
 pub use listing::{Directory, ObjectInfo};
-pub use local_reads::{Choice, Selected};
 pub use object_store::PutPayload;
 pub use observer::{CountingObserver, ObservedRequest, Observer, RequestKind};
 pub use prefix::Prefix;

@@ -35,31 +35,6 @@ const CALLS_PER_READER: usize = 4;
 
 type Call = Box<dyn FnOnce() + Send>;
 
-/// What is wanted of an object whose beginning is known.
-#[derive(Debug)]
-pub struct Choice<W> {
-    /// What comes before it.
-    pub head: Vec<u8>,
-    /// Bytes of the object.
-    pub rest: Range<u64>,
-    /// What that is.
-    pub of: W,
-}
-
-/// What was read of an object.
-#[derive(Debug)]
-pub enum Selected<W> {
-    /// What was chosen.
-    Part {
-        /// The head of the choice, and the bytes of the object behind it.
-        bytes: Bytes,
-        /// What that is.
-        of: W,
-    },
-    /// All of it.
-    Whole(Bytes),
-}
-
 thread_local! {
     /// Whether this thread is a reader that carries requests: their calls are made at once.
     static CARRIES: Cell<bool> = const { Cell::new(false) };
@@ -97,38 +72,6 @@ impl LocalReads {
         let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(fault)?;
         let buffer = Vec::with_capacity(length);
         self.run(move || read_behind(&file, buffer, length, range.start).map(Bytes::from).map_err(fault)).await
-    }
-
-    /// Reads the first `probe` bytes of an open file, and what `choose` makes of them: a head and the range that is put
-    /// behind it, or all of the file. Also gives how many bytes of the file were read.
-    pub(crate) async fn select<W: Send + 'static>(
-        &self,
-        file: File,
-        size: u64,
-        probe: u64,
-        choose: impl FnOnce(&[u8]) -> Option<Choice<W>> + Send + 'static,
-    ) -> Result<(Selected<W>, u64), StoreError> {
-        self.run(move || {
-            let read = |head: Vec<u8>, range: &Range<u64>| -> Result<Vec<u8>, StoreError> {
-                let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(fault)?;
-                read_behind(&file, head, length, range.start).map_err(fault)
-            };
-            let beginning = read(Vec::new(), &(0..probe.min(size)))?;
-            let probed = beginning.len() as u64;
-            let Some(Choice { head, rest, of }) = choose(&beginning) else {
-                let bytes = read(beginning, &(probed..size))?;
-                let length = bytes.len() as u64;
-                return Ok((Selected::Whole(bytes.into()), length));
-            };
-            let length = rest.end.saturating_sub(rest.start);
-            let expected = (head.len() as u64).saturating_add(length);
-            let bytes = read(head, &rest)?;
-            if bytes.len() as u64 != expected {
-                return Err(fault(io::Error::from(io::ErrorKind::UnexpectedEof)));
-            }
-            Ok((Selected::Part { bytes: bytes.into(), of }, probed.saturating_add(length)))
-        })
-        .await
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

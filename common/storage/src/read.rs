@@ -14,7 +14,6 @@ use crate::{
     deadline,
     error::{ErrorClass, Fault, Operation, StorageError},
     listing::ObjectInfo,
-    local_reads::{Choice, Selected},
     observer::RequestKind,
     prefix::{Prefix, Request},
     ranges,
@@ -206,35 +205,6 @@ impl SizedObject {
     /// Bytes of the body.
     pub fn content_length(&self) -> u64 {
         self.length
-    }
-
-    /// Whether parts of it can be chosen without another request: it is a local file.
-    pub fn is_file(&self) -> bool {
-        matches!(self.answer.payload, GetResultPayload::File(..))
-    }
-
-    /// Reads the first `probe` bytes of the body, and then what `choose` says of it, or all of it where that is `None`;
-    /// all of it also where it is no local file. `None`: it was deleted in between.
-    pub async fn select<W: Send + 'static>(
-        self,
-        probe: u64,
-        choose: impl FnOnce(&[u8]) -> Option<Choice<W>> + Send + 'static,
-    ) -> Result<Option<Selected<W>>, StorageError> {
-        let Self { prefix, path, url, length, answer } = self;
-        let GetResult { payload: GetResultPayload::File(file, _), .. } = answer else {
-            let whole = Self { prefix, path, url, length, answer };
-            return Ok(whole.bytes().await?.map(Selected::Whole));
-        };
-        let read = prefix.place.local_reads.select(file, length, probe, choose).await;
-        let (selected, bytes) = read.map_err(|error| Fault::from(classify(&error)).of(Operation::Read, url.clone()))?;
-        prefix.received(&url, usize::try_from(bytes).unwrap_or(usize::MAX));
-        match selected {
-            Selected::Whole(bytes) if bytes.len() as u64 != length => {
-                let message = format!("{} of {length} bytes came", bytes.len());
-                Err(Fault::new(ErrorClass::TryAgain, message).of(Operation::Read, url))
-            }
-            Selected::Part { .. } | Selected::Whole(_) => Ok(Some(selected)),
-        }
     }
 
     /// Reads the body. Where that fails in passing, or the answer was left waiting for too long, the object is asked

@@ -209,7 +209,7 @@ impl Observer for StopAtPart {
 
 #[tokio::test(start_paused = true)]
 async fn an_upload_is_aborted_without_waiting_for_the_rate() {
-    let sizes = UploadSizes { threshold: 8, part: 8 };
+    let sizes = UploadSizes { threshold: 8, part: 8, least_part: 8 };
     let config = StoreConfig::environment().with_traffic_everywhere().with_upload_sizes(sizes);
     let store = Rated::with("abort", config).await;
     store.faults.add(FaultRule::every(RequestKind::Part, Effect::Fail(ErrorClass::Denied)));

@@ -154,21 +154,6 @@ impl ChunkCodec {
         }
     }
 
-    /// Whether the chain is blosc alone, whose buffers can be taken apart: [`crate::BloscBlocks`].
-    pub fn has_blocks(&self) -> bool {
-        self.swapped.is_none()
-            && self.permutations.is_empty()
-            && matches!(self.stages.as_slice(), [(Stage::Blosc(_), _)])
-    }
-
-    /// Decodes blocks that were taken out of a chunk, to `length` bytes.
-    pub fn decode_blocks(&self, encoded: &Bytes, length: usize) -> Result<Bytes, CodecError> {
-        match self.stages.as_slice() {
-            [(stage, _)] if self.has_blocks() => stage.decode(encoded, Size::Exactly(length as u64)),
-            _ => Err(CodecError::Corrupt { codec: "blosc", problem: "the chain has no blocks".to_owned() }),
-        }
-    }
-
     /// The encoded chunk of elements in C order, little-endian. A chain that does nothing gives an owned buffer back
     /// without copying it; a chain that compresses reads a borrowed one in place.
     pub fn encode(&self, decoded: Cow<'_, [u8]>) -> Result<Bytes, CodecError> {

@@ -4,7 +4,6 @@
 //! Documents come in as text and go out as text; what rechunk does not understand or need (attributes above all) is
 //! kept as it was spelt. Knows nothing of stores, plans, threads or clocks, and never interprets an element.
 
-mod blosc_blocks;
 mod chain;
 mod choice;
 mod codec;
@@ -21,7 +20,6 @@ mod node;
 mod rewrite;
 mod shard;
 
-pub use blosc_blocks::BloscBlocks;
 pub use choice::CodecChoice;
 pub use codec::ChunkCodec;
 pub use consolidated::{Consolidated, reconsolidate};

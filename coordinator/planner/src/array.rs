@@ -5,7 +5,7 @@ use rechunk_common::{Refusal, RefusalCode, limits, plan::ShardParts};
 use crate::{
     CopySpec,
     axis::{self, product},
-    codec::{CodecFamily, Units},
+    codec::CodecFamily,
     memory::{SourceSide, TargetSide},
 };
 
@@ -24,8 +24,8 @@ pub(crate) struct Array<'a> {
     pub(crate) bytes: u64,
     /// Of the source's chunks.
     pub(crate) source_codec: CodecFamily,
-    /// What of a read unit of the source can be had alone.
-    pub(crate) source_units: Units,
+    /// Whether any run of elements of a source chunk can be read alone.
+    pub(crate) is_source_raw: bool,
     /// Of the target's chunks.
     pub(crate) target_codec: CodecFamily,
 }
@@ -73,7 +73,7 @@ impl<'a> Array<'a> {
             write_unit: target.chunks.write_unit(),
             bytes,
             source_codec: CodecFamily::of(source.chunks.codecs()),
-            source_units: Units::of(source),
+            is_source_raw: source.is_raw(),
             target_codec: CodecFamily::of(target.chunks.codecs()),
         }))
     }

@@ -1,7 +1,6 @@
 //! What decoding and encoding take, and how much of an array is stored: assumptions by families of codecs. They decide
 //! between plans and make estimates; no count of a plan depends on them.
 
-use rechunk_common::layout::{ArrayLayout, ChunkLayout};
 use serde_json::Value;
 
 /// Codecs that are about as fast as one another, and compress about as well.
@@ -15,35 +14,6 @@ pub(crate) enum CodecFamily {
     Zstd,
     /// Deflate and what is as slow.
     Gzip,
-}
-
-/// What of a read unit can be had alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Units {
-    /// All of it or nothing.
-    Whole,
-    /// Any run of elements.
-    Elements,
-    /// Blocks of some hundred kilobytes.
-    Blocks,
-}
-
-impl Units {
-    pub(crate) fn of(source: &ArrayLayout) -> Self {
-        match &source.chunks {
-            ChunkLayout::Plain { .. } if source.is_raw() => Self::Elements,
-            ChunkLayout::Plain { codecs, .. } if is_blosc_alone(codecs) => Self::Blocks,
-            ChunkLayout::Plain { .. } | ChunkLayout::Sharded { .. } => Self::Whole,
-        }
-    }
-}
-
-fn is_blosc_alone(codecs: &str) -> bool {
-    let Ok(Value::Array(codecs)) = serde_json::from_str::<Value>(codecs) else { return false };
-    let [bytes, compressor] = codecs.as_slice() else { return false };
-    let name = |codec: &Value| codec.get("name").and_then(Value::as_str).map(str::to_owned);
-    let is_little = bytes.pointer("/configuration/endian").is_none_or(|endian| endian == "little");
-    name(bytes).as_deref() == Some("bytes") && is_little && name(compressor).as_deref() == Some("blosc")
 }
 
 /// Bytes of elements that one thread decodes and encodes in a second.
@@ -131,16 +101,6 @@ fn of_codec(codec: &Value) -> CodecFamily {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn blosc_behind_elements_as_they_are_has_blocks() {
-        let blosc = r#"{"name":"blosc","configuration":{"cname":"zstd"}}"#;
-        assert!(is_blosc_alone(&format!(r#"[{{"name":"bytes"}},{blosc}]"#)));
-        let big = r#"{"name":"bytes","configuration":{"endian":"big"}}"#;
-        for other in [format!("[{big},{blosc}]"), format!(r#"[{{"name":"bytes"}},{blosc},{{"name":"crc32c"}}]"#)] {
-            assert!(!is_blosc_alone(&other), "{other}");
-        }
-    }
 
     #[test]
     fn a_chain_is_as_slow_as_its_slowest_codec() {

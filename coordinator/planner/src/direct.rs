@@ -169,10 +169,10 @@ impl Search<'_> {
                 bytes: bytes * to.stored_part(),
             },
             deletes: 0.0,
-            decode_seconds: from.decode_seconds(taken.decoded) + codec::copy_seconds(bytes),
+            decode_seconds: from.decode_seconds(taken.read) + codec::copy_seconds(bytes),
             encode_seconds: to.encode_seconds(bytes),
         };
-        (work, taken.decoded)
+        (work, taken.read)
     }
 
     fn consider(&mut self, writers: &[u64], work: &StageWork, read_bytes: f64) {

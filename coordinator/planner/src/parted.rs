@@ -31,8 +31,8 @@ fn ways(work: &Copier) -> Vec<ShardParts> {
 
 /// Parts of `bytes`, longer where there would be too many.
 fn parts_of(bytes: u64, shard: u64) -> ShardParts {
-    let least = shard.div_ceil(MAX_UPLOAD_PARTS);
-    let bytes = if least <= bytes { bytes.max(1) } else { least.next_multiple_of(PART_STEP_BYTES) };
+    let (least, bytes) = (shard.div_ceil(MAX_UPLOAD_PARTS), bytes.max(1));
+    let bytes = if least <= bytes { bytes } else { least.next_multiple_of(PART_STEP_BYTES) };
     ShardParts { bytes: ByteCount(bytes) }
 }
 

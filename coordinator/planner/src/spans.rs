@@ -2,17 +2,11 @@
 //! between plans, and no count of a plan depends on them.
 //!
 //! - Of a chunk that is stored as its elements are, a task reads from the first to the last element that it moves.
-//! - Of a chunk that is encoded in blocks it decodes those that overlap what it moves, if that is half of the chunk or
-//!   less; of a local file it reads no more than these.
 //! - Of an array that the page cache can hold, local files that are read again come out of memory.
 
 use rechunk_common::cost_profile::StoreKind;
 
-use crate::{array::Array, codec::Units, cost::Fleet};
-
-/// What blosc makes of chunks of some megabytes at its usual levels, in bytes: 128 KiB for each byte of an element of
-/// four.
-const BLOCK_BYTES: f64 = (512 << 10) as f64;
+use crate::{array::Array, cost::Fleet};
 
 /// What the page cache of a machine is taken to hold of a source, in stored bytes.
 const CACHED_BYTES: f64 = (4_u64 << 30) as f64;
@@ -23,8 +17,8 @@ const CACHED_PART: f64 = 0.35;
 /// What all tasks together take.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Taken {
-    /// Bytes that come out of the decoder.
-    pub(crate) decoded: f64,
+    /// Decoded bytes, as often as they are read.
+    pub(crate) read: f64,
     /// Stored bytes over the link, cached ones by what they take.
     pub(crate) stored: f64,
 }
@@ -34,30 +28,18 @@ impl Taken {
     /// `used` elements of a unit, on the average.
     pub(crate) fn of(array: &Array, fleet: &Fleet, units: f64, covered: f64, used: &[f64]) -> Self {
         let is_local = fleet.basis.source.kind == StoreKind::Local;
-        let (whole, width) = (chunk_elements(array), array.source.width as f64);
-        let span = span(array.source.unit, used).min(whole);
         let stored_part = array.source_codec.stored_part();
-        let (decoded, read) = match array.source_units {
-            Units::Elements => {
-                let bytes = (units * span * width).min(covered);
-                (bytes, bytes)
-            }
-            Units::Blocks if 2.0 * span <= whole => {
-                let part = ((span + 0.5 * BLOCK_BYTES / width) / whole).min(1.0);
-                (covered * part, if is_local { covered * part } else { covered })
-            }
-            Units::Blocks | Units::Whole => (covered, covered),
+        let read = if array.is_source_raw {
+            (units * span(array.source.unit, used) * array.source.width as f64).min(covered)
+        } else {
+            covered
         };
         let (stored, once) = (read * stored_part, array.bytes as f64 * stored_part);
         let is_cached = is_local && once <= CACHED_BYTES;
         let again = (stored - once).max(0.0);
         let stored = if is_cached { stored - again * (1.0 - CACHED_PART) } else { stored };
-        Self { decoded, stored }
+        Self { read, stored }
     }
-}
-
-fn chunk_elements(array: &Array) -> f64 {
-    array.source.unit.iter().map(|length| *length as f64).product()
 }
 
 /// From the first to past the last of `used` elements along each axis of a buffer of `unit`, in C order.

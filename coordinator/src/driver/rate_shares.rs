@@ -201,7 +201,8 @@ impl RateShares {
             gets: budget.gets.map(|_| share.gets),
             puts: budget.puts.map(|_| share.puts),
         });
-        let workers = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
+        // The one that is answered stands aside.
+        let workers = u32::try_from(self.members.len().saturating_add(1)).unwrap_or(u32::MAX);
         let ask_within = ROUND_PER_WORKER.saturating_mul(workers).clamp(ROUND, MAX_SYNC_WAIT);
         RequestShares { rates: rates.collect(), ask_within }
     }

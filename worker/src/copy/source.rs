@@ -5,8 +5,6 @@ mod blocks;
 mod packed_blocks;
 mod shard_index;
 
-use std::ops::Range;
-
 pub(crate) use array::ArraySource;
 pub(crate) use blocks::BlockSource;
 use bytes::Bytes;
@@ -15,7 +13,7 @@ use rechunk_common::TaskFailure;
 use rechunk_storage::{Prefix, Scheme};
 
 use super::cells::Cells;
-use crate::context::TaskContext;
+use crate::{context::TaskContext, failure::bug};
 
 /// The pieces of one task.
 #[derive(Debug)]
@@ -40,14 +38,12 @@ pub(crate) enum Fetched {
         /// The object, for messages.
         url: String,
     },
-    /// The part of it that the task moves, and what is encoded together with that.
-    Part {
-        /// Encoded as the piece is, as if there were nothing else.
+    /// Elements of it as they are, at the least those that the task moves.
+    Elements {
+        /// In C order.
         bytes: Bytes,
-        /// The bytes of the decoded piece that these are.
-        part: Range<usize>,
-        /// The object, for messages.
-        url: String,
+        /// Where in the whole piece they begin.
+        start: usize,
     },
 }
 
@@ -105,10 +101,9 @@ impl PieceSource {
         match (self, fetched) {
             (_, Fetched::Missing) => 0,
             (Self::Array(array), Fetched::Encoded { bytes, .. }) => array.settled_room(bytes.len() as u64),
-            (Self::Array(array), Fetched::Part { bytes, part, .. }) => array.settled_part_room(bytes.len(), part.len()),
-            (Self::Blocks(_), Fetched::Encoded { bytes, .. } | Fetched::Part { bytes, .. }) => bytes.len() as u64,
-            (Self::Packed(blocks), Fetched::Encoded { bytes, .. } | Fetched::Part { bytes, .. }) => {
-                blocks.settled_room(place, bytes)
+            (Self::Packed(blocks), Fetched::Encoded { bytes, .. }) => blocks.settled_room(place, bytes),
+            (Self::Blocks(_), Fetched::Encoded { bytes, .. }) | (_, Fetched::Elements { bytes, .. }) => {
+                bytes.len() as u64
             }
         }
     }
@@ -135,14 +130,11 @@ impl PieceSource {
         match (self, fetched) {
             (_, Fetched::Missing) => Ok(Piece::Missing),
             (Self::Array(array), Fetched::Encoded { bytes, url }) => array.decode(cx, place, bytes, &url),
-            (Self::Array(array), Fetched::Part { bytes, part, url }) => {
-                array.decode_fetched(cx, place, bytes, part, &url)
-            }
-            (Self::Blocks(blocks), Fetched::Encoded { bytes, url } | Fetched::Part { bytes, url, .. }) => {
-                blocks.decode(cx, place, &bytes, &url)
-            }
-            (Self::Packed(blocks), Fetched::Encoded { bytes, url } | Fetched::Part { bytes, url, .. }) => {
-                blocks.decode(cx, place, &bytes, &url)
+            (Self::Array(array), Fetched::Elements { bytes, start }) => array.elements(cx, place, bytes, start),
+            (Self::Blocks(blocks), Fetched::Encoded { bytes, url }) => blocks.decode(cx, place, &bytes, &url),
+            (Self::Packed(blocks), Fetched::Encoded { bytes, url }) => blocks.decode(cx, place, &bytes, &url),
+            (Self::Blocks(_) | Self::Packed(_), Fetched::Elements { .. }) => {
+                Err(bug("a block came without its checksum"))
             }
         }
     }

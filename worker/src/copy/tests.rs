@@ -80,7 +80,7 @@ pub(super) async fn run(bench: &Bench, case: &Case) -> Result<Counts, TaskFailur
                 }
             }
             let memory = declared(memory::of_exchange_to_write(&second, bound(&case.target)));
-            for index in 0..second.exchange.writers.len() {
+            for index in 0..second.writers.len() {
                 let second = &second;
                 counts +=
                     task(bench, memory, |cx| async move { exchange_to_write(&cx, second, TaskIndex(index)).await })

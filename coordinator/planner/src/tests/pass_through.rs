@@ -2,7 +2,7 @@
 
 use rechunk_common::{
     geometry::Region,
-    layout::ChunkLayout,
+    layout::{ChunkLayout, IndexLocation},
     plan::{ShapeOfPlan, StageFunction},
 };
 
@@ -150,7 +150,14 @@ fn a_fleet_gets_tasks_for_all_and_a_huge_array_more_of_them() {
 
 #[test]
 fn a_shard_that_does_not_fit_says_what_it_needs() {
-    let side = |shard: Option<&[u64]>| layout(&[4096, 4096], 4, shard, &[64, 64]);
+    let side = |shard: Option<&[u64]>| {
+        let mut layout = layout(&[4096, 4096], 4, shard, &[64, 64]);
+        // Such shards are held whole.
+        if let ChunkLayout::Sharded { index_location, .. } = &mut layout.chunks {
+            *index_location = IndexLocation::Start;
+        }
+        layout
+    };
     let copy = copy(side(None), side(Some(&[4096, 4096])), 101);
     let refusal = plan(&input(vec![copy.clone()], mebibytes(60, 10), 1, 1)).expect_err("64 MiB do not fit");
     assert_eq!(refusal.reason, "MEMORY_TOO_SMALL");

@@ -8,8 +8,8 @@ use rechunk_common::{
     geometry::Region,
     layout::{ArrayLayout, ChunkKeys, ChunkLayout},
 };
-use rechunk_storage::{Access, Choice, Prefix, Selected, SizedObject};
-use rechunk_zarr::{BloscBlocks, ChunkCodec, CodecError, ShardCodec, ShardEntry};
+use rechunk_storage::{Access, Prefix};
+use rechunk_zarr::{ChunkCodec, CodecError, ShardCodec, ShardEntry};
 
 use super::{Fetched, Piece, shard_index::ShardIndexes};
 use crate::{
@@ -107,11 +107,6 @@ impl ArraySource {
         encoded.saturating_add(decoded)
     }
 
-    pub(super) fn settled_part_room(&self, encoded: usize, decoded: usize) -> u64 {
-        let decoded = if self.is_raw { 0 } else { decoded as u64 };
-        decoded.saturating_add(encoded as u64)
-    }
-
     pub(super) fn standing_room(&self) -> Result<u64, TaskFailure> {
         match &self.objects {
             Objects::Chunks(_) => Ok(0),
@@ -191,12 +186,6 @@ impl ArraySource {
             return Ok(Fetched::Missing);
         };
         self.check_length(key, object.content_length())?;
-        if object.is_file()
-            && let Some(part) = self.small_part(place)
-            && self.codec().has_blocks()
-        {
-            return self.fetch_blocks(object, part, key).await;
-        }
         let bytes = object.bytes().await.map_err(|error| of_storage(&error))?;
         Ok(bytes.map_or(Fetched::Missing, |bytes| Fetched::Encoded { bytes, url: self.url_of(key) }))
     }
@@ -205,24 +194,7 @@ impl ArraySource {
     async fn fetch_elements(&self, key: &str, part: Range<usize>) -> Result<Fetched, TaskFailure> {
         let range = part.start as u64..part.end as u64;
         let bytes = self.prefix.get_range(key, range).await.map_err(|error| of_storage(&error))?;
-        Ok(bytes.map_or(Fetched::Missing, |bytes| Fetched::Part { bytes, part, url: self.url_of(key) }))
-    }
-
-    /// Of a chunk that is encoded in blocks, those that `part` overlaps, where they are not most of it. Asking a local
-    /// file twice costs nothing; elsewhere that would be another request.
-    async fn fetch_blocks(&self, object: SizedObject, part: Range<usize>, key: &str) -> Result<Fetched, TaskFailure> {
-        let (size, decoded) = (object.content_length(), self.codec().decoded_bytes());
-        let select = move |head: &[u8]| {
-            let BloscBlocks { head, rest, part } = BloscBlocks::select(head, size, decoded, &part)?;
-            Some(Choice { head, rest, of: part })
-        };
-        let read = object.select(BloscBlocks::HEAD_BYTES, select).await.map_err(|error| of_storage(&error))?;
-        let url = self.url_of(key);
-        Ok(match read {
-            Some(Selected::Part { bytes, of }) => Fetched::Part { bytes, part: of, url },
-            Some(Selected::Whole(bytes)) => Fetched::Encoded { bytes, url },
-            None => Fetched::Missing,
-        })
+        Ok(bytes.map_or(Fetched::Missing, |bytes| Fetched::Elements { bytes, start: part.start }))
     }
 
     async fn fetch_inner(&self, cx: &TaskContext, key: &str, entry: ShardEntry) -> Result<Fetched, TaskFailure> {
@@ -250,22 +222,16 @@ impl ArraySource {
         Ok(Piece::Elements { bytes, start, is_stored: true })
     }
 
-    /// Decodes what was fetched of a read unit: its bytes `part`.
-    pub(super) fn decode_fetched(
+    /// The run of elements that was fetched of a read unit that is stored as its elements are.
+    pub(super) fn elements(
         &self,
         cx: &TaskContext,
         place: &[u64],
         bytes: Bytes,
-        part: Range<usize>,
-        url: &str,
+        start: usize,
     ) -> Result<Piece, TaskFailure> {
-        let bytes = if self.is_raw {
-            bytes
-        } else {
-            self.codec().decode_blocks(&bytes, part.len()).map_err(|error| corrupt_source(url, error))?
-        };
         self.count_decoded(cx, place)?;
-        Ok(Piece::Elements { bytes, start: part.start, is_stored: true })
+        Ok(Piece::Elements { bytes, start, is_stored: true })
     }
 
     /// A read unit counts whole, also where blocks of it that nobody needs were passed over; of elements that are stored

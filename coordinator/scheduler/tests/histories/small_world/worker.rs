@@ -102,6 +102,7 @@ impl SmallWorker {
             wait,
             version: String::new(),
             peak_rss: ByteCount(0),
+            request_rates: Vec::new(),
         }
     }
 

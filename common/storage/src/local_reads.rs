@@ -71,7 +71,7 @@ impl LocalReads {
     pub(crate) async fn read(&self, file: File, range: Range<u64>) -> Result<Bytes, StoreError> {
         let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(fault)?;
         let buffer = Vec::with_capacity(length);
-        self.run(move || read_behind(&file, buffer, length, range.start).map(Bytes::from).map_err(fault)).await
+        self.run(move || read_at(&file, buffer, length, range.start).map(Bytes::from).map_err(fault)).await
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -214,20 +214,17 @@ fn open(location: ObjectPath, path: PathBuf, range: Option<GetRange>) -> Result<
     })
 }
 
-/// Puts up to `length` bytes from `start` on behind what is in `buffer`; nothing is written twice.
-fn read_behind(file: impl AsFd, mut buffer: Vec<u8>, length: usize, start: u64) -> io::Result<Vec<u8>> {
-    let before = buffer.len();
-    let whole = before.saturating_add(length);
-    buffer.reserve_exact(length);
-    while buffer.len() < whole {
-        let offset = start.saturating_add(buffer.len().saturating_sub(before) as u64);
+/// Fills `buffer`, which has the capacity, with up to `length` bytes; nothing is written twice.
+fn read_at(file: impl AsFd, mut buffer: Vec<u8>, length: usize, start: u64) -> io::Result<Vec<u8>> {
+    while buffer.len() < length {
+        let offset = start.saturating_add(buffer.len() as u64);
         match rustix::io::pread(&file, spare_capacity(&mut buffer), offset) {
             Ok(0) => break,
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    buffer.truncate(whole);
+    buffer.truncate(length);
     Ok(buffer)
 }
 

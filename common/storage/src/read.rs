@@ -50,6 +50,15 @@ impl Prefix {
     /// Reads `range` of an object. An object that ends before the range does is corrupt. An empty range is answered
     /// without a request, also where there is no such object.
     pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, StorageError> {
+        self.range(key, range, None).await
+    }
+
+    /// [`Self::get_range`] of an object that must have `size` bytes: one of another size is corrupt.
+    pub async fn get_range_of(&self, key: &str, range: Range<u64>, size: u64) -> Result<Option<Bytes>, StorageError> {
+        self.range(key, range, Some(size)).await
+    }
+
+    async fn range(&self, key: &str, range: Range<u64>, size: Option<u64>) -> Result<Option<Bytes>, StorageError> {
         let path = self.path_of(key, Operation::Read)?;
         let url = self.url_of(key);
         if range.start >= range.end {
@@ -67,6 +76,10 @@ impl Prefix {
                     ErrorClass::Corrupt,
                     format!("the object has {size} bytes, too few for the bytes {} to {}", range.start, range.end),
                 ));
+            }
+            let found = answer.meta.size;
+            if let Some(size) = size.filter(|size| *size != found) {
+                return Err(Fault::new(ErrorClass::Corrupt, format!("the object has {found} bytes instead of {size}")));
             }
             self.body(&url, answer).await.map(Some)
         })

@@ -193,7 +193,8 @@ impl ArraySource {
     /// The elements `part` of a chunk that is stored as its elements are.
     async fn fetch_elements(&self, key: &str, part: Range<usize>) -> Result<Fetched, TaskFailure> {
         let range = part.start as u64..part.end as u64;
-        let bytes = self.prefix.get_range(key, range).await.map_err(|error| of_storage(&error))?;
+        let size = self.codec().decoded_bytes();
+        let bytes = self.prefix.get_range_of(key, range, size).await.map_err(|error| of_storage(&error))?;
         Ok(bytes.map_or(Fetched::Missing, |bytes| Fetched::Elements { bytes, start: part.start }))
     }
 

@@ -104,6 +104,21 @@ async fn a_corrupt_source_chunk_fails_for_good_and_is_named() {
 }
 
 #[tokio::test]
+async fn a_raw_chunk_of_another_length_is_corrupt_also_where_a_part_of_it_is_read() {
+    // Tasks of two columns read half of each row.
+    let case = Case { writers: vec![4, 2], ..case(r#"[{"name":"bytes"}]"#) };
+    let bench = bench_with_source(&case).await;
+    for length in [0, 1, 3, 5] {
+        bench.put(&case.source.url, "c/2/0", vec![7; length]).await;
+        let failure = direct(&bench, &case).await.expect_err("corrupt");
+        assert_eq!(failure.class, FailureClass::GiveUpTask, "{failure}");
+        assert!(failure.message.contains("source/c/2/0"), "{failure}");
+    }
+    bench.put(&case.source.url, "c/2/0", vec![7; 4]).await;
+    direct(&bench, &case).await.expect("a whole chunk");
+}
+
+#[tokio::test]
 async fn a_missing_chunk_is_an_error_where_that_was_asked_for() {
     let mut case = case(ZSTD);
     let bench = bench_with_source(&case).await;

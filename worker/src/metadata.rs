@@ -19,6 +19,14 @@ mod tests;
 /// The documents of a group that consolidated metadata may depend on, in both formats.
 const GROUP_DOCUMENTS: [&str; 4] = ["zarr.json", ".zgroup", ".zattrs", ".zmetadata"];
 
+/// The last segments of keys of Zarr metadata.
+const METADATA_NAMES: [&str; 5] = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"];
+
+/// Whether an object with this key is a metadata document.
+pub(crate) fn is_metadata(key: &str) -> bool {
+    key.rsplit('/').next().is_some_and(|name| METADATA_NAMES.contains(&name))
+}
+
 /// Compares every pinned document with what is there now.
 pub async fn check_source(cx: &TaskContext, function: &CheckSource) -> Result<(), TaskFailure> {
     for document in &function.documents {
@@ -57,9 +65,12 @@ pub async fn publish(cx: &TaskContext, function: &PublishMetadata, task: TaskInd
     match document {
         Document::Write { url, body } => {
             let (parent, name) = object_at(url)?;
-            // Every lease that could write there is over.
+            // Every lease that could write chunks there is over, and so is every earlier one of this document's. Other
+            // documents, also those of nodes below, are being written beside it.
             let prefix = cx.open(&parent, Access::ReadWrite)?;
-            prefix.remove_unfinished_writes(cx.guard()).await.map_err(|error| of_storage(&error))?;
+            let own = name.clone();
+            let is_over = move |key: &str| key == own || !is_metadata(key);
+            prefix.remove_unfinished_writes(cx.guard(), is_over).await.map_err(|error| of_storage(&error))?;
             write(cx, &parent, vec![(name, body.clone())]).await
         }
         Document::Reconsolidate { group_url, node_path, documents } => {

@@ -11,14 +11,12 @@ use rechunk_storage::Access;
 use crate::{
     context::TaskContext,
     failure::{invalid, of_storage},
+    metadata::is_metadata,
 };
 
 mod packed;
 #[cfg(test)]
 mod tests;
-
-/// The last segments of keys of Zarr metadata.
-const METADATA_NAMES: [&str; 5] = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"];
 
 /// Clears `prefixes[task]`.
 pub async fn clear_prefix(cx: &TaskContext, function: &ClearPrefix, task: TaskIndex) -> Result<(), TaskFailure> {
@@ -29,7 +27,6 @@ pub async fn clear_prefix(cx: &TaskContext, function: &ClearPrefix, task: TaskIn
     let deleted = match function.part {
         PrefixPart::Everything => prefix.delete_all("", cx.guard()).await,
         PrefixPart::Metadata => {
-            let is_metadata = |key: &str| key.rsplit('/').next().is_some_and(|name| METADATA_NAMES.contains(&name));
             let keys = prefix
                 .list("")
                 .try_filter_map(|object| std::future::ready(Ok(is_metadata(&object.key).then_some(object.key))));
@@ -41,7 +38,7 @@ pub async fn clear_prefix(cx: &TaskContext, function: &ClearPrefix, task: TaskIn
     cx.tally().add(|counts| counts.delete_requests = counts.delete_requests.saturating_add(deleted));
     match function.part {
         PrefixPart::Everything => {
-            prefix.remove_unfinished_writes(cx.guard()).await.map_err(|error| of_storage(&error))?;
+            prefix.remove_unfinished_writes(cx.guard(), |_| true).await.map_err(|error| of_storage(&error))?;
             prefix.remove_empty_directories().await.map_err(|error| of_storage(&error))
         }
         PrefixPart::Metadata => Ok(()),

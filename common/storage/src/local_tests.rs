@@ -63,7 +63,14 @@ async fn what_crashes_left_is_removed_at_any_depth_and_nothing_else_is() {
         fs::write(directory.path().join(unfinished), "half").unwrap();
     }
     fs::create_dir(directory.path().join("a/d#1")).unwrap();
-    prefix.remove_unfinished_writes(&Unguarded).await.unwrap();
+    // What others are still writing is asked for by its key.
+    prefix.remove_unfinished_writes(&Unguarded, |key| key == "k").await.unwrap();
+    assert!(!directory.path().join("k#1").exists());
+    for unwanted in ["a/b/k#27", "a/b/other#1"] {
+        assert!(directory.path().join(unwanted).exists(), "{unwanted}");
+    }
+    fs::write(directory.path().join("k#1"), "half").unwrap();
+    prefix.remove_unfinished_writes(&Unguarded, |_| true).await.unwrap();
     for kept in ["k", "a/b/k", "a/#", "a/k#", "a/#1x", "a/d#1"] {
         assert!(directory.path().join(kept).exists(), "{kept}");
     }

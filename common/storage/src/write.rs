@@ -155,9 +155,14 @@ impl Prefix {
         Ok(())
     }
 
-    /// Removes what is left of writes whose process died in mid-write, where nobody writes any more: one that does has
-    /// to begin again. Only local files keep such a rest where it can be found; elsewhere nothing happens.
-    pub async fn remove_unfinished_writes(&self, guard: &dyn WriteGuard) -> Result<(), StorageError> {
+    /// Removes what is left of writes whose process died in mid-write, of the objects, by their keys, that are `wanted`:
+    /// those that nobody writes any more, because one that does has to begin again. Only local files keep such a rest
+    /// where it can be found; elsewhere nothing happens.
+    pub async fn remove_unfinished_writes(
+        &self,
+        guard: &dyn WriteGuard,
+        wanted: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<(), StorageError> {
         self.check_writable("", Operation::Delete)?;
         if self.place.url.scheme() != Scheme::File {
             return Ok(());
@@ -165,7 +170,7 @@ impl Prefix {
         guard.check().map_err(|lost| {
             StorageError::new(ErrorClass::LeaseLost, Operation::Delete, self.url_of(""), lost.to_string())
         })?;
-        local_unfinished::remove(self.place.url.key()).await;
+        local_unfinished::remove(self.place.url.key(), wanted).await;
         Ok(())
     }
 

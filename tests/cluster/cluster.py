@@ -47,8 +47,9 @@ class Process:
 class Cluster:
     """A coordinator, workers, and the command line pointed at them."""
 
-    def __init__(self, directory, s3, lease=2, table=""):
-        """`table`: further lines of the store's table."""
+    def __init__(self, directory, s3, lease=2, puts_per_second=None):
+        """`puts_per_second`: no more than so many, however fast the machine is: the job lasts as long as a fault needs."""
+        table = f"max_puts_per_second = {puts_per_second}" if puts_per_second else ""
         self.directory, self.s3 = directory, s3
         self.config = directory / "config.toml"
         self.config.write_text(self.store_table(s3.endpoint) + table + "\n")

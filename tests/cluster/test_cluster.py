@@ -30,6 +30,14 @@ def cluster(tmp_path, s3):
     cluster.stop()
 
 
+@pytest.fixture
+def paced_cluster(tmp_path, s3):
+    """Its 256 chunks take six seconds, on any machine: a fault finds work to disturb."""
+    cluster = Cluster(tmp_path, s3, puts_per_second=40)
+    yield cluster
+    cluster.stop()
+
+
 def assert_equal(s3, path, values):
     target = zarr.open_array(s3.zarr(path), mode="r")
     assert np.array_equal(target[...].view("u4"), values.view("u4"))
@@ -59,7 +67,7 @@ def test_three_workers_rechunk_an_array_on_s3_as_planned(cluster, s3, source):
 
 def test_workers_share_the_request_rate_that_the_table_of_their_store_states(tmp_path, s3, source):
     path, values = source
-    cluster = Cluster(tmp_path, s3, table="max_puts_per_second = 100")
+    cluster = Cluster(tmp_path, s3, puts_per_second=100)
     try:
         for number in range(2):
             cluster.worker(f"w{number}", memory="128MiB")
@@ -74,8 +82,8 @@ def test_workers_share_the_request_rate_that_the_table_of_their_store_states(tmp
         cluster.stop()
 
 
-def test_a_killed_worker_delays_the_job_and_changes_nothing_else(cluster, s3, source):
-    path, values = source
+def test_a_killed_worker_delays_the_job_and_changes_nothing_else(paced_cluster, s3, source):
+    cluster, (path, values) = paced_cluster, source
     workers = [cluster.worker(f"w{n}", memory="128MiB") for n in range(3)]
     cluster.workers_ready(3)
     job = cluster.submit(s3.url(path), s3.url("cluster/killed.zarr"), TARGET_CHUNKS)
@@ -91,8 +99,8 @@ def test_a_killed_worker_delays_the_job_and_changes_nothing_else(cluster, s3, so
     assert not [key for key in s3.keys("cluster/") if ".rechunk-" in key], "temporary objects are left"
 
 
-def test_a_worker_that_is_asked_to_stop_gives_its_work_back(cluster, s3, source):
-    path, values = source
+def test_a_worker_that_is_asked_to_stop_gives_its_work_back(paced_cluster, s3, source):
+    cluster, (path, values) = paced_cluster, source
     workers = [cluster.worker(f"w{n}", memory="128MiB") for n in range(2)]
     cluster.workers_ready(2)
     job = cluster.submit(s3.url(path), s3.url("cluster/drained.zarr"), TARGET_CHUNKS)
@@ -107,7 +115,7 @@ def test_a_worker_that_is_asked_to_stop_gives_its_work_back(cluster, s3, source)
 @pytest.fixture
 def patient_cluster(tmp_path, s3):
     """Its leases outlast any pause of a test."""
-    cluster = Cluster(tmp_path, s3, lease=600)
+    cluster = Cluster(tmp_path, s3, lease=600, puts_per_second=40)
     yield cluster
     cluster.stop()
 

@@ -27,6 +27,14 @@ def cluster(tmp_path, s3):
     cluster.stop()
 
 
+@pytest.fixture
+def paced_cluster(tmp_path, s3):
+    """Its job outlasts several restarts, on any machine."""
+    cluster = Cluster(tmp_path, s3, puts_per_second=25)
+    yield cluster
+    cluster.stop()
+
+
 def assert_equal(s3, path, values):
     target = zarr.open_array(s3.zarr(path), mode="r")
     assert np.array_equal(target[...].view("u4"), values.view("u4"))
@@ -62,8 +70,8 @@ def wait_for_heartbeats(cluster, count):
     wait_until(lambda: beats.add(heartbeat.read_bytes()) or len(beats) > count, f"{count} heartbeats")
 
 
-def test_a_coordinator_that_is_killed_again_and_again_finishes_its_job(cluster, s3, source):
-    path, values = source
+def test_a_coordinator_that_is_killed_again_and_again_finishes_its_job(paced_cluster, s3, source):
+    cluster, (path, values) = paced_cluster, source
     for n in range(3):
         cluster.worker(f"w{n}", memory="160MiB")
     cluster.workers_ready(3)

@@ -41,10 +41,23 @@ def test_a_shard_of_the_whole_array_is_read_back(tmp_path, rechunk_run, chunks, 
     assert not list(tmp_path.glob(".rechunk-*"))
 
 
-def test_what_is_proposed_for_a_chunk_that_is_too_large_works(tmp_path, rechunk, rechunk_run):
+@pytest.mark.parametrize("max_mem, is_sharded", [("12MiB", False), ("28MiB", True)])
+def test_what_is_proposed_for_a_chunk_that_is_too_large_works(tmp_path, rechunk, rechunk_run, max_mem, is_sharded):
     source = make(tmp_path / "a", (16, 64, 64))
-    ended = rechunk("run", tmp_path / "a", tmp_path / "b", "--chunks", "64,256,256", *MEMORY)
+    memory = ["--max-mem", max_mem, "--workers", "1"]
+    ended = rechunk("run", tmp_path / "a", tmp_path / "b", "--chunks", "64,256,256", *memory)
     assert ended.code == 2, ended.stderr
     chunks, shards = re.search(r"ask for --chunks (\S+)(?: --shards (\S+))?", ended.stderr).groups()
-    rechunk_run(tmp_path / "a", tmp_path / "b", chunks, *(["--shards", shards] if shards else []), *MEMORY)
+    assert shards == ("64,256,256" if is_sharded else None)
+    rechunk_run(tmp_path / "a", tmp_path / "b", chunks, *(["--shards", shards] if shards else []), *memory)
     assert_same(source, open_array(tmp_path / "b"))
+
+
+def test_a_shard_goes_to_s3_in_parts_of_at_least_five_mebibytes(tmp_path, rechunk_run, s3):
+    source = make(tmp_path / "a", (16, 64, 64))
+    options = ["--shards", "64,256,256", "--max-mem", "16MiB", "--workers", "1", "--temp", tmp_path / "temp"]
+    report = rechunk_run(tmp_path / "a", s3.url("parted"), "64,32,32", *options, env=s3.env)
+    assert report["upload_parts"] == 4, "three of 5 MiB, and the rest with the index"
+    assert report["totals"]["put_requests"] == report["plan"]["totals"]["put_requests"] == 1
+    assert [key for key in s3.keys("parted/") if not key.endswith("zarr.json")] == ["parted/c/0/0/0"]
+    assert_same(source, zarr.open_array(s3.zarr("parted"), mode="r"))

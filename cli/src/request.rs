@@ -20,6 +20,8 @@ pub(crate) fn from_arguments(copy: &CopyArgs, request_id: Option<&str>) -> Resul
         chunks: copy.chunks.clone(),
         shards: copy.shards.clone(),
         codecs: copy.codec.clone(),
+        include: copy.include.clone(),
+        exclude: copy.exclude.clone(),
         zarr_format: copy.zarr_format,
         overwrite: copy.overwrite,
         consolidate: copy.consolidate,
@@ -40,7 +42,8 @@ pub(crate) fn from_arguments(copy: &CopyArgs, request_id: Option<&str>) -> Resul
     })
 }
 
-fn place(field: &str, text: &str) -> Result<String, Failure> {
+/// A place in the words of the command line, made absolute.
+pub(crate) fn place(field: &str, text: &str) -> Result<String, Failure> {
     match StoreUrl::parse(text) {
         Ok(url) => Ok(url.to_string()),
         Err(error) => Err(Refusal::invalid(field, "BAD_URL", error.to_string()).into()),

@@ -25,6 +25,10 @@ pub struct RechunkRequest {
     pub shards: Vec<String>,
     /// Codec specs: `zstd:3`, `tas:blosc:lz4:5`, or JSON; none given: the source's.
     pub codecs: Vec<String>,
+    /// Patterns over the paths of a group's arrays; none given: all. Coordinates of what is included come along.
+    pub include: Vec<String>,
+    /// Patterns over the paths of a group's arrays that stay out, also as coordinates.
+    pub exclude: Vec<String>,
     /// The target's Zarr format; `None`: the source's.
     pub zarr_format: Option<ZarrFormat>,
     /// Replace what lies at the target.

@@ -36,6 +36,17 @@ def write(data, path, zarr_format, consolidated=True, **encoding):
     data.to_zarr(path, zarr_format=zarr_format, consolidated=consolidated, encoding=encoding)
 
 
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_chosen_variable_is_a_dataset_with_its_coordinates(tmp_path, rechunk_run, zarr_format):
+    data = dataset().assign_coords(height=2.0, station=("lat", np.arange(12.0)), free=("x", np.arange(3)))
+    write(data, tmp_path / "a", zarr_format, tas={"chunks": (1, 12, 18)})
+    rechunk_run(tmp_path / "a", tmp_path / "b", "time=-1,lat=4,lon=5", "--include", "t?s", "--exclude", "station")
+    expected = read(tmp_path / "a")[["tas"]].drop_vars("station")
+    xarray.testing.assert_identical(read(tmp_path / "b"), expected)
+    assert "free" not in expected.variables and "height" in expected.coords, "the sample has what the rule is about"
+
+
 def read(path, **options):
     return xarray.open_zarr(path, **options).load()
 

@@ -28,6 +28,12 @@ pub(crate) struct CopyArgs {
     /// Target compressor, as zstd:3, blosc:lz4:5:shuffle or none; NAME:CODEC for one array; or JSON
     #[arg(long, value_name = "CODEC")]
     pub(crate) codec: Vec<String>,
+    /// Arrays of a group to rechunk, with their coordinates: paths with * ? [a-z], ** across groups [default: all]
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) include: Vec<String>,
+    /// Arrays of a group to leave out, also as coordinates
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) exclude: Vec<String>,
     /// Zarr format of the target [default: the source's]
     #[arg(long, value_name = "2|3", value_parser = parse_format)]
     pub(crate) zarr_format: Option<ZarrFormat>,

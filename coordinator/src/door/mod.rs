@@ -17,6 +17,7 @@ mod node;
 mod places;
 mod presence;
 mod refusals;
+mod selection;
 mod shard_spec;
 mod spec;
 mod subject;

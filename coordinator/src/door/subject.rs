@@ -108,7 +108,7 @@ impl Subjects<'_> {
 }
 
 /// `a, b, c`, cut after a dozen names; `none` where there is no name.
-fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;
     let names: Vec<&str> = names.collect();
     match names.len().checked_sub(SHOWN) {

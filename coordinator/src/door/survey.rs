@@ -17,7 +17,7 @@ use super::{
     memory,
     places::{self, Places, TempPlace},
     presence::{self, TempObjects},
-    refusals,
+    refusals, selection,
     target::Target,
 };
 
@@ -52,6 +52,7 @@ impl Door {
         let places = Places::of(request)?;
         places::refuse_live(&places.target, "target", job, live)?;
         let source = discovery::discover(&self.stores, &places.source).await?;
+        let source = selection::select(source, request)?;
         let enclosing = enclosing::find(&self.stores, &places.target).await?;
         enclosing.refuse_what_cannot_be_refreshed(source.is_group)?;
         let temp = places.temp_of(job, enclosing.outermost(&places.target))?;

@@ -62,7 +62,9 @@ async fn an_array_on_local_files_is_published_without_what_crashes_left_of_its_w
     // Other tasks of the stage write other documents meanwhile.
     let others = [".zattrs#1", "below/zarr.json#1"].map(|name| directory.path().join(name));
     std::fs::create_dir(directory.path().join("below")).expect("a directory");
-    others.iter().for_each(|other| std::fs::write(other, "half").expect("written"));
+    for other in &others {
+        std::fs::write(other, "half").expect("written");
+    }
     let documents = vec![Document::Write { url: format!("{url}/zarr.json"), body: "{}".to_owned() }];
     publish(&bench.context(0), &PublishMetadata { documents }, TaskIndex(0)).await.expect("published");
     assert!(!unfinished.exists());

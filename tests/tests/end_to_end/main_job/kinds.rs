@@ -133,19 +133,19 @@ async fn run_table(place: &Place, options: ClusterOptions, max_mem: Option<ByteC
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_kind_of_array_comes_out_bit_for_bit_in_memory() {
     let place = Place::in_memory();
-    let shapes = run_table(&place, ClusterOptions::at(&place), None).await;
+    let shapes = Box::pin(run_table(&place, ClusterOptions::at(&place), None)).await;
     assert!(shapes.contains(&ShapeOfPlan::Empty) && shapes.contains(&ShapeOfPlan::DirectSweep), "{shapes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_kind_of_array_comes_out_bit_for_bit_on_local_files() {
     let place = Place::on_disk();
-    run_table(&place, ClusterOptions::at(&place), None).await;
+    Box::pin(run_table(&place, ClusterOptions::at(&place), None)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_kind_of_array_comes_out_bit_for_bit_without_a_wire() {
     let place = Place::in_memory();
     let options = ClusterOptions { wire: Wire::Direct, ..ClusterOptions::at(&place) };
-    run_table(&place, options, Some(SMALL_MEMORY)).await;
+    Box::pin(run_table(&place, options, Some(SMALL_MEMORY))).await;
 }

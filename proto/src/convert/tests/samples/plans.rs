@@ -162,6 +162,7 @@ pub(crate) fn pipelines_requests() -> impl Strategy<Value = PipelinesRequest> {
 
 pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
     let specs = (vec(texts(), 0..3), vec(texts(), 0..3), vec(texts(), 0..3));
+    let patterns = (vec(texts(), 0..3), vec(texts(), 0..3));
     let listings = select(vec![SourceListing::WhereFew, SourceListing::Always, SourceListing::Never]);
     let format = (option::of(select(vec![ZarrFormat::V2, ZarrFormat::V3])), listings);
     let sizes = (option::of(bytes()), option::of(bytes()));
@@ -173,8 +174,8 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
         ExchangeCodecChoice::Zstd,
     ]);
     let rest = (any::<[bool; 4]>(), any::<Option<bool>>(), codec, preferences());
-    (places, specs, format, rest, sizes, request_ids()).prop_map(
-        |((source, target, temp), (chunks, shards, codecs), format, rest, sizes, request_id)| {
+    (places, (specs, patterns), format, rest, sizes, request_ids()).prop_map(
+        |((source, target, temp), ((chunks, shards, codecs), (include, exclude)), format, rest, sizes, request_id)| {
             let (zarr_format, listing) = format;
             let (flags, consolidate, exchange_codec, prefer) = rest;
             RechunkRequest {
@@ -183,6 +184,8 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
                 chunks,
                 shards,
                 codecs,
+                include,
+                exclude,
                 zarr_format,
                 overwrite: flags[0],
                 consolidate,

@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Delete(JobArgs),
     /// List the workers of a coordinator
     Workers(RemoteArgs),
+    /// Say what is there: arrays, shapes, chunks, shards, codecs, stored size
+    Info(InfoArgs),
     /// Make a sample array, plan it, rechunk it, verify it, show the result
     Demo(DemoArgs),
     /// Print a completion script for a shell
@@ -118,6 +120,15 @@ pub(crate) struct JobArgs {
     pub(crate) remote: RemoteArgs,
     #[command(flatten)]
     pub(crate) patience: PatienceArgs,
+}
+
+/// `rechunk info`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InfoArgs {
+    /// An array or a group: a path, file:// or s3:// URL
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) stores: StoreArgs,
 }
 
 /// `rechunk demo`.

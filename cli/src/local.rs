@@ -182,7 +182,8 @@ impl CoordinatorLink for InProcess {
     }
 }
 
-fn store_config(args: &StoreArgs) -> Result<StoreConfig, Failure> {
+/// The stores that this process may use.
+pub(crate) fn store_config(args: &StoreArgs) -> Result<StoreConfig, Failure> {
     let config = match &args.config {
         None => StoreConfig::environment(),
         Some(file) => read_configuration(file)

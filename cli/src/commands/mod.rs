@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod demo;
+mod info;
 mod jobs;
 mod plan;
 mod run;
@@ -40,6 +41,7 @@ pub(crate) async fn run(arguments: Arguments, interrupts: &Interrupts) -> Result
         Command::Retry(args) => jobs::retry(&args, &output).await,
         Command::Delete(args) => jobs::delete(&args, &output).await,
         Command::Workers(args) => workers::list(&args, &output).await,
+        Command::Info(args) => info::run(&args, &output).await,
         Command::Demo(args) => demo::run(&args, &output, interrupts).await,
         Command::Completions { shell } => {
             // Into memory first: it panics where its reader has gone.

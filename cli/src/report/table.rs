@@ -212,7 +212,8 @@ pub(crate) fn table_of(header: &[&str]) -> Table {
     table
 }
 
-fn grid(chunks: &[u64], shards: Option<&[u64]>) -> String {
+/// `1×2`, and the shards that these are in.
+pub(crate) fn grid(chunks: &[u64], shards: Option<&[u64]>) -> String {
     match shards {
         Some(shards) => format!("{} in shards {}", lengths(chunks), lengths(shards)),
         None => lengths(chunks),
@@ -220,7 +221,7 @@ fn grid(chunks: &[u64], shards: Option<&[u64]>) -> String {
 }
 
 /// `1024×16×32`, and `scalar` for a 0-d array.
-fn lengths(shape: &[u64]) -> String {
+pub(crate) fn lengths(shape: &[u64]) -> String {
     if shape.is_empty() {
         return "scalar".to_owned();
     }

@@ -11,6 +11,7 @@ mod codec_spec;
 mod discovery;
 mod enclosing;
 mod encoding;
+mod info;
 mod listing;
 mod memory;
 mod node;
@@ -30,6 +31,7 @@ mod tests;
 use rechunk_common::{ByteCount, Refusal, ids::JobId, plan::Plan, request::RechunkRequest};
 use rechunk_storage::Stores;
 
+pub use info::{ArrayInfo, GridInfo, SourceInfo, StoredInfo};
 pub use presence::TempObjects;
 pub use survey::Survey;
 

@@ -109,7 +109,7 @@ fn relation(place: &StoreUrl, other: &StoreUrl) -> Option<&'static str> {
     }
 }
 
-fn parse(text: &str, field: &str) -> Result<StoreUrl, Refusal> {
+pub(super) fn parse(text: &str, field: &str) -> Result<StoreUrl, Refusal> {
     StoreUrl::parse(text).map_err(|error| {
         let reason = match &error {
             UrlError::Empty => "EMPTY_URL",

@@ -35,7 +35,8 @@ def helm_program():
 
 def helm(*arguments):
     """Runs helm to its end."""
-    return subprocess.run([helm_program(), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    command = [helm_program(), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def example(name):

@@ -10,7 +10,8 @@ import tomllib
 import pytest
 import yaml
 from chart import (
-    CHART, EXAMPLES, containers, default_of, defaults, described, example, flags, helm, of_kind, rendered, schema, template,
+    CHART, EXAMPLES, containers, default_of, defaults, described, example, flags, helm, of_kind, rendered, schema,
+    template,
 )
 from conftest import PROGRAMS
 from processes import Programs
@@ -231,7 +232,7 @@ def test_a_scaled_pool_leaves_its_size_to_the_scaler():
     ("worker.memory=4.5Gi", "memory"),
     ("worker.cpus=0.5", "cpus"),
     ("worker.autoscaling.type=keda", "type"),
-    ("worker.autoscaling.type=hpa,worker.autoscaling.minReplicas=9,worker.autoscaling.maxReplicas=3", "minReplicas (9)"),
+    ("worker.autoscaling.type=hpa,worker.autoscaling.minReplicas=11", "minReplicas (11) is more than maxReplicas (10)"),
     ("worker.pools.spot.putTimeout=31", "worker.putTimeout (31)"),
     ("worker.pools.spot.memori=4Gi", "memori"),
     ("worker.pools.spot.serviceAccount.name=x", "serviceAccount"),

@@ -31,9 +31,9 @@ class Ended:
         return json.loads(self.stdout)
 
 
-def run_rechunk(*arguments, env=None, timeout=300):
-    """Runs the command line to its end."""
-    command = [PROGRAMS / "rechunk", *map(str, arguments)]
+def run_rechunk(*arguments, env=None, timeout=300, prefix=()):
+    """Runs the command line to its end; `prefix` is a command that runs it somewhere else."""
+    command = [*prefix, PROGRAMS / "rechunk", *map(str, arguments)]
     process = subprocess.run(
         command, capture_output=True, text=True, timeout=timeout, env={**ENVIRONMENT, **(env or {})}, check=False
     )
@@ -92,12 +92,15 @@ class S3:
 
     bucket = "test"
     key, secret = "rechunk-key", "rechunk-secret"
+    address = "127.0.0.1"
+    # A command that runs the server somewhere else.
+    prefix = ()
 
     def __init__(self, directory):
         self.directory = directory
         master, volume, filer, s3 = free_ports(4)
-        self.endpoint = f"http://127.0.0.1:{s3}"
-        self.filer = f"http://127.0.0.1:{filer}"
+        self.endpoint = f"http://{self.address}:{s3}"
+        self.filer = f"http://{self.address}:{filer}"
         actions = ["Admin", "Read", "Write", "List", "Tagging"]
         credentials = [{"accessKey": self.key, "secretKey": self.secret}]
         config = directory / "s3.json"
@@ -107,8 +110,9 @@ class S3:
         weed = os.environ.get("RECHUNK_TEST_WEED", pathlib.Path(sys.executable).parent / "weed")
         self.log = open(directory / "weed.log", "wb")
         self.process = subprocess.Popen(
-            [weed, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-master.port={master}",
-             f"-volume.port={volume}", "-filer", f"-filer.port={filer}", "-s3", f"-s3.port={s3}",
+            [*self.prefix, weed, "server", f"-dir={data}", f"-ip={self.address}", f"-ip.bind={self.address}",
+             f"-master.port={master}", f"-volume.port={volume}", "-filer", f"-filer.port={filer}", "-s3",
+             f"-s3.port={s3}",
              f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.volumeSizeLimitMB=1024",
              "-volume.max=30", "-master.telemetry=false"],
             stdout=self.log, stderr=self.log)
@@ -117,18 +121,22 @@ class S3:
     def _is_ready(self):
         assert self.process.poll() is None, (self.directory / "weed.log").read_text()[-2000:]
         try:
-            # A POST to a directory makes it, 409 says that it is there; a directory under /buckets is a bucket.
-            request = urllib.request.Request(f"{self.filer}/buckets/{self.bucket}/", method="POST")
-            try:
-                urllib.request.urlopen(request, timeout=5).close()
-            except urllib.error.HTTPError as error:
-                if error.code != 409:
-                    raise
-            self.store().put("ready", b"1")
-            self.store().delete("ready")
+            self.make_bucket()
             return True
         except Exception:  # noqa: BLE001 - not ready, whatever it says
             return False
+
+    def make_bucket(self):
+        """Makes it, or finds it there; tries whether it can be written to."""
+        # A POST to a directory makes it, 409 says that it is there; a directory under /buckets is a bucket.
+        request = urllib.request.Request(f"{self.filer}/buckets/{self.bucket}/", method="POST")
+        try:
+            urllib.request.urlopen(request, timeout=5).close()
+        except urllib.error.HTTPError as error:
+            if error.code != 409:
+                raise
+        self.store().put("ready", b"1")
+        self.store().delete("ready")
 
     @property
     def env(self):

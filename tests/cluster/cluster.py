@@ -15,12 +15,13 @@ from conftest import ENVIRONMENT, PROGRAMS, run_rechunk, wait_until  # noqa: E40
 class Process:
     """One program of ours, its log in a file."""
 
-    def __init__(self, directory, name, *command, env=None):
+    def __init__(self, directory, name, *command, env=None, prefix=()):
         self.name = name
         self.log = directory / f"{name}.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [PROGRAMS / command[0], *map(str, command[1:])], stdout=log, stderr=log, env={**ENVIRONMENT, **(env or {})})
+                [*prefix, PROGRAMS / command[0], *map(str, command[1:])], stdout=log, stderr=log,
+                env={**ENVIRONMENT, **(env or {})})
 
     def text(self):
         return self.log.read_text(errors="replace")
@@ -47,7 +48,14 @@ class Process:
 class Cluster:
     """A coordinator, workers, and the command line pointed at them."""
 
-    def __init__(self, directory, s3, lease=2, puts_per_second=None):
+    # Where the coordinator listens.
+    address = "127.0.0.1"
+
+    def prefix(self, name):
+        """A command that runs what has this name somewhere else."""
+        return ()
+
+    def __init__(self, directory, s3, lease=2, puts_per_second=None, journal=None):
         """`puts_per_second`: no more than so many, however fast the machine is: the job lasts as long as a fault needs."""
         table = f"max_puts_per_second = {puts_per_second}" if puts_per_second else ""
         self.directory, self.s3 = directory, s3
@@ -56,10 +64,10 @@ class Cluster:
         self.credentials = {"AWS_ACCESS_KEY_ID": s3.key, "AWS_SECRET_ACCESS_KEY": s3.secret}
         self.processes = []
         self.lease = lease
-        self.journal = directory / "journal"
+        self.journal = journal or directory / "journal"
         self.coordinator = self.start_coordinator("coordinator")
         self.port = self._port(self.coordinator)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{self.address}:{self.port}"
 
     def store_table(self, endpoint):
         """The configuration of a process that reaches the store there."""
@@ -67,15 +75,15 @@ class Cluster:
                 'region = "us-east-1"\ncredentials = "environment"\n')
 
     def _start(self, name, *command):
-        process = Process(self.directory, name, *command, env=self.credentials)
+        process = Process(self.directory, name, *command, env=self.credentials, prefix=self.prefix(name))
         self.processes.append(process)
         return process
 
     def start_coordinator(self, name, *options, port=0):
         """A coordinator on this cluster's journal; it may not be ready yet."""
         return self._start(
-            name, "rechunk-coordinator", "--listen", f"127.0.0.1:{port}", "--config", self.config, "--lease", self.lease,
-            "--margin", 1, "--journal", self.journal, *options)
+            name, "rechunk-coordinator", "--listen", f"{self.address}:{port}", "--config", self.config, "--lease",
+            self.lease, "--margin", 1, "--journal", self.journal, *options)
 
     def restart_coordinator(self):
         """Kills the coordinator and starts another where it was."""
@@ -86,19 +94,18 @@ class Cluster:
     def follow(self, coordinator):
         """Talks to another coordinator from here on."""
         self.coordinator, self.port = coordinator, self._port(coordinator)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{self.address}:{self.port}"
 
     def journal_objects(self):
         """The names of the journal's numbered objects, and of its snapshots."""
         return [sorted(path.name for path in (self.journal / part).glob("*")) for part in ["journal", "snapshots"]]
 
-    @staticmethod
-    def _port(coordinator):
+    def _port(self, coordinator):
         found = []
 
         def listening():
             assert coordinator.process.poll() is None, coordinator.text()
-            found[:] = re.findall(r"listen=127\.0\.0\.1:(\d+)", coordinator.text())
+            found[:] = re.findall(rf"listen={re.escape(self.address)}:(\d+)", coordinator.text())
             return found and found[0] != "0"
 
         wait_until(listening, "the coordinator's address")
@@ -113,7 +120,8 @@ class Cluster:
         wait_until(lambda: len(self.command("workers").json) == count, f"{count} workers")
 
     def command(self, *arguments):
-        return run_rechunk(*arguments, "--coordinator", self.url, "--output", "json")
+        return run_rechunk(
+            *arguments, "--coordinator", self.url, "--output", "json", prefix=self.prefix("client"))
 
     def submit(self, source, target, chunks, *options):
         ended = self.command("submit", source, target, "--chunks", chunks, *options)

@@ -111,10 +111,10 @@ class Cluster:
         wait_until(listening, "the coordinator's address")
         return found[0]
 
-    def worker(self, name, memory="256MiB", cpus=1, config=None, log=None):
+    def worker(self, name, memory="256MiB", cpus=1, config=None, log=None, options=()):
         return self._start(
             log or name, "rechunk-worker", "--coordinator", self.url, "--memory", memory, "--cpus", cpus, "--config",
-            config or self.config, "--name", name)
+            config or self.config, "--name", name, *options)
 
     def workers_ready(self, count):
         wait_until(lambda: len(self.command("workers").json) == count, f"{count} workers")

@@ -84,6 +84,7 @@ def schema():
     return json.loads((CHART / "values.schema.json").read_text())
 
 
+@functools.cache
 def defaults():
     return yaml.safe_load((CHART / "values.yaml").read_text())
 

@@ -19,6 +19,7 @@ class Programs:
         self.config = directory / "config.toml"
         self.config.write_text(config)
         self.running = contextlib.ExitStack()
+        self.processes = {}
 
     def __enter__(self):
         return self
@@ -26,13 +27,21 @@ class Programs:
     def __exit__(self, *_):
         self.running.close()
 
-    def coordinator(self, container):
+    def coordinator(self, container, name="coordinator"):
         """Starts it, and says where users and where workers connect."""
+        return self.addresses(self.start_coordinator(container, name))
+
+    def start_coordinator(self, container, name):
+        """Starts one, and returns what tells its log."""
         own = flags(container)
         changed = {"--listen": "127.0.0.1:0", "--listen-workers": "127.0.0.1:0", "--config": self.config}
         if own["--journal"] != "memory:":
             changed["--journal"] = self.directory / "journal"
-        log = self._start("coordinator", container, own, changed)
+        return self._start(name, container, own, changed)
+
+    @staticmethod
+    def addresses(log):
+        """Where users and where workers connect, once the coordinator with this log reigns."""
         ready = re.compile(r"listen=(\S+) listen_workers=(\S+)")
         wait_until(lambda: ready.search(log()), "the coordinator")
         return ready.search(log()).groups()
@@ -56,11 +65,8 @@ class Programs:
                 [PROGRAMS / container["command"][0], *map(str, arguments)], stdout=log, stderr=log,
                 env={**ENVIRONMENT, **(env or {})}, cwd=os.fspath(self.directory))
 
-        def end():
-            process.kill()
-            process.wait()
-
-        self.running.callback(end)
+        self.processes[name] = process
+        self.running.callback(self.kill, name)
 
         def text():
             said = path.read_text(errors="replace")
@@ -68,6 +74,10 @@ class Programs:
             return said
 
         return text
+
+    def kill(self, name):
+        self.processes[name].kill()
+        self.processes[name].wait()
 
     @staticmethod
     def is_serving(address, service):

@@ -10,10 +10,10 @@ import tomllib
 import pytest
 import yaml
 from chart import (
-    CHART, EXAMPLES, containers, default_of, defaults, described, example, flags, helm, of_kind, rendered, schema,
-    template,
+    CHART, EXAMPLES, containers, default_of, defaults, described, example, flags, helm, objects_of, of_kind, rendered,
+    schema, template,
 )
-from conftest import PROGRAMS
+from conftest import PROGRAMS, wait_until
 from processes import Programs
 from values_table import parts, table
 
@@ -180,6 +180,22 @@ def test_two_coordinators_never_fight():
     for name in ("standby", "minimal"):
         (deployment, *_) = of_kind(rendered(name), "Deployment")
         assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_of_a_pair_one_listens_and_the_other_takes_over(tmp_path):
+    times = "coordinator.lease=1,coordinator.margin=2,worker.putTimeout=1"
+    objects = objects_of(template("--values", example("standby"), "--set", times))
+    (container,) = containers(objects, "coordinator").values()
+    assert of_kind(objects, "Deployment")[0]["spec"]["replicas"] == 2
+    with Programs(tmp_path, config_of("standby")) as programs:
+        url, _ = programs.coordinator(container, "first")
+        log = programs.start_coordinator(container, "second")
+        wait_until(lambda: "standing by" in log(), "the second one")
+        assert programs.is_serving(url, "")
+        assert "listening" not in log(), "it would get calls that it cannot answer"
+        programs.kill("first")
+        url, _ = programs.addresses(log)
+        assert programs.is_serving(url, "")
 
 
 def test_a_change_of_the_tables_restarts_the_pods():

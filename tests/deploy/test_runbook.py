@@ -11,7 +11,8 @@ from conftest import PROGRAMS, ROOT
 RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text()
 
 # In blocks of commands, and in the text.
-SAID = re.findall(r"^(rechunk\S* .*?)(?:  +#.*|\s*&.*)?$", RUNBOOK, re.MULTILINE) + re.findall(r"`(rechunk [^`]+)`", RUNBOOK)
+SAID = [*re.findall(r"^(rechunk\S* .*?)(?:  +#.*|\s*&.*)?$", RUNBOOK, re.MULTILINE),
+        *re.findall(r"`(rechunk [^`]+)`", RUNBOOK)]
 
 
 @functools.cache

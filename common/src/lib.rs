@@ -4,6 +4,7 @@
 //! depends on this one; this one depends on none of them.
 
 pub mod byte_count;
+pub mod content;
 pub mod cost_profile;
 pub mod counts;
 pub mod failure;
@@ -24,6 +25,7 @@ pub mod session;
 pub mod task_set;
 
 pub use byte_count::ByteCount;
+pub use content::{ContentHash, ContentSum};
 pub use counts::Counts;
 pub use failure::{FailureClass, TaskFailure};
 pub use memory_share::MemoryShare;

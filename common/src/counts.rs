@@ -4,6 +4,8 @@ use std::{ops::AddAssign, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::ContentSum;
+
 /// Requests and bytes of logical objects: chunks, shards, inner chunks and exchange objects. A prediction and a
 /// measurement are both of this type, so that they can be compared field by field. What a task keeps on its worker's
 /// own disk is no object of a store: it is asked for and counted nowhere.
@@ -45,6 +47,9 @@ pub struct Counts {
     /// How long requests waited because they were beyond the request rate of their store, in microseconds: the sum over
     /// requests that may have waited side by side. Measured; a prediction knows of none.
     pub rate_wait_us: u64,
+    /// The content that was moved, or read back: asked for, and summed by the one task that owns it. Nothing in a
+    /// prediction.
+    pub content: ContentSum,
 }
 
 impl AddAssign for Counts {
@@ -64,6 +69,7 @@ impl AddAssign for Counts {
         add(&mut self.wire_bytes_written, other.wire_bytes_written);
         add(&mut self.rate_wait_us, other.rate_wait_us);
         self.peak_task_memory = self.peak_task_memory.max(other.peak_task_memory);
+        self.content += other.content;
     }
 }
 

@@ -77,6 +77,9 @@ pub enum StageEffect {
     Destroys,
     /// Makes the result visible: as for deletes; once one has opened, a cancel is refused.
     Publishes,
+    /// Reads back what the stages before it in its pipeline wrote: opens as for deletes, so that nothing is written
+    /// afterwards. Their content must be its content, else the job fails.
+    Verifies,
 }
 
 /// How often a task is tried, and how long to wait in between.

@@ -40,7 +40,8 @@ fn permit_next_stage(job: &Job, place: StagePlace) -> Option<BarrierPassed> {
 }
 
 impl Scheduler {
-    /// If every task of the stage is done, the barrier's record is written, and the stage drains until it is durable.
+    /// If every task of the stage is done, the barrier's record is written, and the stage drains until it is durable;
+    /// unless it verifies, and found something else than was written: then the job fails.
     pub(crate) fn decide_barrier(&mut self, turn: &mut Turn, job_id: &JobId, place: StagePlace) {
         let Some(job) = self.jobs.get_mut(job_id).filter(|job| job.lifecycle.is_active()) else { return };
         let run = job.run;
@@ -48,6 +49,12 @@ impl Scheduler {
         if stage.state != StageState::Open || !stage.is_done() {
             return;
         }
+        if job.has_mismatch(place) {
+            let refusal = job.mismatch(place);
+            self.fail_job(turn, job_id, refusal);
+            return;
+        }
+        let Some(stage) = job.stage_mut(place) else { return };
         stage.state = StageState::Draining;
         // What still runs is not needed any more: backups that lost, repairs that nobody waits for.
         let mut needless: Vec<_> = stage.leases.iter().copied().collect();

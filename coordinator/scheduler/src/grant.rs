@@ -168,8 +168,11 @@ impl Scheduler {
         let at_least = u64::try_from(self.settings.lease_work.as_millis()).unwrap_or(u64::MAX);
         job.straggling.iter().find_map(|place| {
             let stage = job.stage(*place)?;
-            let writes = job.stage_plan(*place).is_some_and(|plan| plan.effect == StageEffect::Writes);
-            if !writes || !fits(&stage.class, worker, free) {
+            let may_run_twice = job.stage_plan(*place).is_some_and(|plan| match plan.effect {
+                StageEffect::Writes | StageEffect::Verifies => true,
+                StageEffect::Destroys | StageEffect::Publishes => false,
+            });
+            if !may_run_twice || !fits(&stage.class, worker, free) {
                 return None;
             }
             stage.unbacked.iter().take(BACKUP_CANDIDATES).find_map(|id| {

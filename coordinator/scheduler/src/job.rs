@@ -255,8 +255,8 @@ impl Job {
     /// Whether a lease that comes before the stage at `place` in run order stops it from opening. Pipelines of a phase
     /// are side by side, so that none is earlier than another.
     ///
-    /// A stage that destroys or publishes waits for all of them. One that writes waits for those that destroy: a late
-    /// delete would remove what it writes.
+    /// A stage that destroys, publishes or verifies waits for all of them. One that writes waits for those that destroy: a
+    /// late delete would remove what it writes.
     pub(crate) fn waits_for_leases(&self, place: StagePlace) -> bool {
         let effect = self.stage_plan(place).map_or(StageEffect::Writes, |stage| stage.effect);
         let first_of_phase = StagePlace { phase: place.phase, ..StagePlace::default() };
@@ -266,7 +266,7 @@ impl Job {
         }
         self.leases.range(..first_of_phase).chain(self.leases.range(first_of_pipeline..place)).any(|(earlier, _)| {
             match effect {
-                StageEffect::Destroys | StageEffect::Publishes => true,
+                StageEffect::Destroys | StageEffect::Publishes | StageEffect::Verifies => true,
                 StageEffect::Writes => {
                     self.stage_plan(*earlier).is_some_and(|stage| stage.effect == StageEffect::Destroys)
                 }
@@ -278,7 +278,7 @@ impl Job {
     fn waits_for_ghosts(&self, place: StagePlace, effect: StageEffect) -> bool {
         let destroys = |stage: &Stage| stage.effect == StageEffect::Destroys;
         match effect {
-            StageEffect::Destroys | StageEffect::Publishes => true,
+            StageEffect::Destroys | StageEffect::Publishes | StageEffect::Verifies => true,
             StageEffect::Writes => {
                 let phases = (0..place.phase).filter_map(|phase| self.phase_plan(phase));
                 let mut before = phases.flat_map(|phase| &phase.pipelines).flat_map(|pipeline| &pipeline.stages);

@@ -36,6 +36,7 @@ mod succession;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod verification;
 mod view;
 mod waiting;
 mod worker;

@@ -199,6 +199,7 @@ impl Scheduler {
             return Err(format!("stage {address} has no tasks up to {}", tasks.end));
         };
         stage.done.insert(tasks);
+        stage.content += counts.content;
         stage.forget_faults(tasks);
         stage.take_out(tasks);
         let row = stage.row;

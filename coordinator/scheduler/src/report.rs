@@ -1,7 +1,7 @@
 //! Reports: what is done is a fact, whoever says so; what failed counts only from the lease that is live.
 
 use rechunk_common::{
-    Counts,
+    ContentSum, Counts,
     ids::{Incarnation, JobId, LeaseId, WorkerId},
     record::RecordFact,
     session::{DoneTasks, LeaseReport},
@@ -120,6 +120,7 @@ impl Scheduler {
         }
         let row = stage.row;
         let measured = share(report.counts, count, tasks.len());
+        stage.content += measured.content;
         if let Some(row) = row.and_then(|row| job.rows.get_mut(row)) {
             row.measured += measured;
         }
@@ -227,5 +228,7 @@ fn share(counts: Counts, tasks: u64, of: u64) -> Counts {
         // One of the tasks took it: perhaps one of these.
         peak_task_memory: counts.peak_task_memory,
         rate_wait_us: part(counts.rate_wait_us),
+        // No part of a sum is a sum of a part: workers tell it task by task.
+        content: ContentSum::default(),
     }
 }

@@ -53,6 +53,9 @@ impl Scheduler {
                 } else if job.phase >= job.cleanup_phase() {
                     let message = format!("job {job_id} was cancelled, and its removal failed; delete it");
                     Verdict::Refuse(precondition("JOB_CANCELLED", message))
+                } else if let Some(place) = job.first_mismatch() {
+                    // A retry keeps what is done, and so would keep it.
+                    Verdict::Refuse(job.mismatch(place))
                 } else {
                     self.judge_room_for(job_id)
                 }

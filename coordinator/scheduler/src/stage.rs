@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rechunk_common::{
-    ByteCount,
+    ByteCount, ContentSum,
     ids::{Incarnation, JobId, LeaseId, PhaseIndex, PipelineIndex, RunNumber, StageAddress, StageIndex, WorkerId},
     plan::{FunctionId, Stage},
     task_set::{TaskRange, TaskSet},
@@ -104,6 +104,8 @@ pub(crate) struct StageProgress {
     /// Never leased.
     pub(crate) untouched: TaskSet,
     pub(crate) done: TaskSet,
+    /// Of the tasks that are done.
+    pub(crate) content: ContentSum,
     /// To be leased again.
     pub(crate) waiting: WaitingTasks,
     /// Tasks that wait for a repair: the task here, the lost task of an earlier stage.
@@ -132,6 +134,7 @@ impl StageProgress {
             task_count: stage.task_count,
             untouched: TaskSet::from_iter([TaskRange::new(0, stage.task_count)]),
             done: TaskSet::new(),
+            content: ContentSum::default(),
             waiting: WaitingTasks::default(),
             blocked: BTreeMap::new(),
             repairs: BTreeMap::new(),

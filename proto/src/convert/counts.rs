@@ -1,6 +1,6 @@
 //! Counts: every number is valid, so both ways always succeed.
 
-use rechunk_common::Counts;
+use rechunk_common::{ContentSum, Counts};
 
 use crate::v1;
 
@@ -21,7 +21,9 @@ impl From<Counts> for v1::Counts {
             wire_bytes_written,
             peak_task_memory,
             rate_wait_us,
+            content,
         } = counts;
+        let (content_first, content_second) = content.halves();
         Self {
             get_requests,
             put_requests,
@@ -37,6 +39,8 @@ impl From<Counts> for v1::Counts {
             wire_written_bytes: wire_bytes_written,
             peak_task_memory_bytes: peak_task_memory,
             rate_wait_us,
+            content_first,
+            content_second,
         }
     }
 }
@@ -58,6 +62,7 @@ impl From<v1::Counts> for Counts {
             wire_bytes_written: counts.wire_written_bytes,
             peak_task_memory: counts.peak_task_memory_bytes,
             rate_wait_us: counts.rate_wait_us,
+            content: ContentSum::of_halves(counts.content_first, counts.content_second),
         }
     }
 }

@@ -166,7 +166,13 @@ impl TryFrom<v1::DoneTasks> for DoneTasks {
     type Error = Fault;
 
     fn try_from(done: v1::DoneTasks) -> Result<Self, Fault> {
-        Ok(Self { tasks: required(done.tasks, "tasks")?, counts: or_zero(done.counts) })
+        let tasks: TaskRange = required(done.tasks, "tasks")?;
+        let counts = or_zero(done.counts);
+        if !counts.content.is_zero() && tasks.len() > 1 {
+            // Where some of the tasks were done before, nobody could tell what the others have moved.
+            return Err(Fault::at("counts.content_first", Problem::Disagrees { other: "tasks" }));
+        }
+        Ok(Self { tasks, counts })
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
 };
 
 same_variants! {
-    v1::StageEffect = StageEffect { Writes, Destroys, Publishes }
+    v1::StageEffect = StageEffect { Writes, Destroys, Publishes, Verifies }
 }
 
 impl From<PipelinesRequest> for v1::SubmitPipelinesRequest {

@@ -91,12 +91,13 @@ impl Outbox {
     }
 }
 
-/// Joins consecutive tasks; their counts are summed.
+/// Joins consecutive tasks; their counts are summed. Tasks that have a content stay by themselves: each counts once, also
+/// where others of them were done before.
 fn consecutive(done: BTreeMap<u64, Counts>) -> Vec<DoneTasks> {
     let mut joined: Vec<DoneTasks> = Vec::new();
     for (task, counts) in done {
         match joined.last_mut() {
-            Some(last) if last.tasks.end == task => {
+            Some(last) if last.tasks.end == task && last.counts.content.is_zero() && counts.content.is_zero() => {
                 last.tasks.end = task.saturating_add(1);
                 last.counts += counts;
             }
@@ -104,4 +105,37 @@ fn consecutive(done: BTreeMap<u64, Counts>) -> Vec<DoneTasks> {
         }
     }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use rechunk_common::{
+        ContentSum,
+        ids::{Epoch, JobId, PhaseIndex, PipelineIndex, RunNumber, StageIndex},
+    };
+
+    use super::*;
+
+    #[test]
+    fn tasks_are_told_together_but_those_that_have_a_content() {
+        let stage = StageAddress {
+            job: JobId("job".into()),
+            run: RunNumber(1),
+            phase: PhaseIndex(0),
+            pipeline: PipelineIndex(0),
+            stage: StageIndex(0),
+        };
+        let lease = LeaseId { epoch: Epoch(1), counter: 1 };
+        let mut outbox = Outbox::new();
+        for (task, first) in [(0, 0), (1, 0), (2, 7), (3, 8), (4, 0), (5, 0)] {
+            let counts = Counts { put_requests: 1, content: ContentSum::of_halves(first, 0), ..Counts::default() };
+            outbox.add_done(lease, &stage, TaskIndex(task), counts);
+        }
+        let reports = outbox.take_up();
+        let told = |done: &DoneTasks| {
+            (done.tasks.start, done.tasks.end, done.counts.put_requests, done.counts.content.halves().0)
+        };
+        let told: Vec<_> = reports.iter().flat_map(|report| &report.done).map(told).collect();
+        assert_eq!(told, [(0, 2, 2, 0), (2, 3, 1, 7), (3, 4, 1, 8), (4, 6, 2, 0)]);
+    }
 }

@@ -94,6 +94,7 @@ fn a_barrier_is_passed_after_its_record(one: OneStage<'_>) -> Verdict {
             let is_repair =
                 |id: &LeaseId| scheduler.leases.get(*id).is_some_and(|lease| lease.kind == LeaseKind::Repair);
             hold(stage.is_done() && !is_held, "a complete stage is done", || one.name())?;
+            hold(!one.of.job.has_mismatch(one.place), "what is verified is what was written", || one.name())?;
             hold(stage.leases.iter().all(is_repair), "a complete stage has repair leases only", || one.name())
         }
     }

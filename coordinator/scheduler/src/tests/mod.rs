@@ -10,5 +10,6 @@ mod random;
 mod recovery;
 mod retries;
 mod steps;
+mod verification;
 mod views;
 mod world;

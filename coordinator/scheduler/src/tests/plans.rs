@@ -31,6 +31,10 @@ pub(super) fn publishing(name: &str, tasks: u64) -> Stage {
     Stage { effect: StageEffect::Publishes, ..stage(name, tasks) }
 }
 
+pub(super) fn verifying(name: &str, tasks: u64) -> Stage {
+    Stage { effect: StageEffect::Verifies, ..stage(name, tasks) }
+}
+
 pub(super) fn of_function(name: &str, stage: Stage) -> Stage {
     let id = FunctionId::new(name, 1);
     Stage { function: StageFunction::Custom(CustomFunction { id, parameters: Vec::new() }), ..stage }

@@ -160,6 +160,7 @@ fn as_ordered() {
                 scope.second = match value {
                     "destroys" => StageEffect::Destroys,
                     "publishes" => StageEffect::Publishes,
+                    "verifies" => StageEffect::Verifies,
                     _ => StageEffect::Writes,
                 }
             }

@@ -91,7 +91,12 @@ impl ReferenceStateMachine for Reference {
     type Transition = Step;
 
     fn init_state() -> BoxedStrategy<Self> {
-        let second = prop_oneof![Just(StageEffect::Writes), Just(StageEffect::Destroys), Just(StageEffect::Publishes)];
+        let second = prop_oneof![
+            Just(StageEffect::Writes),
+            Just(StageEffect::Destroys),
+            Just(StageEffect::Publishes),
+            Just(StageEffect::Verifies),
+        ];
         (1_usize..4, 1_u64..8, second)
             .prop_map(|(workers, tasks, second)| Self {
                 scope: Scope { workers, tasks, second, trouble: ENOUGH },

@@ -56,7 +56,9 @@ impl Truth {
         };
         match effect {
             StageEffect::Writes => {}
-            StageEffect::Destroys | StageEffect::Publishes => self.closed = self.closed.max(Some(place)),
+            StageEffect::Destroys | StageEffect::Publishes | StageEffect::Verifies => {
+                self.closed = self.closed.max(Some(place))
+            }
         }
         Ok(!self.done.insert((place.0, place.1, task)))
     }
@@ -84,6 +86,9 @@ impl Truth {
 
     /// The job is terminal.
     pub(super) fn check_end(&self, scope: &Scope, job: &JobView) -> Result<(), String> {
+        if job.failure.as_ref().is_some_and(|failure| failure.reason == "VERIFICATION_FAILED") {
+            return Err(format!("what was written once is counted once: {:?}", job.failure));
+        }
         let all = (0..2).flat_map(|stage| (0..scope.tasks).map(move |task| (0, stage, task)));
         if job.state == JobState::Succeeded {
             if let Some(missing) = all.into_iter().find(|task| !self.done.contains(task)) {

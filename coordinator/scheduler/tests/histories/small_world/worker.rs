@@ -6,7 +6,7 @@ use std::{
 };
 
 use rechunk_common::{
-    ByteCount, Counts,
+    ByteCount, ContentSum, Counts,
     ids::{Incarnation, LeaseId, SyncSeq, TaskIndex},
     plan::FunctionId,
     session::{Capacity, DoneTasks, FailedTask, Lease, LeaseReport, SyncRequest, SyncResponse},
@@ -147,7 +147,9 @@ impl SmallWorker {
     pub(super) fn end_task(&mut self, index: usize, failed: Option<FailedTask>) {
         let held = &mut self.held[index];
         let tasks = TaskRange::single(held.next);
-        let counts = Counts { put_requests: 1, ..Counts::default() };
+        // Every stage has the same tasks: what the second one reads back is what the first one wrote.
+        let content = ContentSum::of_halves(held.next + 1, 1 << held.next);
+        let counts = Counts { put_requests: 1, content, ..Counts::default() };
         let done = if failed.is_none() { vec![DoneTasks { tasks, counts }] } else { Vec::new() };
         let report = LeaseReport {
             lease: held.lease.id,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::{option, prelude::*, sample::select};
-use rechunk_common::{ByteCount, Counts, Refusal, RefusalCode};
+use rechunk_common::{ByteCount, ContentSum, Counts, Refusal, RefusalCode};
 
 pub(crate) fn names() -> BoxedStrategy<String> {
     "[a-zA-Z0-9_/ é-]{1,12}".boxed()
@@ -40,7 +40,7 @@ pub(crate) fn refusals() -> impl Strategy<Value = Refusal> {
 }
 
 pub(crate) fn counts() -> impl Strategy<Value = Counts> {
-    any::<[u64; 14]>().prop_map(|n| Counts {
+    any::<[u64; 16]>().prop_map(|n| Counts {
         get_requests: n[0],
         put_requests: n[1],
         delete_requests: n[2],
@@ -55,6 +55,7 @@ pub(crate) fn counts() -> impl Strategy<Value = Counts> {
         wire_bytes_written: n[11],
         peak_task_memory: n[12],
         rate_wait_us: n[13],
+        content: ContentSum::of_halves(n[14], n[15]),
     })
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use rechunk_common::{
-    FailureClass, TaskFailure,
+    ContentSum, Counts, FailureClass, TaskFailure,
     ids::{
         Epoch, Incarnation, JobId, LeaseId, PhaseIndex, PipelineIndex, RunNumber, StageAddress, StageIndex, SyncSeq,
         TaskIndex, WorkerId,
@@ -79,7 +79,10 @@ pub(crate) fn failed_tasks() -> impl Strategy<Value = FailedTask> {
 }
 
 pub(crate) fn reports() -> impl Strategy<Value = LeaseReport> {
-    let done = (task_ranges(), counts()).prop_map(|(tasks, counts)| DoneTasks { tasks, counts });
+    let done = (task_ranges(), counts()).prop_map(|(tasks, counts)| {
+        let content = if tasks.len() == 1 { counts.content } else { ContentSum::default() };
+        DoneTasks { tasks, counts: Counts { content, ..counts } }
+    });
     (lease_ids(), addresses(), any::<u64>(), vec(done, 0..3), vec(failed_tasks(), 0..3))
         .prop_map(|(lease, stage, number, done, failed)| LeaseReport { lease, stage, number, done, failed })
 }

@@ -169,6 +169,7 @@ pub fn input(shape: &[u64], width: u64, from: Grid, to: Grid, memory: MemoryMode
         gaps: GapPolicy::default(),
         one_store: false,
         listed: None,
+        verify: false,
     };
     PlanInput {
         copies: vec![copy],

@@ -32,6 +32,7 @@ pub(crate) fn from_arguments(copy: &CopyArgs, request_id: Option<&str>) -> Resul
         exchange_codec: copy.exchange_codec,
         write_empty_chunks: copy.write_empty_chunks,
         strict: copy.strict,
+        verify: copy.verify,
         prefer: copy.prefer,
         listing: match copy.list {
             None => SourceListing::WhereFew,

@@ -49,6 +49,8 @@ pub struct RechunkRequest {
     pub write_empty_chunks: bool,
     /// A missing source chunk is an error.
     pub strict: bool,
+    /// The target is read back and compared with what was read of the source, before it is published.
+    pub verify: bool,
     /// What the plan is chosen for.
     pub prefer: Prefer,
     /// Whether the source's chunks are listed when it is planned for.

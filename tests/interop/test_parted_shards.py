@@ -22,9 +22,10 @@ def make(path, chunks, **options):
     ((16, 64, 64), "16,64,64", "copy_encoded"),
     ((1, 256, 256), "64,16,16", "exchange"),
 ])
-def test_a_shard_of_the_whole_array_is_read_back(tmp_path, rechunk_run, chunks, inner, shape_of_plan):
+@pytest.mark.parametrize("verify", [[], ["--verify"]])
+def test_a_shard_of_the_whole_array_is_read_back(tmp_path, rechunk_run, chunks, inner, shape_of_plan, verify):
     source = make(tmp_path / "a", chunks, compressors=(ZstdCodec(),))
-    report = rechunk_run(tmp_path / "a", tmp_path / "b", inner, "--shards", "64,256,256", *MEMORY)
+    report = rechunk_run(tmp_path / "a", tmp_path / "b", inner, "--shards", "64,256,256", *MEMORY, *verify)
     assert report["arrays"][0]["shape_of_plan"] == shape_of_plan
     assert report["upload_parts"] >= 4
     target = open_array(tmp_path / "b")

@@ -6,12 +6,14 @@
 //! other tasks: a task index and the function's parameters say all.
 
 mod cells;
+mod content;
 mod engine;
 mod exchange;
 mod group;
 mod index_exchange;
 mod kernel;
 mod packed;
+mod read_back;
 mod sink;
 mod source;
 mod targets;
@@ -26,7 +28,9 @@ use rechunk_common::{
     plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, GapPolicy, ShardParts},
 };
 
+pub(crate) use self::read_back::read_back;
 use self::{
+    content::Content,
     engine::Copy,
     sink::{ChunkSink, ExchangeSink, PackedSink, ShardSink, Sink, Visits},
     source::{ArraySource, BlockSource, PackedSource, PieceSource},
@@ -44,7 +48,7 @@ mod tests;
 
 /// Fills the target chunks of box `task` from the source.
 pub async fn read_to_write(cx: &TaskContext, function: &CopyReadToWrite, task: TaskIndex) -> Result<(), TaskFailure> {
-    let CopyReadToWrite { source, target, writers, order, gaps, listed, shard_parts } = function;
+    let CopyReadToWrite { source, target, writers, order, gaps, listed, shard_parts, is_summed } = function;
     same_width(source.element.width, target.element.width)?;
     let region = box_of(writers, task)?;
     let listed = Listed::of(cx, listed.as_ref()).await?;
@@ -53,7 +57,8 @@ pub async fn read_to_write(cx: &TaskContext, function: &CopyReadToWrite, task: T
     let visits = Visits { pieces: pieces.cells(), order };
     let sink = array_sink(cx, target, &region, *gaps, shard_parts.map(|parts| (parts, visits)))?;
     let fills = Fills::new(&source.fill, &target.fill);
-    let copy = Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?;
+    let content = is_summed.then(|| Content::new(&source.shape, &target.fill, &source.fill));
+    let copy = Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?.summed(content);
     without(copy, absent)?.run(order).await
 }
 
@@ -81,14 +86,15 @@ async fn fill_exchange(
     function: &CopyReadToExchange,
     task: TaskIndex,
 ) -> Result<(), TaskFailure> {
-    let CopyReadToExchange { source, exchange, strict, listed } = function;
+    let CopyReadToExchange { source, exchange, strict, listed, sum_beside } = function;
     same_width(source.element.width, exchange.width)?;
     let region = box_of(&exchange.readers, task)?;
     let listed = Listed::of(cx, listed.as_ref()).await?;
+    let content = sum_beside.as_ref().map(|beside| Content::new(&source.shape, beside, &source.fill));
     let is_absent = listed.presence.as_ref().is_some_and(|presence| !presence.overlaps(&region));
     if is_absent && exchange.packing().is_none() {
         // No writing task reads any of its blocks; an index would miss the object.
-        return Ok(());
+        return add_gap(cx, content, region).await;
     }
     let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, *strict, listed)?);
     let gap = &source.fill;
@@ -98,7 +104,15 @@ async fn fill_exchange(
     };
     let fills = Fills::new(&source.fill, &source.fill);
     let order: Vec<usize> = (0..region.rank()).collect();
-    Copy::new(cx.clone(), pieces, sink, fills, exchange.width)?.run(&order).await
+    Copy::new(cx.clone(), pieces, sink, fills, exchange.width)?.summed(content).run(&order).await
+}
+
+/// Adds the content of a box of which nothing is stored, where that is any.
+async fn add_gap(cx: &TaskContext, content: Option<Content>, region: Region) -> Result<(), TaskFailure> {
+    let Some(content) = content.filter(Content::counts_gaps) else { return Ok(()) };
+    let sum = cx.compute().run(move || Ok(content.of_gap(&region))).await?;
+    cx.tally().add(|counts| counts.content += sum);
+    Ok(())
 }
 
 /// Fills the target chunks of box `task` from exchange blocks.

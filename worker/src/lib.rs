@@ -22,6 +22,7 @@ mod scratch;
 mod session;
 mod shard;
 pub mod tally;
+mod verification;
 #[cfg(test)]
 mod workbench;
 

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rechunk_common::{
     FailureClass, Presence, TaskFailure,
+    geometry::Region,
+    layout::ArrayLayout,
     plan::{ListedSource, PresenceBitmap},
 };
 use rechunk_storage::Access;
@@ -44,6 +46,23 @@ pub(crate) async fn presence_of(
         Some(bitmap) => cx.presences().get(cx, bitmap).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// By object of `layout` at `objects` (positions, half-open), in C order: whether one that is there shares an element
+/// with it.
+pub(crate) fn touched_objects(presence: &Presence, layout: &ArrayLayout, objects: &Region) -> Vec<bool> {
+    let grid = layout.write_grid();
+    let mut axes = Vec::with_capacity(objects.rank());
+    for (axis, (first, end)) in objects.start().iter().zip(objects.end()).enumerate() {
+        let length = grid.lengths().get(axis).copied().unwrap_or(1);
+        let bound = grid.bounds().end().get(axis).copied().unwrap_or(0);
+        let of_object = |at: u64| {
+            let start = at.saturating_mul(length);
+            presence.along(axis, start, start.saturating_add(length).min(bound))
+        };
+        axes.push((*first..*end).map(of_object).collect::<Vec<_>>());
+    }
+    presence.touched(&axes)
 }
 
 type Known = Arc<OnceCell<Arc<Presence>>>;

@@ -64,6 +64,9 @@ pub(crate) struct CopyArgs {
     /// A missing source chunk is an error
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Read the target back before it is published, and compare it with what was read of the source
+    #[arg(long)]
+    pub(crate) verify: bool,
     /// What the plan is chosen for: to be done soon, or to cost little
     #[arg(long, value_name = "time|money", default_value = "time", value_parser = parse_prefer)]
     pub(crate) prefer: Prefer,

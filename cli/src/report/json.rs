@@ -72,6 +72,7 @@ fn object(summary: &PlanSummary, stages: &[Value], totals: &Counts) -> Value {
         },
         "metadata_requests": totals.metadata_requests,
         "assumed": summary.assumed,
+        "verify": super::is_verified(summary),
         "estimate": estimate(&summary.estimate),
         "basis": basis(&summary.basis),
         "peak_memory_bytes": summary.peak_memory.0,

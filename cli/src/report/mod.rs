@@ -5,3 +5,13 @@ pub(crate) mod figure;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod table;
+
+use rechunk_common::plan::PlanSummary;
+
+/// The name of the stages that read the target back.
+const VERIFY: &str = "verify";
+
+/// Whether the target is read back before it is published.
+fn is_verified(summary: &PlanSummary) -> bool {
+    summary.stages.iter().any(|stage| stage.name == VERIFY)
+}

@@ -7,12 +7,15 @@ use std::fmt::Write as _;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use rechunk_common::{
     ByteCount, Counts,
-    job::JobView,
+    job::{JobState, JobView},
     plan::{ArrayPlan, PlanSummary, ShapeOfPlan},
 };
 
 use self::footer::footer;
-use super::figure::{count_or_dash, grouped, seconds, size_or_dash, whole};
+use super::{
+    VERIFY,
+    figure::{count_or_dash, grouped, seconds, size_or_dash, whole},
+};
 
 /// Arrays shown one by one; a group with more shows the largest of them.
 const MAX_ARRAY_ROWS: usize = 20;
@@ -55,6 +58,9 @@ pub(crate) fn result(job: &JobView, wall_seconds: f64, max_mem: ByteCount) -> St
         job.peak_rss,
         max_mem,
     );
+    if let Some(verified) = verified(job) {
+        let _ = writeln!(text, "{verified}");
+    }
     for (count, what) in [
         (measured.skipped_fill_chunks, "target chunks hold nothing but the fill value and were not written"),
         (measured.missing_source_chunks, "source chunks were missing"),
@@ -71,6 +77,20 @@ pub(crate) fn result(job: &JobView, wall_seconds: f64, max_mem: ByteCount) -> St
         let _ = writeln!(text, "{waited}, summed over requests, were waited for the request rates of stores");
     }
     text
+}
+
+/// What was read back of the target, where that was asked for.
+fn verified(job: &JobView) -> Option<String> {
+    let stages = || job.stages.iter().filter(|stage| stage.name == VERIFY).map(|stage| stage.measured);
+    let read: Counts = stages().sum();
+    let is_verified = job.state == JobState::Succeeded && stages().next().is_some();
+    is_verified.then(|| {
+        format!(
+            "verified: the target was read back ({} reads, {} decoded) and holds what was read of the source",
+            grouped(read.get_requests),
+            ByteCount(read.bytes_decoded)
+        )
+    })
 }
 
 fn arrays(summary: &PlanSummary) -> String {

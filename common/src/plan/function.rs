@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CopyThroughScratch, Exchange, ListedSource, PresenceBitmap, ShardParts};
+use super::{CopyThroughScratch, Exchange, ListedSource, PresenceBitmap, ShardParts, Verify};
 use crate::{geometry::BoxGrid, layout::ArrayLayout};
 
 /// The name and version by which a worker offers a function and a stage asks for it; both must agree.
@@ -45,6 +45,8 @@ pub enum StageFunction {
     CopyExchangeToWrite(CopyExchangeToWrite),
     /// Source chunks into target chunks, group by group, by way of the worker's own disk.
     CopyThroughScratch(CopyThroughScratch),
+    /// Reads back what was written and sums it.
+    Verify(Verify),
     /// Deletes exchange objects.
     DeleteExchange(DeleteExchange),
     /// Compares the source's metadata with what was planned for.
@@ -66,6 +68,7 @@ impl StageFunction {
             Self::IndexExchange(_) => FunctionId::new("index_exchange", 1),
             Self::CopyExchangeToWrite(_) => FunctionId::new("copy_exchange_to_write", 1),
             Self::CopyThroughScratch(_) => FunctionId::new("copy_through_scratch", 1),
+            Self::Verify(_) => FunctionId::new("verify", 1),
             Self::DeleteExchange(_) => FunctionId::new("delete_exchange", 1),
             Self::CheckSource(_) => FunctionId::new("check_source", 1),
             Self::PublishMetadata(_) => FunctionId::new("publish_metadata", 1),
@@ -83,6 +86,7 @@ impl StageFunction {
             "index_exchange",
             "copy_exchange_to_write",
             "copy_through_scratch",
+            "verify",
             "delete_exchange",
             "check_source",
             "publish_metadata",
@@ -130,6 +134,8 @@ pub struct CopyEncoded {
     pub listed: Option<ListedSource>,
     /// How shards are packed that are not held whole; `None`: each is held until all of it is there.
     pub shard_parts: Option<ShardParts>,
+    /// The chunks are summed as they are stored, to be verified later; then nothing may be copied by the store.
+    pub is_summed: bool,
 }
 
 impl CopyEncoded {
@@ -157,6 +163,8 @@ pub struct CopyReadToWrite {
     pub listed: Option<ListedSource>,
     /// How shards of the target are written that are not held whole; `None`: each is held until all of it is there.
     pub shard_parts: Option<ShardParts>,
+    /// The elements are summed, to be verified later.
+    pub is_summed: bool,
 }
 
 /// Each task owns a box of whole read units and writes one exchange object of blocks.
@@ -171,6 +179,8 @@ pub struct CopyReadToExchange {
     /// What a listing said of the source; `None`: nothing is known of it. A task whose box shares no element with an
     /// object that is there writes no exchange object.
     pub listed: Option<ListedSource>,
+    /// The elements are summed, to be verified later: all but those that equal this one, the target's fill value.
+    pub sum_beside: Option<Vec<u8>>,
 }
 
 /// Reads the tables of packed exchange objects and writes them again by writing task: index object `i` by task `i`. Which

@@ -10,6 +10,7 @@ mod pipelines;
 mod scratch;
 mod shard_parts;
 mod summary;
+mod verify;
 
 pub use candidate::{Candidate, CandidateFigures, CostBasis, Estimate, Verdict};
 pub use exchange::{BLOCK_TRAILER_BYTES, Block, Exchange};
@@ -28,3 +29,4 @@ pub use pipelines::{MultiStagePipeline, ParallelPipelines, Phase, Plan, RetryPol
 pub use scratch::CopyThroughScratch;
 pub use shard_parts::ShardParts;
 pub use summary::{ArrayPlan, Assumed, MemoryModel, PlanSummary, RunnerUp, ShapeOfPlan, StageSummary};
+pub use verify::{ReadBackAs, Verify};

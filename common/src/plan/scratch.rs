@@ -32,6 +32,8 @@ pub struct CopyThroughScratch {
     pub listed: Option<ListedSource>,
     /// How shards of the target are written that are not held whole; `None`: each is held until all of it is there.
     pub shard_parts: Option<ShardParts>,
+    /// The elements are summed, to be verified later.
+    pub is_summed: bool,
 }
 
 impl CopyThroughScratch {
@@ -42,7 +44,8 @@ impl CopyThroughScratch {
         let exchange = self.exchange(group, url);
         let Self { source, target, order, gaps, listed, shard_parts, .. } = self.clone();
         let presence = listed.as_ref().and_then(|listed| listed.presence.clone());
-        let read = CopyReadToExchange { source, exchange: exchange.clone(), strict: gaps.strict, listed };
+        let sum_beside = self.is_summed.then(|| target.fill.clone());
+        let read = CopyReadToExchange { source, exchange: exchange.clone(), strict: gaps.strict, listed, sum_beside };
         let writers = exchange.writers.clone();
         Some((read, CopyExchangeToWrite { exchange, writers, target, order, gaps, presence, shard_parts }))
     }

@@ -63,19 +63,19 @@ impl Copier<'_> {
     }
 
     /// The source's gaps within `bounds`, where a listing found any.
-    fn sparse<'b>(&'b self, bounds: &'b Region) -> Option<Sparse<'b>> {
+    pub(crate) fn sparse<'b>(&'b self, bounds: &'b Region) -> Option<Sparse<'b>> {
         let listed = self.array.spec.listed.as_ref().filter(|_| self.array.spec.has_gaps())?;
         Some(Sparse::new(&listed.presence, &self.array.spec.source, bounds))
     }
 
     /// Whether what is missing in the source is left out of the target.
-    fn leaves_out_gaps(&self) -> bool {
+    pub(crate) fn leaves_out_gaps(&self) -> bool {
         let spec = self.array.spec;
         spec.gaps.leaves_out_gaps(&spec.source.fill, &spec.target.fill)
     }
 
     /// What stages are told of the source.
-    fn listed(&self) -> Option<ListedSource> {
+    pub(crate) fn listed(&self) -> Option<ListedSource> {
         self.array.spec.listed.as_ref().map(|listed| listed.source.clone())
     }
 
@@ -91,6 +91,7 @@ impl Copier<'_> {
             by_store: shape.by_store,
             listed: self.listed(),
             shard_parts: shape.parts,
+            is_summed: spec.verify,
         };
         let predicted = match self.sparse(function.writers.bounds()) {
             Some(sparse) => sparse.encoded(&function),
@@ -120,6 +121,7 @@ impl Copier<'_> {
             gaps: spec.gaps,
             listed: self.listed(),
             shard_parts: shape.parts,
+            is_summed: spec.verify,
         };
         let memory = memory::of_read_to_write(&function, spec.source_encoding, spec.target_encoding);
         let memory = self.declared(memory, shape.room, tasks)?;
@@ -210,6 +212,7 @@ impl Copier<'_> {
             exchange: exchange.clone(),
             strict: spec.gaps.strict,
             listed: self.listed(),
+            sum_beside: spec.verify.then(|| spec.target.fill.clone()),
         };
         let memory = memory::of_read_to_exchange(&function, spec.source_encoding);
         let memory = self.declared(memory, shape.room, tasks)?;
@@ -261,7 +264,7 @@ impl Copier<'_> {
     }
 
     /// The number of boxes, within the limit of a stage.
-    fn tasks(&self, grid: &BoxGrid) -> Result<u64, Refusal> {
+    pub(crate) fn tasks(&self, grid: &BoxGrid) -> Result<u64, Refusal> {
         let tasks = grid.len();
         if tasks > limits::MAX_TASKS_PER_STAGE {
             let text = format!(
@@ -273,7 +276,7 @@ impl Copier<'_> {
         Ok(tasks)
     }
 
-    fn declared(&self, memory: Option<TaskMemory>, room: Room, tasks: u64) -> Result<ByteCount, Refusal> {
+    pub(crate) fn declared(&self, memory: Option<TaskMemory>, room: Room, tasks: u64) -> Result<ByteCount, Refusal> {
         // A group at the array's end is smaller in every part, but smaller blocks can mean more of them in flight.
         let declared = memory.and_then(|memory| {
             let with = |room: Room| room.declared(&memory, self.fleet, tasks);
@@ -282,7 +285,7 @@ impl Copier<'_> {
         declared.map(ByteCount).ok_or_else(refusal::too_large)
     }
 
-    fn stage(
+    pub(crate) fn stage(
         &self,
         name: &str,
         function: StageFunction,

@@ -130,11 +130,12 @@ fn is_of_whole_objects(array: &Array) -> bool {
 }
 
 /// Whether the store itself copies the objects: both sides lie in one, and what is in an object need not be seen. The
-/// longest object must be one that stores copy at once.
+/// longest object must be one that stores copy at once. What is to be verified must be seen.
 fn is_by_store(array: &Array) -> bool {
     let is_seen = array.spec.gaps.strict && array.target.shard.is_some();
     let longest = || Some(memory::encoded(array, array.write_unit, true, true)?.piece);
     array.spec.one_store
+        && !array.spec.verify
         && is_of_whole_objects(array)
         && !is_seen
         && longest().is_some_and(|longest| longest <= limits::MAX_STORE_COPY.0)

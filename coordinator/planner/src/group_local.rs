@@ -146,6 +146,7 @@ impl GroupLocal {
             gaps: array.spec.gaps,
             listed: array.spec.listed.as_ref().map(|listed| listed.source.clone()),
             shard_parts: self.parts,
+            is_summed: array.spec.verify,
         }
     }
 }

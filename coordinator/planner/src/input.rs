@@ -58,6 +58,8 @@ pub struct CopySpec {
     pub one_store: bool,
     /// What a listing said of the source; `None`: every object of it is taken to be there.
     pub listed: Option<Listing>,
+    /// The target is read back before it is published, and compared with what was read of the source.
+    pub verify: bool,
 }
 
 impl CopySpec {

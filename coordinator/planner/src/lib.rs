@@ -39,6 +39,7 @@ mod summary;
 mod surroundings;
 mod sweep;
 mod verdict;
+mod verification;
 
 pub use input::{ClearTarget, CopySpec, EncodedBound, Listing, PartSizes, PlanInput, Publish, TempSpace};
 use rechunk_common::{
@@ -70,11 +71,14 @@ pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
             arrays.push(summary::array_plan(spec, None));
             continue;
         };
-        let mut choice = choice::choose(&Copier { input, array: &array, fleet: &fleet, index }, most_groups)?;
+        let work = Copier { input, array: &array, fleet: &fleet, index };
+        let mut choice = choice::choose(&work, most_groups)?;
         arrays.push(summary::array_plan(spec, Some(&choice)));
+        let pipelines = work.verified(choice.pipelines)?;
+        choice.outlay += work.outlay_of_verification(&pipelines);
         expected.add(&choice.outlay);
         warnings.append(&mut choice.warnings);
-        copies.append(&mut choice.pipelines);
+        copies.extend(pipelines);
     }
 
     let has_bitmap =

@@ -7,6 +7,8 @@
 //! encoded           objects in flight, with the index of a shard twice + indexes of source shards
 //!                   copied by the store: nothing, or one object, should the store refuse, where there is room for it
 //! through scratch   as read → exchange, then as exchange → write: the larger of both
+//! verify            pieces of the target in flight + indexes of its shards; what is not decoded, as `encoded` of whole
+//!                   objects, or chunk by chunk where shards were written in parts
 //! direct            open target chunks + pieces in flight + encoded chunks on their way out + indexes of source shards
 //! ```
 //! - A *piece* is a source read unit in its encoded and its decoded form together; a raw *block* is held once, with its
@@ -25,6 +27,7 @@
 //!
 //! Not counted, because it belongs to the process: code, connections, the runtime (`MemoryModel::reserve`).
 
+mod read_back;
 mod sides;
 
 use rechunk_common::{
@@ -36,6 +39,7 @@ use rechunk_common::{
     },
 };
 
+pub use self::read_back::of_verify;
 pub(crate) use self::sides::{SourceSide, TargetSide};
 use crate::{
     EncodedBound,

@@ -148,6 +148,19 @@ pub(crate) fn index_exchange(readers: &BoxGrid, indexers: &BoxGrid) -> Option<Co
     })
 }
 
+/// verify: what the stages before it wrote, objects and the bytes in them, is read once; of shards the index, and every
+/// chunk of the `chunks` in them.
+pub(crate) fn read_back(written: &Counts, chunks: u64) -> Option<Counts> {
+    let get_requests = written.put_requests.checked_add(chunks)?;
+    Some(Counts { get_requests, bytes_decoded: written.bytes_encoded, ..Counts::default() })
+}
+
+/// Chunks (inner chunks of shards) of `target` within `bounds`; `None` beyond 2^64.
+pub(crate) fn chunks_within(target: &ArrayLayout, bounds: &Region) -> Option<u64> {
+    let unit = target.chunks.read_unit();
+    over_axes(unit.len(), |axis| Some(axis::boxes(bounds.length(axis), *unit.get(axis)?)))
+}
+
 /// Blocks of an exchange: pairs of boxes of both grids that share an element.
 pub(crate) fn blocks(readers: &BoxGrid, writers: &BoxGrid) -> Option<u64> {
     over_axes(readers.lengths().len(), |axis| {

@@ -106,6 +106,17 @@ impl<'a> Sparse<'a> {
         })
     }
 
+    /// Chunks (inner chunks of shards) of the target that are made; `leaves_out` as in [`Sparse::read_to_write`].
+    pub(crate) fn chunks_within(&self, target: &ArrayLayout, leaves_out: bool) -> Option<u64> {
+        if !leaves_out {
+            return prediction::chunks_within(target, self.bounds);
+        }
+        let unit = target.chunks.read_unit();
+        let cuts = |axis: usize| Some(Cuts::of(*unit.get(axis)?));
+        let [chunks] = self.sums(&cuts, [&counted(&cuts)])?;
+        Some(chunks)
+    }
+
     fn axis(&self, axis: usize) -> Option<Range<u64>> {
         Some(*self.bounds.start().get(axis)?..*self.bounds.end().get(axis)?)
     }

@@ -66,6 +66,7 @@ fn copy(source: ArrayLayout, target: ArrayLayout, hundredths: u64) -> CopySpec {
         gaps: GapPolicy::default(),
         one_store: false,
         listed: None,
+        verify: false,
     }
 }
 

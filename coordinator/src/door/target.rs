@@ -132,6 +132,7 @@ fn copy_of(
         target: target_layout,
         one_store: survey.one_store,
         listed: None,
+        verify: survey.request.verify,
     };
     Ok((copy, rewritten.documents()))
 }

@@ -48,6 +48,7 @@ impl From<StageFunction> for v1::StageFunction {
             StageFunction::IndexExchange(index) => Function::IndexExchange(index.into()),
             StageFunction::CopyExchangeToWrite(copy) => Function::CopyExchangeToWrite(copy.into()),
             StageFunction::CopyThroughScratch(copy) => Function::CopyThroughScratch(copy.into()),
+            StageFunction::Verify(verify) => Function::Verify(verify.into()),
             StageFunction::DeleteExchange(delete) => Function::DeleteExchange(delete.into()),
             StageFunction::CheckSource(check) => Function::CheckSource(check.into()),
             StageFunction::PublishMetadata(publish) => Function::PublishMetadata(publish.into()),
@@ -76,6 +77,7 @@ impl TryFrom<v1::StageFunction> for StageFunction {
             Function::CopyThroughScratch(copy) => {
                 Self::CopyThroughScratch(required(Some(copy), "copy_through_scratch")?)
             }
+            Function::Verify(verify) => Self::Verify(required(Some(verify), "verify")?),
             Function::DeleteExchange(delete) => Self::DeleteExchange(required(Some(delete), "delete_exchange")?),
             Function::CheckSource(check) => Self::CheckSource(required(Some(check), "check_source")?),
             Function::PublishMetadata(publish) => Self::PublishMetadata(required(Some(publish), "publish_metadata")?),
@@ -86,7 +88,7 @@ impl TryFrom<v1::StageFunction> for StageFunction {
 
 impl From<CopyEncoded> for v1::CopyEncoded {
     fn from(copy: CopyEncoded) -> Self {
-        let CopyEncoded { source, target, writers, gaps, by_store, listed, shard_parts } = copy;
+        let CopyEncoded { source, target, writers, gaps, by_store, listed, shard_parts, is_summed } = copy;
         Self {
             source: Some(source.into()),
             target: Some(target.into()),
@@ -95,6 +97,7 @@ impl From<CopyEncoded> for v1::CopyEncoded {
             by_store,
             listed: listed.map(Into::into),
             shard_part_bytes: of_shard_parts(shard_parts),
+            is_summed,
         }
     }
 }
@@ -112,14 +115,19 @@ impl TryFrom<v1::CopyEncoded> for CopyEncoded {
         let writers = tasks(copy.writers, "writers")?;
         inside(&writers, &target, "writers")?;
         let listed = listed::of_source(copy.listed, &source.write_grid(), &source.fill)?;
+        let v1::CopyEncoded { by_store, is_summed, .. } = copy;
+        if by_store && is_summed {
+            // What the store copies is never seen.
+            return Err(Fault::at("is_summed", Problem::Disagrees { other: "by_store" }));
+        }
         let shard_parts = shard_parts(copy.shard_part_bytes, &target)?;
-        Ok(Self { source, target, writers, gaps: gaps(copy.gaps), by_store: copy.by_store, listed, shard_parts })
+        Ok(Self { source, target, writers, gaps: gaps(copy.gaps), by_store, listed, shard_parts, is_summed })
     }
 }
 
 impl From<CopyReadToWrite> for v1::CopyReadToWrite {
     fn from(copy: CopyReadToWrite) -> Self {
-        let CopyReadToWrite { source, target, writers, order, gaps, listed, shard_parts } = copy;
+        let CopyReadToWrite { source, target, writers, order, gaps, listed, shard_parts, is_summed } = copy;
         Self {
             source: Some(source.into()),
             target: Some(target.into()),
@@ -128,6 +136,7 @@ impl From<CopyReadToWrite> for v1::CopyReadToWrite {
             gaps: Some(gaps.into()),
             listed: listed.map(Into::into),
             shard_part_bytes: of_shard_parts(shard_parts),
+            is_summed,
         }
     }
 }
@@ -143,16 +152,16 @@ impl TryFrom<v1::CopyReadToWrite> for CopyReadToWrite {
         inside(&writers, &target, "writers")?;
         let listed = listed::of_source(copy.listed, &source.write_grid(), &source.fill)?;
         let order = order(&copy.order, target.shape.len())?;
-        let shard_parts = shard_parts(copy.shard_part_bytes, &target)?;
-        Ok(Self { order, source, target, writers, gaps: gaps(copy.gaps), listed, shard_parts })
+        let (shard_parts, is_summed) = (shard_parts(copy.shard_part_bytes, &target)?, copy.is_summed);
+        Ok(Self { order, source, target, writers, gaps: gaps(copy.gaps), listed, shard_parts, is_summed })
     }
 }
 
 impl From<CopyReadToExchange> for v1::CopyReadToExchange {
     fn from(copy: CopyReadToExchange) -> Self {
-        let CopyReadToExchange { source, exchange, strict, listed } = copy;
+        let CopyReadToExchange { source, exchange, strict, listed, sum_beside } = copy;
         let listed = listed.map(Into::into);
-        Self { source: Some(source.into()), exchange: Some(exchange.into()), strict, listed }
+        Self { source: Some(source.into()), exchange: Some(exchange.into()), strict, listed, sum_beside }
     }
 }
 
@@ -165,7 +174,10 @@ impl TryFrom<v1::CopyReadToExchange> for CopyReadToExchange {
         same_width(exchange.width, source.element.width, "exchange.width_bytes")?;
         inside(&exchange.readers, &source, "exchange.readers")?;
         let listed = listed::of_source(copy.listed, &source.write_grid(), &source.fill)?;
-        Ok(Self { source, exchange, strict: copy.strict, listed })
+        if let Some(fill) = &copy.sum_beside {
+            same_width(u64::try_from(fill.len()).unwrap_or(u64::MAX), source.element.width, "sum_beside")?;
+        }
+        Ok(Self { source, exchange, strict: copy.strict, listed, sum_beside: copy.sum_beside })
     }
 }
 
@@ -193,7 +205,7 @@ impl TryFrom<v1::CopyExchangeToWrite> for CopyExchangeToWrite {
         let target: ArrayLayout = required(copy.target, "target")?;
         same_width(exchange.width, target.element.width, "exchange.width_bytes")?;
         inside(&exchange.writers, &target, "exchange.writers")?;
-        let presence = listed::of_exchange(copy.presence, &exchange.writers, exchange.width)?;
+        let presence = listed::of_tasks(copy.presence, (&exchange.writers, "exchange.writers"), exchange.width)?;
         let shard_parts = shard_parts(copy.shard_part_bytes, &target)?;
         let order = order(&copy.order, target.shape.len())?;
         let writers = writers_of(&exchange, copy.writer_lengths)?;

@@ -77,10 +77,10 @@ pub(super) fn of_source(
     Ok(listed)
 }
 
-/// The presence of the source of an exchange whose tasks write within `bounds`, of elements of `width` bytes.
-pub(super) fn of_exchange(
+/// The presence of the source of what `tasks`, a grid and its field, write or read, of elements of `width` bytes.
+pub(super) fn of_tasks(
     presence: Option<v1::PresenceBitmap>,
-    tasks: &BoxGrid,
+    (tasks, field): (&BoxGrid, &str),
     width: u64,
 ) -> Result<Option<PresenceBitmap>, Fault> {
     let presence: Option<PresenceBitmap> = optional(presence, "presence")?;
@@ -90,7 +90,7 @@ pub(super) fn of_exchange(
             return Err(Fault::at("presence.objects", Problem::RankMismatch { expected, found }));
         }
         if !bitmap.objects.bounds().contains(tasks.bounds()) {
-            return Err(Fault::at("exchange.writers", Problem::Outside));
+            return Err(Fault::at(field, Problem::Outside));
         }
         let found = u64::try_from(bitmap.fill.len()).unwrap_or(u64::MAX);
         if found != width {

@@ -26,6 +26,7 @@ mod scratch;
 mod session;
 mod summary;
 mod time;
+mod verify;
 mod worker;
 
 pub(crate) use field::cut;

@@ -71,6 +71,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             exchange_codec,
             write_empty_chunks,
             strict,
+            verify,
             prefer,
             listing,
             // Of the submission, not of the rechunk.
@@ -103,6 +104,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             temp_limit_bytes: temp_limit.map(|bytes| bytes.0),
             write_empty_chunks,
             strict,
+            verify,
             prefer: v1::Prefer::from(prefer).into(),
             exchange_codec: of_exchange_codec(exchange_codec).into(),
             listing: listing.into(),
@@ -132,6 +134,7 @@ impl TryFrom<v1::RechunkSpec> for RechunkRequest {
             exchange_codec: exchange_codec(spec.exchange_codec)?,
             write_empty_chunks: spec.write_empty_chunks,
             strict: spec.strict,
+            verify: spec.verify,
             prefer: prefer(spec.prefer)?,
             listing: listing(spec.listing)?,
             request_id: None,

@@ -13,7 +13,18 @@ use crate::{fault::Fault, v1};
 
 impl From<CopyThroughScratch> for v1::CopyThroughScratch {
     fn from(copy: CopyThroughScratch) -> Self {
-        let CopyThroughScratch { source, target, groups, readers, writers, order, gaps, listed, shard_parts } = copy;
+        let CopyThroughScratch {
+            source,
+            target,
+            groups,
+            readers,
+            writers,
+            order,
+            gaps,
+            listed,
+            shard_parts,
+            is_summed,
+        } = copy;
         Self {
             source: Some(source.into()),
             target: Some(target.into()),
@@ -24,6 +35,7 @@ impl From<CopyThroughScratch> for v1::CopyThroughScratch {
             gaps: Some(gaps.into()),
             listed: listed.map(Into::into),
             shard_part_bytes: of_shard_parts(shard_parts),
+            is_summed,
         }
     }
 }
@@ -45,6 +57,7 @@ impl TryFrom<v1::CopyThroughScratch> for CopyThroughScratch {
             gaps: gaps(copy.gaps),
             listed: listed::of_source(copy.listed, &source.write_grid(), &source.fill)?,
             shard_parts: shard_parts(copy.shard_part_bytes, &target)?,
+            is_summed: copy.is_summed,
             source,
             target,
             groups,

@@ -14,3 +14,4 @@ mod request_rates;
 mod s3;
 mod sparse;
 mod two_submissions;
+mod verification;

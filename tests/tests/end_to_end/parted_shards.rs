@@ -16,19 +16,34 @@ fn small_parts(config: StoreConfig) -> StoreConfig {
     config.with_upload_sizes(UploadSizes { part: 64 << 10, least_part: 16 << 10, ..UploadSizes::default() })
 }
 
-/// Copies into shards of a megabyte with 768 KiB, and checks that they went out in parts.
-async fn in_parts(cluster: &Cluster, place: &Place, spec: &ArraySpec, chunks: &str, shards: &str, shape: ShapeOfPlan) {
-    let made = spec.make(place, "source").await;
+/// What is made, what is asked for, and the shape that comes of it.
+struct Case {
+    spec: ArraySpec,
+    chunks: &'static str,
+    shards: &'static str,
+    shape: ShapeOfPlan,
+}
+
+/// Copies into shards of a megabyte with 768 KiB, and checks that they went out in parts, and what `verify` reads back.
+async fn in_parts(cluster: &Cluster, place: &Place, case: &Case, verify: bool) {
+    let made = case.spec.make(place, "source").await;
     cluster.worker_requests.clear();
     cluster.coordinator_requests.clear();
     let request = RechunkRequest {
-        shards: vec![shards.to_owned()],
+        shards: vec![case.shards.to_owned()],
         max_mem: Some(ByteCount(768 << 10)),
-        ..request(place, "source", "target", chunks)
+        verify,
+        ..request(place, "source", "target", case.chunks)
     };
     let view = cluster.run(request).await;
     assert_succeeded(&view);
-    assert_eq!(view.plan.as_ref().expect("a plan").arrays[0].shape_of_plan, shape, "{:?}", view.plan);
+    assert_eq!(view.plan.as_ref().expect("a plan").arrays[0].shape_of_plan, case.shape, "{:?}", view.plan);
+    let read_back = view.stages.iter().find(|stage| stage.name == "verify");
+    assert_eq!(read_back.is_some(), verify);
+    if let Some(stage) = read_back {
+        assert!(!stage.measured.content.is_zero(), "something was compared");
+        assert_eq!(stage.measured.get_requests, stage.predicted.get_requests);
+    }
     let parts = measured(&view).upload_parts;
     assert!(parts >= 16, "{parts} parts");
     assert_eq!(cluster.worker_requests.count(RequestKind::Part), parts);
@@ -39,21 +54,25 @@ async fn in_parts(cluster: &Cluster, place: &Place, spec: &ArraySpec, chunks: &s
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_shape_fills_shards_larger_than_the_memory_of_a_worker() {
+async fn every_shape_fills_shards_larger_than_the_memory_of_a_worker_and_reads_them_back() {
     let zstd = json!([
         {"name": "bytes", "configuration": {"endian": "little"}},
         {"name": "zstd", "configuration": {"level": 1, "checksum": false}},
     ]);
     let blocks = ArraySpec::new(&[128, 64, 64], &[16, 32, 32]);
     let maps = ArraySpec::new(&[128, 64, 64], &[1, 64, 64]).with_codecs(zstd);
+    let case = |spec: &ArraySpec, chunks, shards, shape| Case { spec: spec.clone(), chunks, shards, shape };
+    let cases = [
+        case(&blocks, "32,16,16", "128,64,64", ShapeOfPlan::DirectSweep),
+        case(&blocks, "16,32,32", "64,64,64", ShapeOfPlan::CopyEncoded),
+        case(&maps, "128,8,8", "128,64,64", ShapeOfPlan::Exchange),
+    ];
     for place in [Place::in_memory(), Place::on_disk()].map(|place| place.with_config(small_parts)) {
         let cluster = Cluster::at(&place).await;
-        for (spec, chunks, shards, shape) in [
-            (&blocks, "32,16,16", "128,64,64", ShapeOfPlan::DirectSweep),
-            (&blocks, "16,32,32", "64,64,64", ShapeOfPlan::CopyEncoded),
-            (&maps, "128,8,8", "128,64,64", ShapeOfPlan::Exchange),
-        ] {
-            in_parts(&cluster, &place, spec, chunks, shards, shape).await;
+        for case in &cases {
+            for verify in [false, true] {
+                in_parts(&cluster, &place, case, verify).await;
+            }
         }
         cluster.shutdown().await;
     }

@@ -6,15 +6,19 @@
 //! the first to touch, and, besides, for one target to be written; so whatever is under way can always finish, and
 //! nothing that waits holds what another needs.
 
+mod pieces;
+
 use std::{collections::VecDeque, sync::Arc};
 
 use rechunk_common::{Presence, TaskFailure};
 use tokio::task::{JoinError, JoinSet};
 
+use self::pieces::{Brought, Next, Starting};
 use super::{
     cells::{Meeting, visits},
+    content::Content,
     sink::Sink,
-    source::{Fetched, PieceSource},
+    source::PieceSource,
     targets::{Complete, Fills, Targets},
 };
 use crate::{
@@ -47,6 +51,8 @@ pub(crate) struct Copy {
     meeting: Meeting,
     /// By piece in C order: whether it is there. `None`: nothing is known to be absent.
     is_there: Option<Vec<bool>>,
+    /// Sums what is moved, if that is asked for.
+    content: Option<Content>,
 }
 
 /// What one of the tasks of a copy has done.
@@ -57,33 +63,6 @@ enum Step {
     Copied(Vec<Complete>),
     /// A target is written, or left out.
     Finished,
-}
-
-/// A piece as it came, and the room that it takes.
-#[derive(Debug)]
-struct Brought {
-    place: Vec<u64>,
-    fetched: Fetched,
-    room: Reservation,
-    /// What it took before its encoded length was known.
-    bytes: u64,
-}
-
-/// A piece that has its room and is to be fetched.
-#[derive(Debug)]
-struct Starting {
-    place: Vec<u64>,
-    room: Reservation,
-    bytes: u64,
-}
-
-/// The next piece and what it needs.
-struct Next {
-    place: Vec<u64>,
-    room: u64,
-    opens: Vec<usize>,
-    buffers: Vec<usize>,
-    encoded: Vec<u64>,
 }
 
 impl Copy {
@@ -97,7 +76,12 @@ impl Copy {
     ) -> Result<Self, TaskFailure> {
         let meeting = Meeting::new(source.cells(), sink.cells(), width)?;
         let targets = Targets::new(sink.cells(), fills, width)?;
-        Ok(Self { cx, source, sink, targets, meeting, is_there: None })
+        Ok(Self { cx, source, sink, targets, meeting, is_there: None, content: None })
+    }
+
+    /// Sums the content of what is moved: each element once, by this task.
+    pub(crate) fn summed(self, content: Option<Content>) -> Self {
+        Self { content, ..self }
     }
 
     /// Leaves out pieces that `presence` says are absent, and targets that no object that is there shares an element with.
@@ -209,6 +193,10 @@ impl Copy {
     fn take_in(&self, piece: Brought, complete: &mut Vec<Complete>) -> Result<(), TaskFailure> {
         let Brought { place, fetched, room, .. } = piece;
         let piece = self.source.decode(&self.cx, &place, fetched)?;
+        if let Some(content) = &self.content {
+            let sum = content.of_piece(self.source.cells(), &place, &piece)?;
+            self.cx.tally().add(|counts| counts.content += sum);
+        }
         self.meeting.shares(&place, |share| {
             complete.extend(self.targets.take_in(share, &piece)?);
             Ok(())

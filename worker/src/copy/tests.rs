@@ -7,6 +7,7 @@ mod oracle;
 mod packed;
 mod parts;
 mod scratch;
+mod verification;
 
 use case::{Case, Shape};
 use proptest::prelude::*;
@@ -109,7 +110,9 @@ async fn copies_as_the_oracle(case: Case, compute: ComputePool) -> Result<(), Te
     prop_assert_eq!(counts.wire_bytes_read, observer.bytes_received());
     prop_assert_eq!(observer.count(RequestKind::Head), 0);
     prop_assert_eq!(counts.repeated_requests, 0);
-    oracle::check_target(&bench, &case, counts).await
+    prop_assert_eq!(counts.content, oracle::content(&case), "each element is summed once");
+    oracle::check_target(&bench, &case, counts).await?;
+    verification::reads_the_same_back(&bench, &case, counts.content).await
 }
 
 proptest! {

@@ -12,7 +12,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use rechunk_common::{
-    Presence, TaskFailure,
+    TaskFailure,
     geometry::{BoxGrid, Region},
     layout::ArrayLayout,
     plan::{CopyEncoded, ShardParts},
@@ -22,6 +22,7 @@ use rechunk_zarr::{ChunkCodec, MetadataError, ShardCodec};
 use tokio::sync::Semaphore;
 
 use super::{
+    content::EncodedContent,
     shards::{index_of, inner_chunks, inner_count},
     source::{Located, Source},
 };
@@ -30,7 +31,7 @@ use crate::{
     failure::{invalid, missing_chunk, of_storage, too_large},
     memory::{Reservation, TaskMemory},
     payload::as_kept,
-    presence::Listed,
+    presence::{Listed, touched_objects},
 };
 
 /// Requests for the chunks of shards that are packed, of all shards under way together.
@@ -58,6 +59,10 @@ pub(super) struct Passage {
     /// The store is asked to copy objects that are passed on whole.
     by_store: AtomicBool,
     reads: Semaphore,
+    /// Sums what is passed on, if that is asked for.
+    content: Option<EncodedContent>,
+    /// Nothing is written: the target is read back.
+    is_read_back: bool,
 }
 
 /// What an object of the target is.
@@ -128,7 +133,7 @@ impl Passage {
                 .ok_or_else(|| too_large("the source's shard indexes"))?,
         };
         let objects = to.write_grid().overlapping(region);
-        let is_wanted = listed.presence.as_ref().map(|presence| touched(presence, to, &objects).into());
+        let is_wanted = listed.presence.as_ref().map(|presence| touched_objects(presence, to, &objects).into());
         // Of the chunks in shards a listing tells nothing.
         let longest = listed.longest.filter(|_| codec.is_none());
         Ok(Self {
@@ -145,7 +150,15 @@ impl Passage {
             parts: function.shard_parts,
             by_store: AtomicBool::new(by_store),
             reads: Semaphore::new(MOST_READS),
+            content: function.is_summed.then(|| EncodedContent::new(from.read_grid())),
+            is_read_back: false,
         })
+    }
+
+    /// The same with nothing written. What is known to be absent of the source of a copy says which objects were written,
+    /// and nothing of the positions in them.
+    pub(super) fn without_writing(self) -> Self {
+        Self { is_read_back: true, source: self.source.without_presence(), ..self }
     }
 
     pub(super) fn memory(&self) -> &Arc<TaskMemory> {
@@ -258,8 +271,9 @@ impl Passage {
         }
         room.settle(needed);
         let Some(bytes) = self.source.read(&self.cx, located).await? else { return self.leave_out(&key, chunks) };
-        if let Some(shard) = shard {
-            self.check_shard(Arc::clone(shard), &bytes, &object.position, &key).await?;
+        match shard {
+            Some(shard) => self.check_shard(Arc::clone(shard), &bytes, &object.position, &key).await?,
+            None => self.sum(&object.position, &bytes).await?,
         }
         self.put(&object.position, bytes).await?;
         drop(room);
@@ -279,12 +293,21 @@ impl Passage {
         }
         room.settle(needed);
         let Some(bytes) = self.source.read(&self.cx, located).await? else { return self.leave_out(&key, 1) };
+        self.sum(&object.position, &bytes).await?;
         self.put(&object.position, bytes).await?;
         drop(room);
         Ok(Step::Done)
     }
 
-    /// Verifies a shard that is passed on whole, and notes which of its chunks are missing.
+    /// Sums a chunk, if that is asked for.
+    async fn sum(&self, position: &[u64], chunk: &Bytes) -> Result<(), TaskFailure> {
+        match &self.content {
+            Some(content) => content.add(&self.cx, position, chunk).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Verifies a shard that is passed on whole, sums its chunks if that is asked for, and notes which are missing.
     async fn check_shard(
         &self,
         codec: Arc<ShardCodec>,
@@ -293,15 +316,14 @@ impl Passage {
         key: &str,
     ) -> Result<(), TaskFailure> {
         let chunks = inner_chunks(&self.target, &codec, position)?;
-        let (bytes, url) = (bytes.clone(), self.source.url_of(key));
-        let missing = self
-            .cx
-            .compute()
-            .run(move || {
-                let index = index_of(&codec, &bytes, &url)?;
-                Ok(chunks.iter().filter(|(number, _)| index.entry(*number).is_none()).count() as u64)
-            })
-            .await?;
+        let (bytes, url, content) = (bytes.clone(), self.source.url_of(key), self.content.clone());
+        let checked = self.cx.compute().run(move || {
+            let index = index_of(&codec, &bytes, &url)?;
+            let sum = content.map(|content| content.of_shard(&index, &chunks, &bytes)).transpose()?;
+            Ok((chunks.iter().filter(|(number, _)| index.entry(*number).is_none()).count() as u64, sum))
+        });
+        let (missing, sum) = checked.await?;
+        self.cx.tally().add(|counts| counts.content += sum.unwrap_or_default());
         self.note_missing(key, missing)
     }
 
@@ -323,29 +345,15 @@ impl Passage {
     }
 
     async fn put(&self, position: &[u64], payload: impl Into<PutPayload> + Send) -> Result<(), TaskFailure> {
+        if self.is_read_back {
+            return Ok(());
+        }
         let payload = as_kept(&self.prefix, payload.into());
         let key = self.target.keys.key(position);
         self.prefix.put(&key, payload, self.cx.guard()).await.map_err(|error| of_storage(&error))?;
         self.cx.tally().add(|counts| counts.put_requests += 1);
         Ok(())
     }
-}
-
-/// By object of `layout` at `objects` (positions, half-open), in C order: whether one that is there shares an element
-/// with it.
-fn touched(presence: &Presence, layout: &ArrayLayout, objects: &Region) -> Vec<bool> {
-    let grid = layout.write_grid();
-    let mut axes = Vec::with_capacity(objects.rank());
-    for (axis, (first, end)) in objects.start().iter().zip(objects.end()).enumerate() {
-        let length = grid.lengths().get(axis).copied().unwrap_or(1);
-        let bound = grid.bounds().end().get(axis).copied().unwrap_or(0);
-        let of_object = |at: u64| {
-            let start = at.saturating_mul(length);
-            presence.along(axis, start, start.saturating_add(length).min(bound))
-        };
-        axes.push((*first..*end).map(of_object).collect::<Vec<_>>());
-    }
-    presence.touched(&axes)
 }
 
 fn shard_codec(layout: &ArrayLayout) -> Result<Option<Arc<ShardCodec>>, TaskFailure> {

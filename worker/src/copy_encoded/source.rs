@@ -63,6 +63,11 @@ impl Source {
         Ok(Self { prefix, keys: layout.keys, shards, presence, indexes: Mutex::default() })
     }
 
+    /// The same where nothing is known to be absent.
+    pub(super) fn without_presence(self) -> Self {
+        Self { presence: None, ..self }
+    }
+
     pub(super) fn url_of(&self, key: &str) -> String {
         format!("{}/{key}", self.prefix.url())
     }

@@ -10,18 +10,18 @@ use bytes::Bytes;
 use case::{Case, cases};
 use proptest::prelude::*;
 use rechunk_common::{
-    ByteCount, Counts, Presence, TaskFailure,
+    ByteCount, ContentSum, Counts, Presence, TaskFailure,
     geometry::BoxGrid,
     ids::TaskIndex,
     layout::{ArrayLayout, IndexLocation},
-    plan::{CopyEncoded, ListedSource, PresenceBitmap},
+    plan::{CopyEncoded, ListedSource, PresenceBitmap, ReadBackAs, Verify},
 };
 use rechunk_planner::{EncodedBound, memory};
 use rechunk_storage::{PutPayload, RequestKind, Unguarded};
 use rechunk_zarr::{ChunkCodec, ShardCodec, ShardEntry, ShardIndex};
 
 use super::copy_encoded;
-use crate::{compute::ComputePool, workbench::Bench};
+use crate::{compute::ComputePool, verification::verify, workbench::Bench};
 
 /// The chunks (inner chunks) that are stored, by position.
 type Stored = BTreeMap<Vec<u64>, Vec<u8>>;
@@ -176,8 +176,55 @@ async fn passes_every_byte_on(case: Case, compute: ComputePool) -> Result<(), Te
             prop_assert_eq!(object(target).await, object(source).await, "{:?}", position);
         }
     }
-    prop_assert_eq!(read(&bench, target).await, case.stored);
+    prop_assert_eq!(&read(&bench, target).await, &case.stored);
+    if case.function.is_summed {
+        prop_assert_eq!(counts.content, content(source, &case.stored), "each chunk is summed once");
+        let read_back = reads_back(&bench, &verification(&case.function)).await;
+        let read_back = read_back.map_err(|failure| TestCaseError::fail(format!("{failure:?}")))?;
+        prop_assert_eq!(read_back.content, counts.content);
+        let asked = target.write_grid().len() + read_alone(&case.function, &case.stored);
+        prop_assert_eq!(read_back.get_requests, asked, "each object is read once, or its index and its chunks");
+        prop_assert_eq!(bench.observer.count(RequestKind::Get), read_back.get_requests);
+        prop_assert_eq!(bench.observer.count(RequestKind::Put), 0);
+    }
     Ok(())
+}
+
+/// The content of the chunks that are stored.
+fn content(layout: &ArrayLayout, stored: &Stored) -> ContentSum {
+    let number = |position: &[u64]| layout.read_grid().index(position).expect("in the grid");
+    stored.iter().map(|(position, chunk)| ContentSum::of_encoded(number(position), chunk)).sum()
+}
+
+fn verification(function: &CopyEncoded) -> Verify {
+    let (target, boxes) = (function.target.clone(), function.writers.clone());
+    let presence = function.listed.as_ref().and_then(|listed| listed.presence.clone());
+    let read_back_as = match function.shard_parts {
+        None => ReadBackAs::EncodedChunks,
+        Some(_) => ReadBackAs::EncodedInnerChunks,
+    };
+    Verify { target, boxes, read_back_as, presence }
+}
+
+/// The chunks that are read one by one when the target is read back.
+fn read_alone(function: &CopyEncoded, stored: &Stored) -> u64 {
+    if function.shard_parts.is_some() { stored.len() as u64 } else { 0 }
+}
+
+/// Reads back with as little memory as the planner may declare.
+async fn reads_back(bench: &Bench, function: &Verify) -> Result<Counts, TaskFailure> {
+    bench.observer.clear();
+    let memory = memory::of_verify(function, bound(&function.target)).expect("small");
+    let memory = memory.total(memory.least_pieces).expect("small");
+    let mut counts = Counts::default();
+    for task in 0..function.boxes.len() {
+        let cx = bench.context(memory);
+        verify(&cx, function, TaskIndex(task)).await?;
+        let peak = cx.memory().peak();
+        assert!(peak <= ByteCount(memory), "held {peak:?} of {memory}");
+        counts += cx.tally().total();
+    }
+    Ok(counts)
 }
 
 /// The same with a listing of the source: what is absent is never asked for, and the same objects come about.
@@ -226,7 +273,13 @@ async fn passes_on_what_is_there(case: Case) -> Result<(), TestCaseError> {
     for key in asked {
         prop_assert!(there.contains_key(&key), "{} is absent", key);
     }
-    prop_assert_eq!(read(&bench, target).await, case.stored);
+    prop_assert_eq!(&read(&bench, target).await, &case.stored);
+    if function.is_summed {
+        let known = known + read_alone(&function, &case.stored);
+        let read_back = reads_back(&bench, &verification(&function)).await;
+        let read_back = read_back.map_err(|failure| TestCaseError::fail(format!("{failure:?}")))?;
+        prop_assert_eq!((read_back.content, read_back.get_requests), (counts.content, known));
+    }
     Ok(())
 }
 

@@ -39,6 +39,7 @@ pub(super) fn first_task(stage: &Stage, names: &[String]) -> Option<Sample> {
         StageFunction::CopyThroughScratch(copy) => through_scratch(copy, stage.task_scratch),
         StageFunction::ClearPrefix(_)
         | StageFunction::IndexExchange(_)
+        | StageFunction::Verify(_)
         | StageFunction::DeleteExchange(_)
         | StageFunction::CheckSource(_)
         | StageFunction::PublishMetadata(_)
@@ -55,6 +56,7 @@ pub(super) fn target_of(stage: &Stage) -> Option<&ArrayLayout> {
         StageFunction::CopyThroughScratch(copy) => Some(&copy.target),
         StageFunction::CopyReadToExchange(_)
         | StageFunction::IndexExchange(_)
+        | StageFunction::Verify(_)
         | StageFunction::ClearPrefix(_)
         | StageFunction::DeleteExchange(_)
         | StageFunction::CheckSource(_)

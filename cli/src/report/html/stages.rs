@@ -95,6 +95,7 @@ fn purpose(stage: &str) -> &'static str {
         "copy_through_scratch" => "reads source chunks, sorts them on local disk, writes target chunks",
         "copy_read_to_exchange" => "reads source chunks, writes temporary objects",
         "copy_exchange_to_write" => "reads ranges of temporary objects, writes target chunks",
+        "verify" => "reads the target back and compares it with what was read of the source",
         "delete_exchange" | "clear_temp" => "removes temporary objects",
         "check_source" => "makes sure that the source's metadata is still the same",
         "publish_arrays" | "publish_groups" => "writes metadata: from now on the target can be read",

@@ -8,6 +8,7 @@ use super::{
     super::{
         assumptions::stores,
         figure::{grouped, seconds},
+        is_verified,
     },
     MAX_ARRAY_ROWS, largest,
 };
@@ -42,6 +43,9 @@ pub(super) fn footer(summary: &PlanSummary) -> String {
         let what = if summary.arrays.len() > 1 { format!(" for {}", array.name) } else { String::new() };
         let shape = runner_up.shape_of_plan.as_str().replace('_', " ");
         let _ = writeln!(text, "runner-up {shape}{what}: {}", runner_up.reason);
+    }
+    if is_verified(summary) {
+        let _ = writeln!(text, "verify    the target is read back and compared with the source before it is published");
     }
     for warning in &summary.warnings {
         let _ = writeln!(text, "warning   {warning}");

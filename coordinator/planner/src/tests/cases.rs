@@ -168,6 +168,7 @@ fn wrong_grids_are_refused_by_name() {
         gaps: GapPolicy::default(),
         one_store: false,
         listed: None,
+        verify: false,
     };
     let reason = |copy: CopySpec| {
         let refusal = refused(&input(vec![copy], mebibytes(256, 40), 1, 1));

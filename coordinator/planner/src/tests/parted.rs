@@ -2,7 +2,7 @@
 
 use rechunk_common::{
     layout::IndexLocation,
-    plan::{ShapeOfPlan, ShardParts, StageFunction},
+    plan::{ReadBackAs, ShapeOfPlan, ShardParts, StageFunction, Verify},
 };
 
 use super::*;
@@ -18,6 +18,7 @@ fn parts(plan: &Plan) -> Vec<Option<ShardParts>> {
             StageFunction::CopyThroughScratch(copy) => Some(copy.shard_parts),
             StageFunction::CopyReadToExchange(_)
             | StageFunction::IndexExchange(_)
+            | StageFunction::Verify(_)
             | StageFunction::DeleteExchange(_)
             | StageFunction::ClearPrefix(_)
             | StageFunction::CheckSource(_)
@@ -103,4 +104,33 @@ fn an_enormous_shard_has_no_more_parts_than_a_store_takes() {
     let plan = planned_within(copy, 1000);
     let ShardParts { bytes } = parts(&plan)[0].expect("in parts");
     assert!((1_u64 << 38).div_ceil(bytes.0) <= 10_000, "{bytes}");
+}
+
+/// How the target is read back.
+fn read_back(plan: &Plan) -> &Verify {
+    let stages = plan.phases.iter().flat_map(|phase| &phase.pipelines.pipelines).flat_map(|pipeline| &pipeline.stages);
+    let mut verify = stages.filter_map(|stage| {
+        let StageFunction::Verify(verify) = &stage.function else { return None };
+        Some(verify)
+    });
+    verify.next().expect("a stage that verifies")
+}
+
+#[test]
+fn what_was_packed_in_parts_is_read_back_chunk_by_chunk() {
+    let copy = to_shards(&[1024, 512, 512], &[64, 64, 64], &[1024, 512, 512], &[64, 64, 64]);
+    let plan = planned_within(CopySpec { verify: true, ..copy }, 24);
+    assert_eq!(shape_of(&plan), ShapeOfPlan::CopyEncoded);
+    assert_eq!(read_back(&plan).read_back_as, ReadBackAs::EncodedInnerChunks);
+    let chunks = 16 * 8 * 8;
+    assert_eq!(totals(&plan).get_requests, chunks + 1 + chunks, "of the source; the index; of the target");
+}
+
+#[test]
+fn what_came_in_blocks_of_inner_chunks_is_read_back_by_whole_shards() {
+    let copy = to_shards(&[8192, 512, 1024], &[1, 512, 1024], &[8192, 256, 256], &[8192, 8, 8]);
+    let plan = planned_within(CopySpec { verify: true, ..copy }, 100);
+    assert_eq!(shape_of(&plan), ShapeOfPlan::Exchange);
+    let Verify { boxes, read_back_as, .. } = read_back(&plan);
+    assert_eq!((*read_back_as, boxes.lengths()), (ReadBackAs::Elements, &[8192, 256, 256][..]));
 }

@@ -1,6 +1,7 @@
 //! Plans for small random arrays, held against brute force, stage by stage and task by task.
 
 mod through_scratch;
+mod verification;
 
 use std::collections::BTreeMap;
 
@@ -48,6 +49,7 @@ pub(super) struct Small {
     scratch: u64,
     /// Lengths of the parts of shards.
     pub(super) parts: (u64, u64),
+    verify: bool,
 }
 
 pub(super) fn small() -> impl Strategy<Value = Small> {
@@ -58,11 +60,25 @@ pub(super) fn small() -> impl Strategy<Value = Small> {
     let parts = (1_u64..60, 1_u64..400);
     let shares = (1_u64..9, 1_u64..4, 1_u64..30, prop_oneof![Just(0_u64), 30_u64..9000], parts);
     let rest = (prop_oneof![Just(50_u64), Just(101), Just(150)], 30_u64..6000, shares);
-    (axes, any::<(bool, bool)>(), 1_u64..9, rest, any::<((bool, bool), bool)>()).prop_map(
-        |(axes, sharded, width, rest, (same, one_store))| {
+    (axes, any::<(bool, bool)>(), 1_u64..9, rest, any::<((bool, bool), bool, bool)>()).prop_map(
+        |(axes, sharded, width, rest, (same, one_store, verify))| {
             let (hundredths, budget, (slots, threads, groups, scratch, (least, more))) = rest;
             let parts = (least + more, least);
-            Small { axes, sharded, width, hundredths, budget, slots, threads, groups, same, one_store, scratch, parts }
+            Small {
+                axes,
+                sharded,
+                width,
+                hundredths,
+                budget,
+                slots,
+                threads,
+                groups,
+                same,
+                one_store,
+                scratch,
+                parts,
+                verify,
+            }
         },
     )
 }
@@ -79,7 +95,7 @@ pub(super) fn spec(small: &Small) -> CopySpec {
         (true, false) => side(small.sharded.1, per_axis(|axis| axis.1 * axis.4), per_axis(|axis| axis.1)),
         (false, _) => side(small.sharded.1, per_axis(|axis| axis.3 * axis.4), per_axis(|axis| axis.3)),
     };
-    CopySpec { one_store: small.one_store, ..copy(source, target, small.hundredths) }
+    CopySpec { one_store: small.one_store, verify: small.verify, ..copy(source, target, small.hundredths) }
 }
 
 /// The plan's input for one small array.
@@ -127,7 +143,8 @@ fn shapes_of(array: &Array, input: &PlanInput, groups: u64) -> Vec<Vec<MultiStag
             shapes.extend(exchanges.into_iter().map(Shape::Exchange));
         }
     }
-    shapes.iter().map(|shape| work.pipelines(shape).expect("what was found can be put together")).collect()
+    let put_together = |shape: &Shape| work.pipelines(shape).and_then(|pipelines| work.verified(pipelines));
+    shapes.iter().map(|shape| put_together(shape).expect("what was found can be put together")).collect()
 }
 
 /// How often each element and each object was written.
@@ -257,7 +274,8 @@ fn check_encoded(stage: &rechunk_common::plan::Stage, function: &CopyEncoded, sm
             assert!(memory.indexes >= indexes * bounds[0].shard_index.0);
         }
     }
-    assert_eq!(function.by_store, small.one_store && function.is_of_whole_objects());
+    assert_eq!(function.by_store, small.one_store && function.is_of_whole_objects() && !small.verify);
+    assert_eq!(function.is_summed, small.verify);
     assert_eq!(counts, stage.predicted, "nothing is decoded or encoded");
 }
 
@@ -391,7 +409,7 @@ fn check_write(
 }
 
 fn check(pipelines: &[MultiStagePipeline], small: &Small, target: &ArrayLayout) {
-    let mut written = Written::default();
+    let (mut written, mut read_back) = (Written::default(), Written::default());
     for pipeline in pipelines {
         let (mut objects, mut indexes, mut bytes) = (0, 0, 0);
         for stage in &pipeline.stages {
@@ -408,9 +426,11 @@ fn check(pipelines: &[MultiStagePipeline], small: &Small, target: &ArrayLayout) 
                 }
                 StageFunction::CopyExchangeToWrite(function) => check_write(stage, function, small, &mut written),
                 StageFunction::CopyThroughScratch(function) => {
-                    assert_eq!((pipeline.stages.len(), pipeline.temp_bytes), (1, ByteCount(0)));
+                    let stages = 1 + usize::from(small.verify);
+                    assert_eq!((pipeline.stages.len(), pipeline.temp_bytes), (stages, ByteCount(0)));
                     through_scratch::check(stage, function, small, &mut written);
                 }
+                StageFunction::Verify(function) => verification::check(stage, function, small, &mut read_back),
                 StageFunction::DeleteExchange(function) => {
                     assert_eq!(stage.effect, StageEffect::Destroys);
                     assert_eq!(stage.predicted.delete_requests, objects + indexes);
@@ -428,6 +448,7 @@ fn check(pipelines: &[MultiStagePipeline], small: &Small, target: &ArrayLayout) 
         assert_eq!(bytes, pipeline.temp_bytes.0, "what stands at the most");
     }
     assert!(written.is_everything_once(target));
+    assert_eq!(read_back.is_everything_once(target), small.verify, "all of it is read back, once");
 }
 
 proptest! {
@@ -527,7 +548,7 @@ proptest! {
         let copy = CopySpec {
             name: "a/b".into(), dtype: "x".into(), source, target,
             source_encoding: encoding, target_encoding: encoding, gaps: GapPolicy::default(), one_store: false,
-            listed: None,
+            listed: None, verify: slots.is_multiple_of(2),
         };
         let memory = MemoryModel { max_mem: ByteCount(budget), reserve: ByteCount(budget / 7), budget: ByteCount(budget) };
         let mut input = input(vec![copy], memory, slots, threads);

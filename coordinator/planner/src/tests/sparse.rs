@@ -5,7 +5,7 @@ use rechunk_common::{
     Presence,
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
-    plan::{Assumed, ListedSource, MultiStagePipeline, PresenceBitmap, Stage, StageFunction},
+    plan::{Assumed, ListedSource, MultiStagePipeline, PresenceBitmap, ReadBackAs, Stage, StageFunction},
 };
 
 use super::{
@@ -60,7 +60,8 @@ impl Oracle<'_> {
         }
     }
 
-    fn writes(&self, region: &Region, counts: &mut Counts) {
+    /// Gives the number of chunks.
+    fn writes(&self, region: &Region, counts: &mut Counts) -> u64 {
         let is_made = |unit: &Region| !self.leaves_out || self.presence.overlaps(unit);
         let made = |grid: &BoxGrid| {
             let units: Vec<Region> =
@@ -68,7 +69,9 @@ impl Oracle<'_> {
             (units.len() as u64, units.iter().map(|unit| self.bytes(unit)).sum::<u64>())
         };
         counts.put_requests += made(&self.target.write_grid()).0;
-        counts.bytes_encoded += made(&self.target.read_grid()).1;
+        let (chunks, bytes) = made(&self.target.read_grid());
+        counts.bytes_encoded += bytes;
+        chunks
     }
 
     /// What a stage does, and the bytes of the exchange objects that it writes.
@@ -114,6 +117,19 @@ impl Oracle<'_> {
                         }
                     }
                     self.writes(&region, &mut counts);
+                }
+                StageFunction::Verify(function) => {
+                    let mut written = Counts::default();
+                    let chunks = self.writes(&function.boxes.region(task).expect("task"), &mut written);
+                    counts.get_requests += written.put_requests;
+                    if function.read_back_as == ReadBackAs::Elements {
+                        counts.bytes_decoded += written.bytes_encoded;
+                    }
+                    if function.read_back_as != ReadBackAs::EncodedChunks && self.target.chunks.is_sharded() {
+                        counts.get_requests += chunks;
+                    }
+                    let knows_gaps = function.presence.is_some();
+                    assert_eq!(knows_gaps, self.leaves_out && !self.presence.is_complete());
                 }
                 StageFunction::IndexExchange(_)
                 | StageFunction::CopyThroughScratch(_)

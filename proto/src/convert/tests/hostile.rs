@@ -84,6 +84,10 @@ fn use_function(function: &StageFunction) {
                 use_grid(&write.exchange.writers);
             }
         }
+        StageFunction::Verify(verify) => {
+            use_layout(&verify.target);
+            use_grid(&verify.boxes);
+        }
         StageFunction::DeleteExchange(delete) => use_grid(&delete.exchange.readers),
         StageFunction::ClearPrefix(_)
         | StageFunction::CheckSource(_)

@@ -9,7 +9,7 @@ use rechunk_common::{
     layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
     plan::{
         CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CopyThroughScratch, Exchange, ExchangeCodec,
-        ExchangeEncoding, GapPolicy, Packing, ShardParts,
+        ExchangeEncoding, GapPolicy, Packing, ReadBackAs, ShardParts, Verify,
     },
 };
 
@@ -75,6 +75,18 @@ impl Case {
             gaps: self.gaps,
             listed: oracle::listed(self),
             shard_parts: self.shard_parts(),
+            is_summed: true,
+        }
+    }
+
+    /// Reads back what was written.
+    pub(in crate::copy) fn verification(&self) -> Verify {
+        let leaves_out = self.gaps.leaves_out_gaps(&self.source.fill, &self.target.fill);
+        Verify {
+            target: self.target.clone(),
+            boxes: self.grid(&self.writers),
+            read_back_as: ReadBackAs::Elements,
+            presence: oracle::listed(self).and_then(|listed| listed.presence).filter(|_| leaves_out),
         }
     }
 
@@ -93,6 +105,7 @@ impl Case {
             gaps: self.gaps,
             listed: oracle::listed(self),
             shard_parts: self.shard_parts(),
+            is_summed: true,
         }
     }
 
@@ -124,6 +137,7 @@ impl Case {
             exchange: exchange.clone(),
             strict: self.gaps.strict,
             listed,
+            sum_beside: Some(self.target.fill.clone()),
         };
         let write = CopyExchangeToWrite {
             writers: self.grid(&self.writers),

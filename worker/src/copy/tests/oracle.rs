@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 use rechunk_common::{
-    ByteCount, Counts, Presence,
+    ByteCount, ContentHash, ContentSum, Counts, Presence,
     geometry::{BoxGrid, Region},
     layout::{ArrayLayout, IndexLocation},
     plan::{ListedSource, PresenceBitmap},
@@ -53,6 +53,13 @@ fn value(case: &Case, element: &[u64]) -> Vec<u8> {
     let mut bytes = case.source.fill.clone();
     bytes.iter_mut().zip(random.to_le_bytes()).for_each(|(byte, value)| *byte = value % 3);
     bytes
+}
+
+/// The content of the array, element by element.
+pub(in crate::copy) fn content(case: &Case) -> ContentSum {
+    let hash = ContentHash::new(&case.target.fill);
+    let elements = BoxGrid::positions(&Region::whole(&case.source.shape));
+    (0..).zip(elements).map(|(index, element)| hash.of_run(index, &value(case, &element))).sum()
 }
 
 /// A decoded chunk: the values of `of` inside the array, `padding` beyond.

@@ -118,6 +118,7 @@ async fn the_store_sees_each_source_chunk_and_each_target_chunk_once_and_nothing
         bytes_encoded: 32,
         wire_bytes_read: 32,
         wire_bytes_written: 32,
+        content: oracle::content(&case),
         ..Counts::default()
     };
     assert_eq!(counts, expected);

@@ -110,8 +110,9 @@ impl Passage {
         };
         allowance.take(located.length()).map_err(|reason| corrupt(&self.source.url_of(&key), reason))?;
         let bytes = self.source.read(&self.cx, located).await?;
-        if bytes.is_none() {
-            self.note_missing(&key, 1)?;
+        match &bytes {
+            Some(bytes) => self.sum(position, bytes).await?,
+            None => self.note_missing(&key, 1)?,
         }
         Ok(bytes)
     }

@@ -70,6 +70,7 @@ pub(super) fn function(
         by_store: false,
         listed: None,
         shard_parts: None,
+        is_summed: false,
     }
 }
 
@@ -120,6 +121,7 @@ pub(super) fn cases() -> impl Strategy<Value = Case> {
             function.by_store = by_store;
             let can_part = !function.is_of_whole_objects() && ShardParts::can_write(&function.target.chunks);
             function.shard_parts = parts.filter(|_| can_part).map(|bytes| ShardParts { bytes: ByteCount(bytes) });
+            function.is_summed = !by_store;
             let stored = stored(&function, seed, sparse);
             Case { function, stored, pieces }
         })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rechunk_common::FailureClass;
+use rechunk_common::{FailureClass, plan::ShardParts};
 use rechunk_storage::{Effect, ErrorClass, FaultRule, LeaseLost, WriteGuard};
 
 use super::{
@@ -174,6 +174,7 @@ async fn what_no_plan_would_ask_for_is_refused() {
     let mut other = function.clone();
     other.target = super::case::layout(other.target.url, &[8, 8], &[2, 4], &None, ZSTD);
     refused(other, 0).await;
+    refused(CopyEncoded { by_store: true, is_summed: true, ..function }, 0).await;
 }
 
 #[tokio::test]
@@ -182,4 +183,42 @@ async fn too_little_memory_ends_with_the_figures_instead_of_waiting() {
     let failure = run_within(&bench, &function, 17).await.expect_err("17 bytes");
     assert_eq!(failure.class, FailureClass::Bug);
     assert!(failure.message.contains("17 bytes"), "{failure}");
+}
+
+#[tokio::test]
+async fn an_object_of_the_target_that_changes_shows_when_it_is_read_back() {
+    let parts = Some(ShardParts { bytes: ByteCount(20) });
+    for (sides, parts) in [
+        ((None, None), None),
+        ((None, shards(2)), None),
+        ((None, shards(2)), parts),
+        ((shards(2), None), None),
+        ((shards(2), shards(2)), None),
+        ((shards(2), shards(4)), None),
+        ((shards(2), shards(4)), parts),
+    ] {
+        let (bench, mut function, stored) = bench((&sides.0, &sides.1)).await;
+        (function.is_summed, function.shard_parts) = (true, parts);
+        let copied = run(&bench, &function, 2).await.expect("copied").content;
+        assert_eq!(copied, content(&function.source, &stored));
+        let (target, verification) = (bench.open(&function.target.url), verification(&function));
+        let keys: Vec<String> = objects(&function.target, &stored).into_keys().collect();
+        let key = &keys[keys.len() / 2];
+        let sound = target.get(key).await.expect("get").expect("there").to_vec();
+        let mut flipped = sound.clone();
+        flipped[0] ^= 1;
+        bench.put(&function.target.url, key, flipped).await;
+        assert_ne!(reads_back(&bench, &verification).await.expect("nothing is decoded").content, copied);
+        target.delete(key, &Unguarded).await.expect("deleted");
+        assert_ne!(reads_back(&bench, &verification).await.expect("a gap").content, copied, "a lost object");
+        if sides.1.is_some() {
+            bench.put(&function.target.url, key, sound[..5].to_vec()).await;
+            let failure = reads_back(&bench, &verification).await.expect_err("no index");
+            assert_eq!(failure.class, FailureClass::GiveUpTask, "{failure}");
+            let is_said = failure.message.starts_with("what was written does not read back");
+            assert!(is_said && failure.message.contains(&format!("target/{key}")), "{failure}");
+        }
+        bench.put(&function.target.url, key, sound).await;
+        assert_eq!(reads_back(&bench, &verification).await.expect("whole again").content, copied);
+    }
 }

@@ -46,6 +46,7 @@ fn sweep() -> v1::CopyReadToWrite {
         gaps: None,
         listed: None,
         shard_part_bytes: 0,
+        is_summed: false,
     }
 }
 
@@ -123,15 +124,16 @@ fn wrong_chunks_are_named() {
 
 #[test]
 fn a_pass_through_to_other_chunks_is_named() {
-    let v1::CopyReadToWrite { source, target, writers, order: _, gaps, listed, shard_part_bytes } = sweep();
-    let (source, by_store) = ((source.clone(), source), false);
-    let mut copy =
-        v1::CopyEncoded { source: source.0, target: source.1, writers, gaps, by_store, listed, shard_part_bytes };
+    let v1::CopyReadToWrite { source, target, writers, gaps, .. } = sweep();
+    let mut copy = v1::CopyEncoded { target: source.clone(), source, writers, gaps, ..v1::CopyEncoded::default() };
     let read = |copy: &v1::CopyEncoded| {
         let function = v1::stage_function::Function::CopyEncoded(copy.clone());
         StageFunction::try_from(v1::StageFunction { function: Some(function) })
     };
     assert!(read(&copy).is_ok());
+    let unseen = v1::CopyEncoded { by_store: true, is_summed: true, ..copy.clone() };
+    let fault: Fault = read(&unseen).expect_err("what the store copies is never seen").into();
+    assert_eq!(fault, Fault::at("copy_encoded.is_summed", Problem::Disagrees { other: "by_store" }));
     copy.target = target;
     let chunks = copy.target.as_mut().and_then(|target| target.chunks.as_mut()).expect("there");
     let layout = v1::PlainChunks { chunk_shape: vec![1, 1], codecs: "[]".into() };

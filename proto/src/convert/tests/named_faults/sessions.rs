@@ -62,6 +62,9 @@ fn a_wrong_sync_is_named() {
     let most = u64::from(limits::MAX_LEASES_PER_WORKER);
     let problem = Problem::OverLimit { limit: "MAX_LEASES_PER_WORKER", most, found: 257 };
     expect("held", problem, |request| request.held = vec![request.held[0].clone(); 257]);
+    expect("reports[0].done[0].counts.content_first", Problem::Disagrees { other: "tasks" }, |request| {
+        request.reports[0].done[0].counts = Some(v1::Counts { content_second: 1, ..Default::default() });
+    });
     expect("reports[0].done[0].tasks", Problem::Missing, |request| request.reports[0].done[0].tasks = None);
     let failed = |rest: &str| format!("reports[0].failed[0].{rest}");
     expect(&failed("failure_class"), Problem::Unspecified, |request| request.reports[0].failed[0].failure_class = 0);

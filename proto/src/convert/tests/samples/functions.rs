@@ -10,7 +10,7 @@ use rechunk_common::{
         CheckSource, ClearPrefix, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite,
         CopyThroughScratch, CustomFunction, DeleteExchange, Document, Exchange, ExchangeCodec, ExchangeEncoding,
         FunctionId, GapPolicy, IndexExchange, ListedSource, Packing, PinnedDocument, PrefixPart, PresenceBitmap,
-        PublishMetadata, ShardParts, StageFunction,
+        PublishMetadata, ReadBackAs, ShardParts, StageFunction, Verify,
     },
 };
 
@@ -85,8 +85,8 @@ pub(crate) fn frames() -> impl Strategy<Value = (Vec<u64>, Region, usize)> {
 pub(crate) fn sweeps() -> impl Strategy<Value = StageFunction> {
     frames().prop_flat_map(|(shape, bounds, width)| {
         let (source, target) = (layouts_of(shape.clone(), width), layouts_of(shape.clone(), width));
-        (source, target, grids_over(bounds), orders(shape.len()), gap_policies()).prop_flat_map(
-            |(source, target, writers, order, gaps)| {
+        (source, target, grids_over(bounds), orders(shape.len()), gap_policies(), any::<bool>()).prop_flat_map(
+            |(source, target, writers, order, gaps, is_summed)| {
                 listings_of(&source).prop_map(move |listed| {
                     StageFunction::CopyReadToWrite(CopyReadToWrite {
                         source: source.clone(),
@@ -96,6 +96,7 @@ pub(crate) fn sweeps() -> impl Strategy<Value = StageFunction> {
                         gaps,
                         listed,
                         shard_parts: parts_of(&target),
+                        is_summed,
                     })
                 })
             },
@@ -107,13 +108,14 @@ pub(crate) fn sweeps() -> impl Strategy<Value = StageFunction> {
 pub(crate) fn pass_throughs() -> impl Strategy<Value = StageFunction> {
     frames().prop_flat_map(|(shape, bounds, width)| {
         let (source, keys) = (layouts_of(shape.clone(), width), layouts_of(shape, width));
-        let rest = (grids_over(bounds), gap_policies(), any::<bool>());
-        (source, keys, rest).prop_flat_map(|(source, other, (writers, gaps, by_store))| {
+        let rest = (grids_over(bounds), gap_policies(), any::<bool>(), any::<bool>());
+        (source, keys, rest).prop_flat_map(|(source, other, (writers, gaps, by_store, is_summed))| {
             listings_of(&source).prop_map(move |listed| {
                 let target = ArrayLayout { chunks: source.chunks.clone(), ..other.clone() };
                 let (source, writers) = (source.clone(), writers.clone());
-                let shard_parts = parts_of(&target);
-                StageFunction::CopyEncoded(CopyEncoded { source, target, writers, gaps, by_store, listed, shard_parts })
+                let (shard_parts, is_summed) = (parts_of(&target), is_summed && !by_store);
+                let copy = CopyEncoded { source, target, writers, gaps, by_store, listed, shard_parts, is_summed };
+                StageFunction::CopyEncoded(copy)
             })
         })
     })
@@ -127,8 +129,8 @@ pub(crate) fn through_scratch() -> impl Strategy<Value = StageFunction> {
             let listed = listings_of(&source);
             (Just(source), Just(target), listed)
         });
-        (layouts, grids, orders(shape.len()), gap_policies()).prop_map(
-            |((source, target, listed), [groups, readers, writers], order, gaps)| {
+        (layouts, grids, orders(shape.len()), gap_policies(), any::<bool>()).prop_map(
+            |((source, target, listed), [groups, readers, writers], order, gaps, is_summed)| {
                 let lengths = [readers, writers].map(|grid| grid.lengths().to_vec());
                 let [readers, writers] = lengths;
                 let shard_parts = parts_of(&target);
@@ -142,6 +144,7 @@ pub(crate) fn through_scratch() -> impl Strategy<Value = StageFunction> {
                     gaps,
                     listed,
                     shard_parts,
+                    is_summed,
                 })
             },
         )
@@ -152,9 +155,10 @@ pub(crate) fn exchange_stages() -> impl Strategy<Value = StageFunction> {
     frames().prop_flat_map(|(shape, bounds, width)| {
         let array = layouts_of(shape.clone(), width);
         let array = array.prop_flat_map(|array| (Just(array.clone()), listings_of(&array)));
-        (array, exchanges_over(bounds, width), orders(shape.len()), gap_policies(), 0..4, 1_u64..9).prop_map(
+        (array, exchanges_over(bounds, width), orders(shape.len()), gap_policies(), 0..5, 1_u64..9).prop_map(
             |((array, listed), exchange, order, gaps, which, objects_per_task)| match which {
                 0 => StageFunction::CopyReadToExchange(CopyReadToExchange {
+                    sum_beside: (objects_per_task > 4).then(|| array.fill.clone()),
                     source: array,
                     exchange,
                     strict: gaps.strict,
@@ -169,7 +173,17 @@ pub(crate) fn exchange_stages() -> impl Strategy<Value = StageFunction> {
                     gaps,
                     presence: listed.and_then(|listed| listed.presence),
                 }),
-                2 if exchange.packing().is_some() => StageFunction::IndexExchange(IndexExchange { exchange }),
+                2 => StageFunction::Verify(Verify {
+                    target: array,
+                    boxes: exchange.writers,
+                    read_back_as: match (gaps.strict, gaps.write_empty_chunks) {
+                        (true, _) => ReadBackAs::Elements,
+                        (false, true) => ReadBackAs::EncodedChunks,
+                        (false, false) => ReadBackAs::EncodedInnerChunks,
+                    },
+                    presence: listed.and_then(|listed| listed.presence),
+                }),
+                3 if exchange.packing().is_some() => StageFunction::IndexExchange(IndexExchange { exchange }),
                 _ => StageFunction::DeleteExchange(DeleteExchange { exchange, objects_per_task }),
             },
         )

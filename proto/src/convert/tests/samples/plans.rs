@@ -113,7 +113,8 @@ pub(crate) fn retries() -> impl Strategy<Value = RetryPolicy> {
 }
 
 pub(crate) fn stages() -> impl Strategy<Value = Stage> {
-    let effect = select(vec![StageEffect::Writes, StageEffect::Destroys, StageEffect::Publishes]);
+    let effect =
+        select(vec![StageEffect::Writes, StageEffect::Destroys, StageEffect::Publishes, StageEffect::Verifies]);
     (names(), custom_functions(), 0..1_000_000_000_u64, (bytes(), bytes()), retries(), effect, counts()).prop_map(
         |(name, function, task_count, (task_memory, task_scratch), retry, effect, predicted)| Stage {
             name,
@@ -173,7 +174,7 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
         ExchangeCodecChoice::Lz4,
         ExchangeCodecChoice::Zstd,
     ]);
-    let rest = (any::<[bool; 4]>(), any::<Option<bool>>(), codec, preferences());
+    let rest = (any::<[bool; 5]>(), any::<Option<bool>>(), codec, preferences());
     (places, (specs, patterns), format, rest, sizes, request_ids()).prop_map(
         |((source, target, temp), ((chunks, shards, codecs), (include, exclude)), format, rest, sizes, request_id)| {
             let (zarr_format, listing) = format;
@@ -196,6 +197,7 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
                 exchange_codec,
                 write_empty_chunks: flags[2],
                 strict: flags[3],
+                verify: flags[4],
                 prefer,
                 listing,
                 request_id,

@@ -63,6 +63,12 @@ struct Arguments {
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     margin: u64,
 
+    /// Seconds of work that one lease holds. One that takes twice as long as its tasks usually do, and no less than this, gets
+    /// a backup when nothing else is left to lease.
+    #[arg(long, env = "RECHUNK_LEASE_WORK", default_value_t = 15, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    lease_work: u64,
+
     /// Log leases and records too, not decisions only. RUST_LOG wins.
     #[arg(short, long)]
     verbose: bool,
@@ -101,6 +107,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut constants = CoordinatorSettings { request_budget, ..CoordinatorSettings::default() };
     constants.scheduler.lease = Duration::from_secs(arguments.lease);
     constants.scheduler.margin = Duration::from_secs(arguments.margin);
+    constants.scheduler.lease_work = Duration::from_secs(arguments.lease_work);
     if arguments.standby {
         let patience = constants.scheduler.lease + constants.scheduler.margin;
         tokio::select! {

@@ -55,7 +55,7 @@ class Cluster:
         """A command that runs what has this name somewhere else."""
         return ()
 
-    def __init__(self, directory, s3, lease=2, puts_per_second=None, journal=None):
+    def __init__(self, directory, s3, lease=2, lease_work=15, puts_per_second=None, journal=None):
         """`puts_per_second`: no more than so many, however fast the machine is: the job lasts as long as a fault needs."""
         table = f"max_puts_per_second = {puts_per_second}" if puts_per_second else ""
         self.directory, self.s3 = directory, s3
@@ -63,7 +63,7 @@ class Cluster:
         self.config.write_text(self.store_table(s3.endpoint) + table + "\n")
         self.credentials = {"AWS_ACCESS_KEY_ID": s3.key, "AWS_SECRET_ACCESS_KEY": s3.secret}
         self.processes = []
-        self.lease = lease
+        self.lease, self.lease_work = lease, lease_work
         self.journal = journal or directory / "journal"
         self.coordinator = self.start_coordinator("coordinator")
         self.port = self._port(self.coordinator)
@@ -83,7 +83,7 @@ class Cluster:
         """A coordinator on this cluster's journal; it may not be ready yet."""
         return self._start(
             name, "rechunk-coordinator", "--listen", f"{self.address}:{port}", "--config", self.config, "--lease",
-            self.lease, "--margin", 1, "--journal", self.journal, *options)
+            self.lease, "--lease-work", self.lease_work, "--margin", 1, "--journal", self.journal, *options)
 
     def restart_coordinator(self):
         """Kills the coordinator and starts another where it was."""

@@ -7,6 +7,7 @@ use rechunk_common::{
 
 use crate::{
     job::Lifecycle,
+    late::Unbacked,
     lease::{LeaseKind, LeaseState, Standing, WhyEnded},
     stage::{StagePlace, StageState},
     state::{Scheduler, Turn},
@@ -39,7 +40,7 @@ impl Scheduler {
         open.runs().for_each(|run| stage.take_out(run));
         stage.leases.insert(lease.id);
         if known.kind == LeaseKind::Only {
-            stage.unbacked.insert(lease.id);
+            stage.unbacked.insert(lease.id, Unbacked::of(known));
         }
         let (now, expires_at) = (self.now, self.now.after(self.settings.lease).after(self.settings.margin));
         self.leases.change(lease.id, self.progress_ms(), |lease| {

@@ -41,6 +41,10 @@ impl Scheduler {
         if !lease.is_live() || !is_needed {
             return;
         }
+        let may_be_the_worker = matches!(failed.failure.class, FailureClass::TryAgain | FailureClass::TryElsewhere);
+        if let Some(worker) = self.fleet.get_mut(&lease.worker).filter(|_| may_be_the_worker) {
+            worker.record.note_failure(self.now);
+        }
         match failed.failure.class {
             FailureClass::TryAgain => self.try_again(turn, job_id, &lease, task, &failed.failure, None),
             FailureClass::TryElsewhere => {

@@ -29,7 +29,7 @@ impl Hash for Job {
             rows: _, // figures for people, as far as `open` does not say them
             row_of: _,
             ready,
-            straggling,
+            late,
             cursor,
             leased,
             leases,
@@ -47,7 +47,7 @@ impl Hash for Job {
         (run, request_id, target, temp_limit, weight, max_parallel_tasks).hash(state);
         (lifecycle, accepted_at, ended_at, has_started, is_publishing).hash(state);
         (phase, next_pipeline, open, permits, open_temp).hash(state);
-        (ready, straggling, cursor, leased, leases, pass, is_queued).hash(state);
+        (ready, late, cursor, leased, leases, pass, is_queued).hash(state);
         (confirmations, failure, remains, window, ghosts).hash(state);
     }
 }

@@ -2,7 +2,6 @@
 
 use rechunk_common::{
     ids::{JobId, LeaseId, WorkerId},
-    plan::StageEffect,
     session::{Capacity, Grant, Lease},
     task_set::{TaskRange, TaskSet},
 };
@@ -15,9 +14,6 @@ use crate::{
     stage::{StagePlace, TaskClass},
     state::{Scheduler, Turn},
 };
-
-/// Leases of one stage that are looked at for a backup: the oldest ones are the late ones.
-const BACKUP_CANDIDATES: usize = 4;
 
 /// Tasks taken from where they waited.
 struct Taken {
@@ -82,7 +78,9 @@ impl Scheduler {
             return Some(Taken { tasks: TaskRange::single(*task), kind: LeaseKind::Repair, was_tried: true });
         }
         let remaining = stage.untouched.len().saturating_add(stage.waiting.len());
-        let size = lease_size(stage.pace, remaining, fleet.slots(), self.settings.lease_work).min(headroom).max(1);
+        let record = fleet.get(worker).map(|worker| worker.record).unwrap_or_default();
+        let size = lease_size(stage.pace, record, remaining, fleet.slots(), self.settings.lease_work);
+        let size = size.min(headroom).max(1);
         let due = stage.waiting.find_due(now, |waiting| allows(waiting.not_on.as_ref()));
         if let Some((tasks, waiting)) = due.and_then(|key| stage.waiting.take(key, size)) {
             return Some(Taken { tasks, kind: LeaseKind::Only, was_tried: waiting.was_tried });
@@ -148,7 +146,7 @@ impl Scheduler {
 
     /// A second lease of what is left of a late one, for a worker that has nothing else to do.
     fn grant_backup(&mut self, turn: &mut Turn, worker: &WorkerId, free: &Capacity) -> Option<Grant> {
-        let (job_id, late, tasks) = self.straggling.iter().find_map(|job_id| {
+        let (job_id, late, tasks) = self.late.iter().find_map(|job_id| {
             let (late, tasks) = self.late_lease(job_id, worker, free)?;
             Some((job_id.clone(), late, tasks))
         })?;
@@ -162,25 +160,16 @@ impl Scheduler {
         self.grant(turn, &job_id, place, worker, id, &taken, Some(late))
     }
 
-    /// The oldest lease of the job that takes more than twice the time its tasks usually do, and what is left of it.
+    /// The oldest late lease of the job, and what is left of it.
     fn late_lease(&self, job_id: &JobId, worker_id: &WorkerId, free: &Capacity) -> Option<(LeaseId, TaskRange)> {
         let (job, worker) = (self.jobs.get(job_id)?, self.fleet.get(worker_id)?);
-        let at_least = u64::try_from(self.settings.lease_work.as_millis()).unwrap_or(u64::MAX);
-        job.straggling.iter().find_map(|place| {
-            let stage = job.stage(*place)?;
-            let may_run_twice = job.stage_plan(*place).is_some_and(|plan| match plan.effect {
-                StageEffect::Writes | StageEffect::Verifies => true,
-                StageEffect::Destroys | StageEffect::Publishes => false,
-            });
-            if !may_run_twice || !fits(&stage.class, worker, free) {
-                return None;
-            }
-            stage.unbacked.iter().take(BACKUP_CANDIDATES).find_map(|id| {
-                let lease = self.leases.get(*id).filter(|lease| lease.worker != *worker_id)?;
-                let usual = stage.pace.ms_for(lease.tasks.len())?;
-                let is_late = self.now.ms_since(lease.granted_at) >= usual.saturating_mul(2).max(at_least);
+        job.late.iter().find_map(|place| {
+            let stage = job.stage(*place).filter(|stage| fits(&stage.class, worker, free))?;
+            let late = stage.late_leases(self.settings.lease_work).filter(|(_, at)| *at <= self.now);
+            late.map(|(id, _)| id).find_map(|id| {
+                let lease = self.leases.get(id).filter(|lease| lease.worker != *worker_id)?;
                 let left = lease.unreported.runs().flat_map(|run| stage.done.gaps(run)).next()?;
-                is_late.then_some((*id, left))
+                Some((id, left))
             })
         })
     }

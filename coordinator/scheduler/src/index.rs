@@ -11,11 +11,11 @@ use crate::{
 impl Scheduler {
     /// Brings the indexes up to date with a stage; called after every change of one.
     pub(crate) fn refresh(&mut self, turn: &mut Turn, job_id: &JobId, place: StagePlace) {
-        let now = self.now;
+        let (now, lease_work) = (self.now, self.settings.lease_work);
         let Some(job) = self.jobs.get_mut(job_id) else { return };
         let had_headroom = job.headroom() > 0;
         let Some(stage) = job.stage_mut(place) else { return };
-        let new = stage.index_at(now);
+        let new = stage.index_at(now, lease_work);
         let old = std::mem::replace(&mut stage.indexed, new);
         if old == new {
             return;
@@ -27,12 +27,13 @@ impl Scheduler {
             row.done = row.done.saturating_add(new.done).saturating_sub(old.done);
         }
         job.index_ready(&class, place, new.is_ready);
-        if new.is_straggling {
-            job.straggling.insert(place);
+        if new.is_late {
+            job.late.insert(place);
         } else {
-            job.straggling.remove(&place);
+            job.late.remove(&place);
         }
-        turn.wake |= (new.is_ready && !old.is_ready) || (!had_headroom && job.headroom() > 0);
+        turn.wake |=
+            (new.is_ready && !old.is_ready) || (new.is_late && !old.is_late) || (!had_headroom && job.headroom() > 0);
         // A job without a fresh task may open its next pipeline.
         if old.is_ready && job.ready.is_empty() {
             turn.touch(job_id);
@@ -57,12 +58,12 @@ impl Scheduler {
         let Some(job) = self.jobs.get_mut(job_id) else { return };
         let is_active = job.lifecycle.is_active() && job.ghosts != Ghosts::MayBeHeld;
         // Two runs of a task at a time would pass a limit on tasks at a time.
-        if is_active && !job.straggling.is_empty() && job.max_parallel_tasks.is_none() {
-            if !self.straggling.contains(job_id) {
-                self.straggling.insert(job_id.clone());
+        if is_active && !job.late.is_empty() && job.max_parallel_tasks.is_none() {
+            if !self.late.contains(job_id) {
+                self.late.insert(job_id.clone());
             }
         } else {
-            self.straggling.remove(job_id);
+            self.late.remove(job_id);
         }
         let belongs = is_active && !job.ready.is_empty() && job.headroom() > 0;
         if belongs != job.is_queued {
@@ -85,7 +86,7 @@ impl Scheduler {
             self.turns.remove(job.pass, job_id);
         }
         job.ready.clear();
-        job.straggling.clear();
+        job.late.clear();
         job.leased = 0;
         for row in &mut job.rows {
             row.leased = 0;
@@ -100,7 +101,7 @@ impl Scheduler {
                 }
             }
         }
-        self.straggling.remove(job_id);
+        self.late.remove(job_id);
     }
 }
 

@@ -167,7 +167,8 @@ pub(crate) struct Job {
     pub(crate) row_of: RowIndex,
     /// Stages with a task that can be leased now, by what it needs.
     pub(crate) ready: BTreeMap<TaskClass, BTreeSet<StagePlace>>,
-    pub(crate) straggling: BTreeSet<StagePlace>,
+    /// Stages with late leases, which are to get a backup.
+    pub(crate) late: BTreeSet<StagePlace>,
     /// The stage that was served last.
     pub(crate) cursor: StagePlace,
     pub(crate) leased: u64,

@@ -9,6 +9,7 @@ use rechunk_common::{
 
 use crate::{
     event::Timestamp,
+    late::Unbacked,
     repair::RepairState,
     stage::StagePlace,
     state::{Scheduler, Turn},
@@ -163,7 +164,7 @@ impl Scheduler {
             if let Some(stage) = job.stage_mut(place).filter(|_| is_live) {
                 stage.leases.insert(id);
                 if lease.kind == LeaseKind::Only {
-                    stage.unbacked.insert(id);
+                    stage.unbacked.insert(id, Unbacked::of(&lease));
                 }
             }
         }
@@ -213,12 +214,15 @@ impl Scheduler {
     fn give_back(&mut self, turn: &mut Turn, id: LeaseId, in_halves: bool) {
         let Some(lease) = self.leases.get(id).filter(|lease| lease.is_live()) else { return };
         let (job_id, place, kind, partner) = (lease.job.clone(), lease.place, lease.kind, lease.partner);
+        let tasks = lease.tasks;
         let mut open = lease.unreported.clone();
         if let Some(other) = partner.and_then(|partner| self.leases.get(partner)) {
             other.unreported.runs().for_each(|run| {
                 open.remove(run);
             });
         }
+        let backed = partner.filter(|_| kind == LeaseKind::Backup);
+        let backed = backed.and_then(|partner| Some((partner, Unbacked::of(self.leases.get(partner)?))));
         if let Some(partner) = partner {
             self.leases.change(partner, self.progress_ms(), |other| other.partner = None);
             self.leases.change(id, self.progress_ms(), |lease| lease.partner = None);
@@ -229,6 +233,10 @@ impl Scheduler {
             return;
         }
         stage.unbacked.remove(&id);
+        // Its backup did a part of the late lease: the rest may get one too.
+        if let Some((late, unbacked)) = backed.filter(|_| stage.done.contains_range(tasks)) {
+            stage.unbacked.insert(late, unbacked);
+        }
         if kind == LeaseKind::Repair {
             for repair in stage.repairs.values_mut().filter(|repair| repair.state == RepairState::Leased(id)) {
                 repair.state = RepairState::Waiting { due: now, not_on: None };

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rechunk_common::limits::MAX_TASKS_PER_LEASE;
 
+use crate::track_record::TrackRecord;
+
 /// Tasks after which older measurements count half.
 const MEMORY_TASKS: u64 = 4096;
 
@@ -38,14 +40,21 @@ impl Pace {
     }
 }
 
-/// Tasks of the next lease of a stage with `remaining` untouched tasks, in a fleet of `fleet_slots`.
+/// Tasks of the next lease of a stage with `remaining` untouched tasks, for a worker with such a `record`, in a fleet of
+/// `fleet_slots`.
 ///
-/// One task while nothing is measured, then `lease_work` of them; towards the end at most
-/// `remaining / (2 · fleet_slots)`, so that all slots finish together (guided self-scheduling).
-pub(crate) fn lease_size(pace: Pace, remaining: u64, fleet_slots: u64, lease_work: Duration) -> u64 {
-    let by_time = pace.tasks_in(lease_work).unwrap_or(1);
+/// One task while nothing is measured, then what that worker does in `lease_work`; towards the end at most
+/// `remaining / (2 · fleet_slots)`, so that all slots finish together (guided self-scheduling), and a slow one less.
+pub(crate) fn lease_size(
+    pace: Pace,
+    record: TrackRecord,
+    remaining: u64,
+    fleet_slots: u64,
+    lease_work: Duration,
+) -> u64 {
+    let by_time = pace.tasks_in(lease_work).map_or(1, |tasks| record.share_of(tasks));
     let by_end = remaining.div_ceil(fleet_slots.max(1).saturating_mul(2));
-    by_time.min(by_end).clamp(1, MAX_TASKS_PER_LEASE)
+    by_time.min(by_end).min(record.share_of(by_end)).clamp(1, MAX_TASKS_PER_LEASE)
 }
 
 #[cfg(test)]
@@ -62,23 +71,36 @@ mod tests {
 
     #[test]
     fn the_first_lease_has_one_task() {
-        assert_eq!(lease_size(Pace::default(), 1_000_000, 4, WORK), 1);
+        assert_eq!(lease_size(Pace::default(), TrackRecord::default(), 1_000_000, 4, WORK), 1);
     }
 
     #[test]
     fn a_lease_in_the_middle_holds_the_work_that_was_asked_for() {
-        assert_eq!(lease_size(pace(10, 5_000), 1_000_000, 4, WORK), 30);
+        assert_eq!(lease_size(pace(10, 5_000), TrackRecord::default(), 1_000_000, 4, WORK), 30);
     }
 
     #[test]
     fn leases_shrink_towards_the_end() {
-        let sizes: Vec<u64> = [1_000, 100, 16, 3, 1].map(|left| lease_size(pace(10, 50), left, 8, WORK)).to_vec();
+        let size = |left| lease_size(pace(10, 50), TrackRecord::default(), left, 8, WORK);
+        let sizes: Vec<u64> = [1_000, 100, 16, 3, 1].map(size).to_vec();
         assert_eq!(sizes, vec![63, 7, 1, 1, 1]);
     }
 
     #[test]
+    fn a_slow_worker_gets_a_smaller_lease_in_the_middle_and_at_the_end() {
+        let mut slow = TrackRecord::default();
+        slow.note_done(Some(9_800), 29_800);
+        assert_eq!(lease_size(pace(10, 5_000), slow, 1_000_000, 4, WORK), 10);
+        assert_eq!(lease_size(pace(10, 5_000), slow, 48, 4, WORK), 2);
+        let mut fast = TrackRecord::default();
+        fast.note_done(Some(29_800), 9_800);
+        assert_eq!(lease_size(pace(10, 5_000), fast, 1_000_000, 4, WORK), 90);
+        assert_eq!(lease_size(pace(10, 5_000), fast, 48, 4, WORK), 6, "what is left is shared by all");
+    }
+
+    #[test]
     fn tasks_too_short_to_measure_get_the_largest_lease() {
-        assert_eq!(lease_size(pace(10, 0), 1_000_000, 4, WORK), MAX_TASKS_PER_LEASE);
+        assert_eq!(lease_size(pace(10, 0), TrackRecord::default(), 1_000_000, 4, WORK), MAX_TASKS_PER_LEASE);
     }
 
     #[test]

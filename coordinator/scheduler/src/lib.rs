@@ -21,6 +21,7 @@ mod grant;
 mod index;
 pub mod invariants;
 mod job;
+mod late;
 mod lease;
 mod lease_size;
 mod ledger;
@@ -36,6 +37,7 @@ mod succession;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod track_record;
 mod verification;
 mod view;
 mod waiting;

@@ -180,11 +180,15 @@ impl Scheduler {
                 lease.progress_at = now;
             }
         });
+        let Some(lease) = self.leases.get(id) else { return };
         let stage = self.jobs.get_mut(&job_id).and_then(|job| job.stage_mut(place));
         if let Some(stage) = stage.filter(|_| is_live && reported > 0) {
+            let usual = stage.pace.ms_for(reported);
             stage.pace.add(reported, ms);
+            if let Some(worker) = self.fleet.get_mut(&lease.worker) {
+                worker.record.note_done(usual, ms);
+            }
         }
-        let Some(lease) = self.leases.get(id) else { return };
         if lease.unreported.is_empty() {
             self.settle_lease(turn, id);
         } else if lease.is_live() {

@@ -1,16 +1,20 @@
 //! One stage in progress: every task is untouched, leased, waiting, blocked or done. Ranges, never a struct per task.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use rechunk_common::{
     ByteCount, ContentSum,
     ids::{Incarnation, JobId, LeaseId, PhaseIndex, PipelineIndex, RunNumber, StageAddress, StageIndex, WorkerId},
-    plan::{FunctionId, Stage},
+    plan::{FunctionId, Stage, StageEffect},
     task_set::{TaskRange, TaskSet},
 };
 
 use crate::{
     event::Timestamp,
+    late::Unbacked,
     lease_size::Pace,
     repair::{LostTask, Repair, RepairState},
     waiting::{Waiting, WaitingTasks},
@@ -85,10 +89,10 @@ pub(crate) enum StageState {
 pub(crate) struct Indexed {
     /// A task can be leased now.
     pub(crate) is_ready: bool,
-    /// When the next waiting task can be.
+    /// When the next waiting task can be, or the next lease is late.
     pub(crate) due: Option<Timestamp>,
-    /// Nothing is left to lease, but leases run that have no backup.
-    pub(crate) is_straggling: bool,
+    /// Nothing is left to lease, and a late lease has no backup.
+    pub(crate) is_late: bool,
     pub(crate) leased: u64,
     pub(crate) done: u64,
 }
@@ -98,6 +102,8 @@ pub(crate) struct Indexed {
 pub(crate) struct StageProgress {
     pub(crate) state: StageState,
     pub(crate) class: TaskClass,
+    /// Two runs of a task at a time do no harm.
+    pub(crate) may_be_backed: bool,
     /// Its row in the job's report; `None` for cleanup.
     pub(crate) row: Option<usize>,
     pub(crate) task_count: u64,
@@ -118,8 +124,8 @@ pub(crate) struct StageProgress {
     pub(crate) deaths: BTreeMap<u64, BTreeSet<(WorkerId, Incarnation)>>,
     /// Live leases.
     pub(crate) leases: BTreeSet<LeaseId>,
-    /// Those of them that never had a backup and are none.
-    pub(crate) unbacked: BTreeSet<LeaseId>,
+    /// Those of them that have no backup and are none.
+    pub(crate) unbacked: BTreeMap<LeaseId, Unbacked>,
     pub(crate) pace: Pace,
     pub(crate) indexed: Indexed,
 }
@@ -130,6 +136,7 @@ impl StageProgress {
         Self {
             state: StageState::Open,
             class: TaskClass::of(stage),
+            may_be_backed: matches!(stage.effect, StageEffect::Writes | StageEffect::Verifies),
             row,
             task_count: stage.task_count,
             untouched: TaskSet::from_iter([TaskRange::new(0, stage.task_count)]),
@@ -141,7 +148,7 @@ impl StageProgress {
             failures: BTreeMap::new(),
             deaths: BTreeMap::new(),
             leases: BTreeSet::new(),
-            unbacked: BTreeSet::new(),
+            unbacked: BTreeMap::new(),
             pace: Pace::default(),
             indexed: Indexed::default(),
         }
@@ -162,15 +169,20 @@ impl StageProgress {
         self.done.len() >= self.task_count
     }
 
-    /// What the indexes should hold at `now`.
-    pub(crate) fn index_at(&self, now: Timestamp) -> Indexed {
+    /// Whether it is open and no task is left that could be leased now or later.
+    pub(crate) fn has_leased_all(&self) -> bool {
+        self.state == StageState::Open && self.untouched.is_empty() && self.waiting.is_empty()
+    }
+
+    /// What the indexes should hold at `now`, where a lease is to hold `lease_work`.
+    pub(crate) fn index_at(&self, now: Timestamp, lease_work: Duration) -> Indexed {
         let dues = || self.repairs.values().filter_map(Repair::due).chain(self.waiting.first_due());
-        let is_open = self.state == StageState::Open;
-        let is_fresh = is_open && !self.untouched.is_empty();
+        let is_fresh = self.state == StageState::Open && !self.untouched.is_empty();
+        let (is_late, next_late) = self.lateness_at(now, lease_work);
         Indexed {
             is_ready: is_fresh || dues().any(|due| due <= now),
-            due: dues().chain(self.waiting.first_after(now)).filter(|due| *due > now).min(),
-            is_straggling: is_open && !is_fresh && self.waiting.is_empty() && !self.unbacked.is_empty(),
+            due: dues().chain(self.waiting.first_after(now)).chain(next_late).filter(|due| *due > now).min(),
+            is_late,
             leased: self.leased(),
             done: self.done.len(),
         }

@@ -36,10 +36,10 @@ pub struct Scheduler {
     pub(crate) leases: LeaseTable,
     pub(crate) journal: Journal,
     pub(crate) turns: Turns,
-    /// When a waiting task of a stage becomes due.
+    /// When a waiting task of a stage becomes due, or a lease of it late.
     pub(crate) timers: BTreeSet<(Timestamp, JobId, StagePlace)>,
-    /// Jobs with leases that may get a backup.
-    pub(crate) straggling: BTreeSet<JobId>,
+    /// Jobs with late leases, which are to get a backup.
+    pub(crate) late: BTreeSet<JobId>,
     /// When what a failed job wrote is removed.
     pub(crate) windows: BTreeSet<(Timestamp, JobId)>,
     /// Leases of an earlier reign that may still run.
@@ -82,7 +82,7 @@ impl Scheduler {
             journal: Journal::starting_at(JournalPosition(1)),
             turns: Turns::default(),
             timers: BTreeSet::new(),
-            straggling: BTreeSet::new(),
+            late: BTreeSet::new(),
             windows: BTreeSet::new(),
             succession: None,
         }

@@ -102,7 +102,7 @@ impl Job {
             rows,
             row_of,
             ready: BTreeMap::new(),
-            straggling: BTreeSet::new(),
+            late: BTreeSet::new(),
             cursor: StagePlace::default(),
             leased: 0,
             leases: BTreeMap::new(),

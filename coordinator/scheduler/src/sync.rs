@@ -47,8 +47,10 @@ impl Scheduler {
         let told = self.fleet.get(&request.worker).map(|worker| &worker.told);
         let is_news = unknown.iter().any(|lease| told.is_none_or(|told| !told.contains(lease)));
         let wait = request.wait.min(MAX_SYNC_WAIT).min(self.settings.lease / 3);
-        let poll =
-            Poll { seq: request.seq, until: self.now.after(wait), is_urgent: has_reports || is_news, renewed, unknown };
+        let rest = self.fleet.get(&request.worker).and_then(|worker| worker.record.rest_at(self.now));
+        let until = self.now.after(wait);
+        let until = rest.map_or(until, |rest| rest.min(until));
+        let poll = Poll { seq: request.seq, until, is_urgent: has_reports || is_news, renewed, unknown };
         self.fleet.set_poll(&request.worker, poll);
         turn.serve.insert(request.worker);
     }
@@ -162,7 +164,7 @@ impl Scheduler {
     /// Tries every waiting call, the one that waits longest first, while there is work.
     pub(crate) fn serve_waiting(&mut self, turn: &mut Turn) {
         let mut last = None;
-        while !self.turns.is_empty()
+        while (!self.turns.is_empty() || !self.late.is_empty())
             && let Some(next) = self.fleet.poll_after(last.as_ref()).cloned()
         {
             self.serve(turn, &next.1);
@@ -205,6 +207,9 @@ impl Scheduler {
     /// New leases within what the worker has free.
     fn grants_for(&mut self, turn: &mut Turn, worker_id: &WorkerId) -> Vec<Grant> {
         let Some(worker) = self.fleet.get(worker_id).filter(|worker| !worker.is_draining) else { return Vec::new() };
+        if worker.record.rest_at(self.now).is_some() && self.fleet.has_other_at_work(worker_id, self.now) {
+            return Vec::new();
+        }
         let mut free = worker.free;
         let most = usize::try_from(MAX_LEASES_PER_WORKER).unwrap_or(usize::MAX).saturating_sub(worker.held);
         let mut granted = Vec::new();

@@ -9,7 +9,7 @@ use rechunk_common::{
     session::Capacity,
 };
 
-use crate::event::Timestamp;
+use crate::{event::Timestamp, track_record::TrackRecord};
 
 /// Earlier processes of a worker that are remembered, so that a late call of one is not taken for a new one.
 const REMEMBERED_INCARNATIONS: usize = 8;
@@ -36,6 +36,7 @@ pub(crate) struct Worker {
     pub(crate) held: usize,
     /// Leases without a record here that it was told to stop.
     pub(crate) told: BTreeSet<LeaseId>,
+    pub(crate) record: TrackRecord,
     pub(crate) poll: Option<Poll>,
 }
 
@@ -71,6 +72,7 @@ impl Worker {
             leases: BTreeSet::new(),
             held: 0,
             told: BTreeSet::new(),
+            record: TrackRecord::default(),
             poll: None,
         }
     }
@@ -103,7 +105,7 @@ impl Fleet {
         self.all.get(id)
     }
 
-    /// For what no index of the fleet depends on: leases, reports, held.
+    /// For what no index of the fleet depends on: leases, reports, held, its record.
     pub(crate) fn get_mut(&mut self, id: &WorkerId) -> Option<&mut Worker> {
         self.all.get_mut(id)
     }
@@ -114,6 +116,11 @@ impl Fleet {
 
     pub(crate) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// Whether another worker takes new leases at `now`.
+    pub(crate) fn has_other_at_work(&self, id: &WorkerId, now: Timestamp) -> bool {
+        self.iter().any(|(other, worker)| other != id && !worker.is_draining && worker.record.rest_at(now).is_none())
     }
 
     /// Slots of all workers that take new leases.

@@ -40,7 +40,9 @@ fn whatever_waits_has_a_deadline(scheduler: &Scheduler) -> Verdict {
     let waits = scheduler.fleet.len() > 0
         || scheduler.leases.iter().next().is_some()
         || jobs().any(|job| job.window.is_some() || job.ghosts != Ghosts::Gone)
-        || stages().flat_map(|pipeline| &pipeline.stages).any(|stage| stage.index_at(scheduler.now).due.is_some());
+        || stages()
+            .flat_map(|pipeline| &pipeline.stages)
+            .any(|stage| stage.index_at(scheduler.now, scheduler.settings.lease_work).due.is_some());
     hold(!waits || scheduler.next_deadline().is_some(), "whatever waits has a deadline", || {
         format!("something waits at {:?}, and nothing is due", scheduler.now)
     })

@@ -21,6 +21,7 @@ pub(super) const RULES: &[fn(OneStage<'_>) -> Verdict] = &[
     a_stage_is_indexed_as_it_is,
     whatever_waits_has_a_timer,
     a_ready_stage_is_found,
+    a_late_stage_is_found,
     who_waits_for_a_repair_gets_one,
     a_barrier_is_passed_after_its_record,
 ];
@@ -47,7 +48,8 @@ fn repairs_stay_within_their_limit(one: OneStage<'_>) -> Verdict {
 }
 
 fn a_stage_is_indexed_as_it_is(one: OneStage<'_>) -> Verdict {
-    let index = one.stage.index_at(one.of.scheduler.now);
+    let scheduler = one.of.scheduler;
+    let index = one.stage.index_at(scheduler.now, scheduler.settings.lease_work);
     hold(!one.of.job.lifecycle.is_active() || index == one.stage.indexed, "a stage is indexed as it is", || {
         format!("{}: {index:?}", one.name())
     })
@@ -63,6 +65,11 @@ fn a_ready_stage_is_found(one: OneStage<'_>) -> Verdict {
     let is_found = one.of.job.ready.get(&one.stage.class).is_some_and(|places| places.contains(&one.place));
     let agrees = is_found == one.stage.indexed.is_ready;
     hold(!one.of.job.lifecycle.is_active() || agrees, "a ready stage is found", || one.name())
+}
+
+fn a_late_stage_is_found(one: OneStage<'_>) -> Verdict {
+    let agrees = one.of.job.late.contains(&one.place) == one.stage.indexed.is_late;
+    hold(!one.of.job.lifecycle.is_active() || agrees, "a stage with a late lease is found", || one.name())
 }
 
 fn who_waits_for_a_repair_gets_one(one: OneStage<'_>) -> Verdict {

@@ -1,4 +1,4 @@
-//! Stories of leases: granted, renewed, lost, expired, adopted, backed up.
+//! Stories of leases: granted, renewed, lost, expired, adopted.
 
 use std::time::Duration;
 
@@ -300,33 +300,6 @@ fn a_lease_without_progress_is_leased_to_somebody_else() {
     world.wait(9_999);
     assert_eq!(world.sync("stuck").revoked, vec![lease_id(7, 1)]);
     assert_eq!(world.take("w"), vec![tasks(0, 1)]);
-}
-
-#[test]
-fn a_late_lease_gets_one_backup_and_the_first_to_finish_wins() {
-    let mut world = with_tasks(3);
-    for name in ["slow", "w", "v"] {
-        world.add_worker(name, 1);
-    }
-    world.take("slow");
-    world.take("w");
-    world.wait(1_000);
-    assert_eq!(world.finish("w").granted[0].lease.tasks, tasks(2, 3));
-    world.wait(1_000);
-    assert_eq!(world.finish("w").granted, vec![], "nothing is late yet");
-    for _ in 0..2 {
-        world.wait(9_000);
-        world.sync("slow");
-    }
-    assert_eq!(world.take("w"), vec![tasks(0, 1)], "the backup");
-    assert_eq!(world.take("v"), vec![], "only one backup");
-    assert_eq!(world.view("a").stages[0].leased, 1, "a task counts once");
-    world.finish("w");
-    assert_eq!(world.view("a").stages[0].done, 3);
-    assert_eq!(world.view("a").state.as_str(), "SUCCEEDING", "the slow one may still write");
-    assert_eq!(world.sync("slow").revoked, vec![lease_id(7, 1)]);
-    world.sync("slow");
-    assert_eq!(world.view("a").state.as_str(), "SUCCEEDED");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod random;
 mod recovery;
 mod retries;
 mod steps;
+mod stragglers;
 mod verification;
 mod views;
 mod world;

@@ -63,9 +63,16 @@ fn adopted() -> Property<Search> {
     Property::sometimes("a lease of an older reign is adopted", |_, world: &SmallWorld| world.seen.adopted)
 }
 
+fn backed_up() -> Property<Search> {
+    Property::sometimes("a late lease gets a backup", |_, world: &SmallWorld| world.seen.backed_up)
+}
+
 fn ran_twice() -> Property<Search> {
     Property::sometimes("a task runs twice", |_, world: &SmallWorld| world.seen.ran_twice)
 }
+
+/// A lease is late before anything else is due.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A search ends then, complete or not.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -127,6 +134,20 @@ fn with_workers_that_are_late_before_a_stage_publishes() {
 }
 
 #[test]
+fn with_a_late_lease_that_gets_a_backup() {
+    let trouble = Trouble { delays: 1, ..Trouble::default() };
+    let scope = Scope { tasks: 2, late_after: SOON, trouble, ..Scope::calm() };
+    search("backup", scope, &[succeeded, backed_up, ran_twice]);
+}
+
+#[test]
+fn with_a_late_lease_that_gets_a_backup_before_a_stage_destroys() {
+    let trouble = Trouble { delays: 1, ..Trouble::default() };
+    let scope = Scope { tasks: 2, late_after: SOON, second: StageEffect::Destroys, trouble, ..Scope::calm() };
+    search("late", scope, &[succeeded, backed_up, ran_twice]);
+}
+
+#[test]
 fn with_tasks_that_fail_and_inputs_that_are_lost() {
     let trouble = Trouble { failures: 1, lost_inputs: 1, ..Trouble::default() };
     search("failures", Scope { tasks: 1, trouble, ..Scope::calm() }, &[succeeded, ran_twice]);
@@ -164,6 +185,7 @@ fn as_ordered() {
                     _ => StageEffect::Writes,
                 }
             }
+            "late_after" => scope.late_after = Duration::from_secs(value.parse().expect("seconds")),
             "lost" => trouble.lost = count(),
             "repeated" => trouble.repeated = count(),
             "crashes" => trouble.crashes = count(),

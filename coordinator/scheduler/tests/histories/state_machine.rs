@@ -2,6 +2,8 @@
 //! the job may end. After every step the invariants hold, what is recorded is true, and a replay of the journal makes
 //! the same state; when the trouble is over, every job ends.
 
+use std::time::Duration;
+
 use crate::small_world::{Action, Scope, SmallWorld, Trouble};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
@@ -97,9 +99,10 @@ impl ReferenceStateMachine for Reference {
             Just(StageEffect::Publishes),
             Just(StageEffect::Verifies),
         ];
-        (1_usize..4, 1_u64..8, second)
-            .prop_map(|(workers, tasks, second)| Self {
-                scope: Scope { workers, tasks, second, trouble: ENOUGH },
+        let late_after = prop_oneof![Just(Duration::from_secs(1)), Just(Duration::from_secs(15))];
+        (1_usize..4, 1_u64..8, second, late_after)
+            .prop_map(|(workers, tasks, second, late_after)| Self {
+                scope: Scope { workers, tasks, second, late_after, trouble: ENOUGH },
                 may_fail: false,
                 may_be_cancelled: false,
                 may_be_forgotten: false,

@@ -72,6 +72,8 @@ pub(crate) struct Seen {
     pub(crate) was_overtaken: bool,
     pub(crate) expired: bool,
     pub(crate) adopted: bool,
+    /// Two workers held the same task at a time, by their own clocks.
+    pub(crate) backed_up: bool,
     pub(crate) ran_twice: bool,
 }
 
@@ -121,7 +123,7 @@ impl SmallWorld {
     /// The job is submitted; nothing else has happened.
     pub(crate) fn begin(scope: Scope) -> Self {
         let mut world = Self {
-            scheduler: Scheduler::new(Epoch(1), Scope::settings()),
+            scheduler: Scheduler::new(Epoch(1), scope.settings()),
             now: 1_000,
             journal: Vec::new(),
             durable: 0,

@@ -24,19 +24,31 @@ pub(crate) struct Scope {
     pub(crate) tasks: u64,
     /// What the second stage does.
     pub(crate) second: StageEffect,
+    /// A lease is late after that.
+    pub(crate) late_after: Duration,
     pub(crate) trouble: Trouble,
 }
 
 impl Scope {
+    /// No lease is late before its worker has stopped.
+    pub(crate) const FAR_OFF: Duration = Duration::from_mins(10);
+
     /// Two workers, three tasks, two stages, no trouble.
     pub(crate) fn calm() -> Self {
-        Self { workers: 2, tasks: 3, second: StageEffect::Writes, trouble: Trouble::default() }
+        Self {
+            workers: 2,
+            tasks: 3,
+            second: StageEffect::Writes,
+            late_after: Self::FAR_OFF,
+            trouble: Trouble::default(),
+        }
     }
 
-    pub(super) fn settings() -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         Settings {
             lease: Duration::from_secs(30),
             margin: Duration::from_secs(10),
+            lease_work: self.late_after,
             retry_window: Duration::from_hours(1_000),
             ..Settings::default()
         }

@@ -6,7 +6,8 @@ use rechunk_common::{
     Counts, FailureClass, TaskFailure,
     ids::{Epoch, JobId, JournalPosition, TaskIndex},
     job::JobState,
-    session::FailedTask,
+    session::{FailedTask, Lease},
+    task_set::TaskRange,
 };
 use rechunk_scheduler::{Command, Event, RecordFact, Scheduler, Timestamp};
 
@@ -137,6 +138,7 @@ impl SmallWorld {
                 if self.open_calls.contains(&call) {
                     self.open_calls.retain(|open| *open != call);
                     let incarnation = self.workers[index].incarnation;
+                    self.seen.backed_up |= response.granted.iter().any(|grant| self.is_held(&grant.lease, index));
                     self.seen.adopted |= response.renewed.iter().any(|lease| lease.epoch < response.epoch);
                     self.network.send(index, incarnation, response.seq.0, Body::Answer(Arc::from(response)));
                 }
@@ -149,6 +151,15 @@ impl SmallWorld {
             }
             Command::Refused { .. } | Command::JobChanged { .. } => {}
         }
+    }
+
+    /// Whether a worker other than `but` is still to do a task of the lease.
+    fn is_held(&self, lease: &Lease, but: usize) -> bool {
+        let others = self.workers.iter().enumerate().filter(|(other, _)| *other != but);
+        others.flat_map(|(_, worker)| &worker.held).any(|held| {
+            let left = TaskRange::new(held.next, held.lease.tasks.end);
+            held.lease.stage == lease.stage && left.intersection(lease.tasks).is_some()
+        })
     }
 
     fn work(&mut self, worker: usize, lease: usize) {
@@ -208,7 +219,7 @@ impl SmallWorld {
         let records: Vec<_> = self.journal.iter().map(|written| (*written.record).clone()).collect();
         let last = records.last().map_or(JournalPosition(0), |record| record.position);
         let epoch = Epoch(self.scheduler.epoch().0 + 1);
-        match Scheduler::recover(epoch, Scope::settings(), Timestamp(self.now), records, last) {
+        match Scheduler::recover(epoch, self.scope.settings(), Timestamp(self.now), records, last) {
             Ok(scheduler) => {
                 self.scheduler = scheduler;
                 self.apply(Event::Begin);

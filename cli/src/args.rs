@@ -2,6 +2,7 @@
 //! parses them, so that every client speaks one grammar.
 
 mod copy;
+mod gc;
 mod output;
 mod process;
 mod remote;
@@ -14,6 +15,7 @@ use rechunk_common::ids::JobId;
 
 pub(crate) use self::{
     copy::{CopyArgs, When},
+    gc::GcArgs,
     output::{AskedOutput, OutputArgs, OutputFormat, PlanFormat},
     process::{MachineArgs, StoreArgs},
     remote::{PatienceArgs, RemoteArgs},
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Delete(JobArgs),
     /// List the workers of a coordinator
     Workers(RemoteArgs),
+    /// Find the temporary objects that dead jobs left behind, and remove them
+    Gc(GcArgs),
     /// Say what is there: arrays, shapes, chunks, shards, codecs, stored size
     Info(InfoArgs),
     /// Make a sample array, plan it, rechunk it, verify it, show the result

@@ -5,6 +5,7 @@ mod commands;
 mod console;
 mod failure;
 mod follow;
+mod garbage;
 mod interrupt;
 mod local;
 mod progress;

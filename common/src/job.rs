@@ -52,6 +52,27 @@ impl JobState {
     }
 }
 
+/// What a job's temporary space is to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TempStanding {
+    /// The job reads and writes there, or would if it were retried.
+    InUse,
+    /// The job has ended and was asked to leave what is there.
+    Kept,
+    /// The job has ended for good: what is there was left behind.
+    Released,
+}
+
+/// Where a job's temporary objects go: a place of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TempView {
+    /// Its URL: the job's temporary space, or a place in it.
+    pub url: String,
+    /// What the space is to the job.
+    pub standing: TempStanding,
+}
+
 /// A job at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobView {
@@ -81,6 +102,8 @@ pub struct JobView {
     pub retries: u64,
     /// The largest resident set of a worker that worked on it.
     pub peak_rss: ByteCount,
+    /// Its temporary space; `None` where no stage needs one, or the caller planned the job.
+    pub temp: Option<TempView>,
     /// The plan in figures; not in lists and not while watching.
     pub plan: Option<PlanSummary>,
 }

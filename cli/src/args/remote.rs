@@ -20,12 +20,13 @@ pub(crate) struct PatienceArgs {
     pub(crate) reconnect: Duration,
 }
 
-/// `30s`, `5m`, `1h`, or a number of seconds.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+/// `30s`, `5m`, `1h`, `7d`, or a number of seconds.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, seconds) = match text.as_bytes().last() {
         Some(b's') => (text.trim_end_matches('s'), 1),
         Some(b'm') => (text.trim_end_matches('m'), 60),
         Some(b'h') => (text.trim_end_matches('h'), 3600),
+        Some(b'd') => (text.trim_end_matches('d'), 86_400),
         _ => (text, 1),
     };
     number
@@ -33,7 +34,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|number| number.checked_mul(seconds))
         .map(Duration::from_secs)
-        .ok_or_else(|| format!("{text:?} is not a duration; write 30s, 5m or 1h"))
+        .ok_or_else(|| format!("{text:?} is not a duration; write 30s, 5m, 1h or 7d"))
 }
 
 #[cfg(test)]
@@ -44,6 +45,7 @@ mod tests {
     fn durations_have_units() {
         assert_eq!(parse_duration("5m"), Ok(Duration::from_mins(5)));
         assert_eq!(parse_duration("7"), Ok(Duration::from_secs(7)));
+        assert_eq!(parse_duration("7d"), Ok(Duration::from_hours(168)));
         assert!(parse_duration("soon").is_err());
         assert!(parse_duration("").is_err());
     }

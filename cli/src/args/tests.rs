@@ -1,5 +1,7 @@
 //! What the grammar takes, and what it refuses.
 
+use std::time::Duration;
+
 use clap::CommandFactory;
 use rechunk_common::{ByteCount, cost_profile::Prefer};
 
@@ -69,6 +71,19 @@ fn only_plans_have_pictures() {
     let json = asked("rechunk jobs --output json").without_pictures().expect("every command has it");
     assert_eq!(json.output, OutputFormat::Json);
     assert!(parse("rechunk plan a b --chunks 1 --output svg").is_err());
+}
+
+#[test]
+fn what_unknown_jobs_left_is_removed_by_age_only_and_never_within_the_hour() {
+    let gc = |line: &str| {
+        let Command::Gc(gc) = parse(line).expect("valid").command else { panic!("not gc") };
+        (gc.remove, gc.unknown_older_than)
+    };
+    assert_eq!(gc("rechunk gc"), (false, None));
+    let week = Duration::from_hours(168);
+    assert_eq!(gc("rechunk gc s3://b/a --remove --unknown-older-than 7d"), (true, Some(week)));
+    assert!(parse("rechunk gc s3://b/a --unknown-older-than 59m").is_err());
+    assert!(parse("rechunk gc --no-coordinator").is_err(), "who would say where to look?");
 }
 
 #[test]

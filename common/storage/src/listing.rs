@@ -25,6 +25,15 @@ pub struct ObjectInfo {
     pub size: u64,
     /// Changes when the object does, where the store tells.
     pub etag: Option<String>,
+    /// When it was last written, by the store's clock, in milliseconds since the Unix epoch.
+    pub modified_ms: u64,
+}
+
+impl ObjectInfo {
+    pub(crate) fn of(key: &str, meta: &ObjectMeta) -> Self {
+        let modified_ms = u64::try_from(meta.last_modified.timestamp_millis()).unwrap_or_default();
+        Self { key: key.to_owned(), size: meta.size, etag: meta.e_tag.clone(), modified_ms }
+    }
 }
 
 /// One level of a prefix.
@@ -90,7 +99,7 @@ impl Prefix {
         if key.is_empty() {
             return None;
         }
-        Some(ObjectInfo { key: key.to_owned(), size: meta.size, etag: meta.e_tag.clone() })
+        Some(ObjectInfo::of(key, meta))
     }
 }
 

@@ -162,9 +162,7 @@ impl Prefix {
         self.send(&request, || async {
             let options = GetOptions::new().with_head(true);
             match self.place.client.get_opts(&path, options).await {
-                Ok(answer) => {
-                    Ok(Some(ObjectInfo { key: key.to_owned(), size: answer.meta.size, etag: answer.meta.e_tag }))
-                }
+                Ok(answer) => Ok(Some(ObjectInfo::of(key, &answer.meta))),
                 Err(error) => absent_is_none(&error),
             }
         })

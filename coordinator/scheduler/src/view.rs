@@ -2,12 +2,13 @@
 
 use rechunk_common::{
     ids::{JobId, RequestId, WorkerId},
-    job::{JobView, StageProgressView, WorkerView},
+    job::{JobView, StageProgressView, TempStanding, TempView, WorkerView},
+    plan::StageFunction,
 };
 
 use crate::{
     fairness::fits,
-    job::{Ghosts, Job, Lifecycle},
+    job::{Ending, Ghosts, Job, Lifecycle, Remains},
     stage::TaskClass,
     state::Scheduler,
 };
@@ -117,6 +118,7 @@ impl Scheduler {
             leases_expired: job.leases_expired,
             retries: job.retries,
             peak_rss: job.peak_rss,
+            temp: job.temp_view(),
             plan: None,
         }
     }
@@ -161,6 +163,39 @@ impl Job {
     pub(crate) fn spaces(&self) -> Vec<&str> {
         let temp = self.plan.summary.as_ref().and_then(|summary| summary.temp.as_deref());
         std::iter::once(self.target.as_str()).chain(temp).collect()
+    }
+
+    /// Its temporary space. Once that is released, the job never reads or writes there again: of the states below none
+    /// leads back to one in which it might.
+    fn temp_view(&self) -> Option<TempView> {
+        let url = self.plan.summary.as_ref()?.temp.clone()?;
+        let standing = match &self.lifecycle {
+            Lifecycle::Ended(Ending::Succeeded) if !self.clears(&url) => TempStanding::Kept,
+            Lifecycle::Ended(Ending::Succeeded | Ending::Cancelled) => TempStanding::Released,
+            Lifecycle::Ended(Ending::Failed) if self.remains == Remains::Removed => TempStanding::Released,
+            Lifecycle::Ended(Ending::Failed)
+            | Lifecycle::Submitted { .. }
+            | Lifecycle::Running
+            | Lifecycle::Deciding { .. }
+            | Lifecycle::Ending(_)
+            | Lifecycle::Cleaning
+            | Lifecycle::Settling(_)
+            | Lifecycle::Retrying
+            | Lifecycle::Condemned { .. }
+            | Lifecycle::Deleting { .. }
+            | Lifecycle::Removing
+            | Lifecycle::Forgetting(_) => TempStanding::InUse,
+        };
+        Some(TempView { url, standing })
+    }
+
+    /// Whether its last phase clears what `temp` lies in, as it does unless it was asked to keep it.
+    fn clears(&self, temp: &str) -> bool {
+        let pipelines = self.plan.phases.last().into_iter().flat_map(|phase| &phase.pipelines.pipelines);
+        pipelines.flat_map(|pipeline| &pipeline.stages).any(|stage| {
+            matches!(&stage.function, StageFunction::ClearPrefix(clear)
+                if clear.prefixes.iter().any(|prefix| spaces_overlap(prefix, temp)))
+        })
     }
 
     /// A failure is seen when it is durable.

@@ -3,12 +3,12 @@
 use rechunk_common::{
     ByteCount,
     ids::{JobId, RunNumber},
-    job::{JobState, JobView, StageProgressView},
+    job::{JobState, JobView, StageProgressView, TempStanding, TempView},
 };
 
 use super::{
     counts::or_zero,
-    field::{choice, each, name, optional, same_variants, text},
+    field::{choice, each, name, optional, same_variants, text, url},
     time::{of_time, optional_time, time},
 };
 use crate::{fault::Fault, invalid::InvalidJob, v1};
@@ -17,6 +17,7 @@ same_variants! {
     v1::JobState = JobState {
         Accepted, Running, Succeeding, Failing, Cancelling, Succeeded, Failed, Cancelled,
     }
+    v1::TempStanding = TempStanding { InUse, Kept, Released }
 }
 
 impl From<JobView> for v1::Job {
@@ -35,6 +36,7 @@ impl From<JobView> for v1::Job {
             leases_expired,
             retries,
             peak_rss,
+            temp,
             plan,
         } = job;
         Self {
@@ -52,6 +54,7 @@ impl From<JobView> for v1::Job {
             retries,
             peak_rss_bytes: peak_rss.0,
             plan: plan.map(Into::into),
+            temp: temp.map(Into::into),
         }
     }
 }
@@ -74,8 +77,24 @@ impl TryFrom<v1::Job> for JobView {
             leases_expired: job.leases_expired,
             retries: job.retries,
             peak_rss: ByteCount(job.peak_rss_bytes),
+            temp: optional(job.temp, "temp")?,
             plan: optional(job.plan, "plan")?,
         })
+    }
+}
+
+impl From<TempView> for v1::JobTempSpace {
+    fn from(temp: TempView) -> Self {
+        let TempView { url, standing } = temp;
+        Self { url, standing: v1::TempStanding::from(standing).into() }
+    }
+}
+
+impl TryFrom<v1::JobTempSpace> for TempView {
+    type Error = Fault;
+
+    fn try_from(temp: v1::JobTempSpace) -> Result<Self, Fault> {
+        Ok(Self { url: url(temp.url, "url")?, standing: choice::<v1::TempStanding, _>(temp.standing, "standing")? })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use rechunk_common::{
     ByteCount,
+    job::TempStanding,
     plan::ShapeOfPlan,
     request::{ExchangeCodecChoice, RechunkRequest, SourceListing, ZarrFormat},
 };
@@ -96,6 +97,11 @@ async fn keep_temp_leaves_every_exchange_object_where_it_was() {
     let written = view.stages.iter().find(|stage| stage.name == "copy_read_to_exchange").expect("an exchange");
     let left = place.strays(&["source", "target"]).await;
     assert_eq!(left.len() as u64, written.measured.put_requests, "{left:?}");
+    assert_eq!(
+        view.temp.map(|temp| temp.standing),
+        Some(TempStanding::Kept),
+        "and nobody is to take it for left behind"
+    );
     cluster.shutdown().await;
 }
 
@@ -122,6 +128,8 @@ async fn groups_run_as_pipelines_of_their_own_within_the_temporary_limit() {
     assert!(plan.arrays[0].pipelines > 1, "{plan:#?}");
     assert!(plan.temp_bytes <= limit, "{} of {limit}", plan.temp_bytes);
     assert!(plan.exchange_bytes > limit, "all groups together need more than the limit");
+    let temp = view.temp.clone().expect("a temporary space");
+    assert_eq!((Some(temp.url), temp.standing), (plan.temp.clone(), TempStanding::Released), "it needs it no more");
     assert_faithful(&cluster, &place, &made, "target", &view).await;
     cluster.shutdown().await;
 }

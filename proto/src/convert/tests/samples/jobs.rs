@@ -4,7 +4,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use rechunk_common::{
     ByteCount,
     ids::{JobId, RunNumber, WorkerId},
-    job::{JobState, JobView, StageProgressView, WorkerView},
+    job::{JobState, JobView, StageProgressView, TempStanding, TempView, WorkerView},
     session::Capacity,
 };
 
@@ -38,12 +38,15 @@ pub(crate) fn jobs() -> impl Strategy<Value = JobView> {
     );
     let what = (names(), any::<u32>(), standing, texts(), texts());
     let when = (any::<u64>(), any::<Option<u64>>());
-    let how = (vec(stage, 0..3), option::of(texts()), option::of(refusals()), option::of(summaries()));
+    let temp_standing = select(vec![TempStanding::InUse, TempStanding::Kept, TempStanding::Released]);
+    let temp = (texts(), temp_standing).prop_map(|(url, standing)| TempView { url, standing });
+    let failure = option::of(refusals());
+    let how = (vec(stage, 0..3), option::of(texts()), failure, option::of(temp), option::of(summaries()));
     (what, when, how, any::<[u64; 3]>()).prop_map(
         |(
             (id, run, state, source, target),
             (accepted_at_ms, ended_at_ms),
-            (stages, waits_for, failure, plan),
+            (stages, waits_for, failure, temp, plan),
             [leases_expired, retries, peak_rss],
         )| JobView {
             id: JobId(id),
@@ -59,6 +62,7 @@ pub(crate) fn jobs() -> impl Strategy<Value = JobView> {
             leases_expired,
             retries,
             peak_rss: ByteCount(peak_rss),
+            temp,
             plan,
         },
     )

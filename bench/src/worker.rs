@@ -81,6 +81,7 @@ impl SimulatedWorker {
             version: "simulated".to_owned(),
             peak_rss: ByteCount(500_000_000),
             request_rates: Vec::new(),
+            progress: Vec::new(),
         }
     }
 

@@ -80,6 +80,16 @@ pub struct FailedTask {
     pub counts: Counts,
 }
 
+/// Whether a lease moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseProgress {
+    /// The lease.
+    pub lease: LeaseId,
+    /// Another number than in the call before: a task of it got an answer of a store meanwhile, or waits behind others
+    /// that did.
+    pub count: u64,
+}
+
 /// A worker speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncRequest {
@@ -109,6 +119,8 @@ pub struct SyncRequest {
     pub peak_rss: ByteCount,
     /// What it keeps to towards the stores, as it was told last.
     pub request_rates: Vec<StoreRates>,
+    /// How the leases that it works on move.
+    pub progress: Vec<LeaseProgress>,
 }
 
 /// What a worker can hold.

@@ -216,6 +216,7 @@ impl ScriptedWorker {
             version: "test".to_owned(),
             peak_rss: ByteCount(5_000),
             request_rates: Vec::new(),
+            progress: Vec::new(),
         }
     }
 

@@ -10,7 +10,8 @@ use rechunk_storage::{Access, Prefix, StoreUrl, Stores, WriteGuard};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    compute::ComputePool, failure, memory::TaskMemory, presence::PresenceCache, scratch::ScratchPlace, tally::Tally,
+    compute::ComputePool, failure, memory::TaskMemory, presence::PresenceCache, progress::Progress,
+    scratch::ScratchPlace, tally::Tally,
 };
 
 /// The surroundings of one attempt of one task. Clones share everything.
@@ -25,6 +26,7 @@ pub struct TaskContext {
     presences: Arc<PresenceCache>,
     cancelled: CancellationToken,
     lease: LeaseId,
+    progress: Progress,
 }
 
 impl std::fmt::Debug for TaskContext {
@@ -43,8 +45,8 @@ impl TaskContext {
         cancelled: CancellationToken,
     ) -> Self {
         let lease = LeaseId { epoch: Epoch(0), counter: 0 };
-        let (tally, presences) = (Arc::new(Tally::new()), Arc::default());
-        Self { stores, guard, memory, compute, tally, scratch: None, presences, cancelled, lease }
+        let (tally, presences, progress) = (Arc::new(Tally::new()), Arc::default(), Progress::default());
+        Self { stores, guard, memory, compute, tally, scratch: None, presences, cancelled, lease, progress }
     }
 
     /// The same attempt, with a place on local disk.
@@ -61,12 +63,24 @@ impl TaskContext {
 
     /// The same surroundings, with a tally of their own.
     pub(crate) fn counted_apart(&self) -> Self {
-        Self { tally: Arc::new(Tally::new()), ..self.clone() }
+        Self { tally: Arc::new(Tally::moving(self.progress.clone())), ..self.clone() }
     }
 
     /// The same surroundings on other stores, with a tally of their own.
     pub(crate) fn on(&self, stores: &Stores) -> Self {
         Self { stores: stores.clone(), ..self.counted_apart() }
+    }
+
+    /// The same attempt, whose movement is counted there.
+    #[must_use]
+    pub(crate) fn with_progress(self, progress: Progress) -> Self {
+        Self { tally: Arc::new(Tally::moving(progress.clone())), progress, ..self }
+    }
+
+    /// The task has come a step further. What is sent through [`TaskContext::open`] says so itself; work that asks nothing of a
+    /// store for minutes has to, or its lease is taken for stuck.
+    pub fn note_progress(&self) {
+        self.progress.note();
     }
 
     /// The same for an attempt under `lease`.

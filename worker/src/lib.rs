@@ -16,6 +16,7 @@ pub mod metadata;
 pub mod pages;
 mod payload;
 mod presence;
+mod progress;
 pub mod removal;
 pub mod resident;
 mod scratch;

@@ -45,7 +45,7 @@ impl Scheduler {
         let (now, expires_at) = (self.now, self.now.after(self.settings.lease).after(self.settings.margin));
         self.leases.change(lease.id, self.progress_ms(), |lease| {
             lease.standing = Standing::Live { expires_at };
-            lease.progress_at = now;
+            (lease.progress_at, lease.moved_at) = (now, now);
             lease.was_told = false;
         });
         self.refresh(turn, &known.job, known.place);
@@ -87,6 +87,8 @@ impl Scheduler {
             partner: None,
             granted_at: self.now,
             progress_at: self.now,
+            moved: 0,
+            moved_at: self.now,
             standing: Standing::Live { expires_at },
             was_told: false,
         };

@@ -100,7 +100,7 @@ pub struct Settings {
     pub margin: Duration,
     /// Work that one lease should hold.
     pub lease_work: Duration,
-    /// A lease that reports nothing for this long is revoked, and its tasks are leased again.
+    /// A lease that stands still for this long is taken away, though it is renewed, and its tasks are leased again.
     pub progress_deadline: Duration,
     /// Deaths of leases on a single task, on different workers, before the job fails.
     pub poison_limit: u16,
@@ -114,7 +114,7 @@ impl Default for Settings {
             lease: Duration::from_secs(30),
             margin: LEASE_MARGIN,
             lease_work: Duration::from_secs(15),
-            progress_deadline: Duration::from_mins(30),
+            progress_deadline: Duration::from_mins(10),
             poison_limit: 3,
             retry_window: RETRY_WINDOW,
         }

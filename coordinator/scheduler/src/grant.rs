@@ -131,6 +131,8 @@ impl Scheduler {
             partner,
             granted_at: self.now,
             progress_at: self.now,
+            moved: 0,
+            moved_at: self.now,
             standing: Standing::Live { expires_at },
             was_told: false,
         };

@@ -72,6 +72,9 @@ pub(crate) struct LeaseState {
     pub(crate) granted_at: Timestamp,
     /// When its worker last reported a task of it, or got it.
     pub(crate) progress_at: Timestamp,
+    /// How far its worker says that it has moved, and when that changed last, or a task of it was reported.
+    pub(crate) moved: u64,
+    pub(crate) moved_at: Timestamp,
     pub(crate) standing: Standing,
     /// Its worker was told that it ended; said again in every answer, but no further one is hastened by it.
     pub(crate) was_told: bool,
@@ -145,7 +148,7 @@ impl LeaseTable {
 /// When something is due about a lease: it expires, it has made no progress for too long, or it is over for good.
 fn deadline(lease: &LeaseState, progress_ms: u64) -> Timestamp {
     match lease.standing {
-        Standing::Live { expires_at } => expires_at.min(lease.progress_at.after_ms(progress_ms)),
+        Standing::Live { expires_at } => expires_at.min(lease.moved_at.after_ms(progress_ms)),
         Standing::Ended { until, .. } => until,
     }
 }

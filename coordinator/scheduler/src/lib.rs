@@ -25,6 +25,7 @@ mod late;
 mod lease;
 mod lease_size;
 mod ledger;
+mod progress;
 mod recover;
 mod removal;
 mod repair;

@@ -177,7 +177,7 @@ impl Scheduler {
                 reported = reported.saturating_add(lease.unreported.remove(done.tasks));
             }
             if is_live {
-                lease.progress_at = now;
+                (lease.progress_at, lease.moved_at) = (now, now);
             }
         });
         let Some(lease) = self.leases.get(id) else { return };

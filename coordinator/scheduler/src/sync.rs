@@ -44,6 +44,7 @@ impl Scheduler {
         self.take_reports(turn, &request.worker, request.incarnation, reports);
         self.settle_unlisted(turn, &request.worker, &held);
         let (renewed, unknown) = self.renew_listed(&request, &held);
+        self.note_moves(&request);
         let told = self.fleet.get(&request.worker).map(|worker| &worker.told);
         let is_news = unknown.iter().any(|lease| told.is_none_or(|told| !told.contains(lease)));
         let wait = request.wait.min(MAX_SYNC_WAIT).min(self.settings.lease / 3);

@@ -4,7 +4,7 @@ use rechunk_common::{
     ByteCount, FailureClass, TaskFailure,
     ids::{Epoch, JobId, LeaseId, PhaseIndex, PipelineIndex, RunNumber, StageAddress, StageIndex, TaskIndex},
     limits::{MAX_ERROR_MESSAGE_BYTES, MAX_TASKS_PER_LEASE, MAX_TASKS_PER_STAGE},
-    session::{DoneTasks, FailedTask, Grant, Lease, LeaseReport},
+    session::{DoneTasks, FailedTask, Grant, Lease, LeaseProgress, LeaseReport},
     task_set::TaskRange,
 };
 
@@ -18,6 +18,21 @@ use crate::{
     invalid::{InvalidGrant, InvalidLease, InvalidReport},
     worker::v1,
 };
+
+impl From<LeaseProgress> for v1::LeaseProgress {
+    fn from(progress: LeaseProgress) -> Self {
+        let LeaseProgress { lease, count } = progress;
+        Self { lease: Some(lease.into()), count }
+    }
+}
+
+impl TryFrom<v1::LeaseProgress> for LeaseProgress {
+    type Error = Fault;
+
+    fn try_from(progress: v1::LeaseProgress) -> Result<Self, Fault> {
+        Ok(Self { lease: required(progress.lease, "lease")?, count: progress.count })
+    }
+}
 
 impl From<LeaseId> for v1::LeaseId {
     fn from(id: LeaseId) -> Self {

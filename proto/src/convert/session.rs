@@ -32,6 +32,7 @@ impl From<SyncRequest> for v1::SyncRequest {
             version,
             peak_rss,
             request_rates,
+            progress,
         } = request;
         Self {
             worker_id,
@@ -47,6 +48,7 @@ impl From<SyncRequest> for v1::SyncRequest {
             version,
             peak_rss_bytes: peak_rss.0,
             request_rates: request_rates.into_iter().map(Into::into).collect(),
+            progress: progress.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -57,6 +59,7 @@ impl TryFrom<v1::SyncRequest> for SyncRequest {
     fn try_from(request: v1::SyncRequest) -> Result<Self, InvalidSyncRequest> {
         let most = usize::try_from(MAX_LEASES_PER_WORKER).unwrap_or(usize::MAX);
         length_within(request.held.len(), most, "MAX_LEASES_PER_WORKER", "held")?;
+        length_within(request.progress.len(), most, "MAX_LEASES_PER_WORKER", "progress")?;
         length_within(request.request_rates.len(), MAX_STORE_TABLES, "MAX_STORE_TABLES", "request_rates")?;
         Ok(Self {
             worker: WorkerId(name(request.worker_id, "worker_id")?),
@@ -73,6 +76,7 @@ impl TryFrom<v1::SyncRequest> for SyncRequest {
             version: text(request.version, "version")?,
             peak_rss: ByteCount(request.peak_rss_bytes),
             request_rates: each(request.request_rates, "request_rates")?,
+            progress: each(request.progress, "progress")?,
         })
     }
 }

@@ -183,7 +183,9 @@ impl Attempts {
             Ok(memory) => memory,
             Err(failure) => return Outcome::Failed(failure, Counts::default()),
         };
+        let _running = next.progress.begin();
         let cx = TaskContext::new(self.stores.clone(), guard, memory, self.compute.clone(), next.ended)
+            .with_progress(next.progress)
             .with_presences(Arc::clone(&self.presences))
             .with_scratch(scratch)
             .with_lease(next.lease);

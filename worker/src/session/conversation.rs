@@ -278,6 +278,7 @@ impl Conversation {
             total: self.identity.total,
             draining: is_leaving,
             held: self.leases.held(),
+            progress: self.leases.progress(),
             reports,
             wait,
             version: self.identity.version.clone(),

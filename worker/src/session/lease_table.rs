@@ -6,11 +6,12 @@ use rechunk_common::{
     ByteCount,
     ids::{LeaseId, StageAddress, TaskIndex},
     plan::StageFunction,
-    session::{Capacity, Grant, Lease},
+    session::{Capacity, Grant, Lease, LeaseProgress},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{Clock, LeaseTerm};
+use crate::progress::Progress;
 
 /// A lease that is worked on.
 pub(crate) struct HeldLease {
@@ -22,6 +23,7 @@ pub(crate) struct HeldLease {
     pub(crate) term: Arc<LeaseTerm>,
     /// Cancelled when the lease ends.
     pub(crate) ended: CancellationToken,
+    progress: Progress,
     /// The first task that was not started.
     next: u64,
     /// Tasks that have not ended.
@@ -48,6 +50,7 @@ pub(crate) struct NextTask {
     pub(crate) scratch: ByteCount,
     pub(crate) term: Arc<LeaseTerm>,
     pub(crate) ended: CancellationToken,
+    pub(crate) progress: Progress,
 }
 
 /// A lease that has ended, while tasks of it are being stopped: they may have writes under way.
@@ -62,11 +65,13 @@ pub(crate) struct LeaseTable {
     clock: Arc<dyn Clock>,
     leases: BTreeMap<LeaseId, HeldLease>,
     closing: BTreeMap<LeaseId, ClosingLease>,
+    /// That of no lease, which those of all leases are made from.
+    progress: Progress,
 }
 
 impl LeaseTable {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, leases: BTreeMap::new(), closing: BTreeMap::new() }
+        Self { clock, leases: BTreeMap::new(), closing: BTreeMap::new(), progress: Progress::default() }
     }
 
     /// Whether nothing is held, and nothing that was held can still write.
@@ -85,6 +90,12 @@ impl LeaseTable {
         self.leases.values().map(|held| held.lease.clone()).chain(closing).collect()
     }
 
+    /// How the leases that are worked on move, for the next call.
+    pub(crate) fn progress(&self) -> Vec<LeaseProgress> {
+        let progress = |(id, held): (&LeaseId, &HeldLease)| LeaseProgress { lease: *id, count: held.progress.count() };
+        self.leases.iter().map(progress).collect()
+    }
+
     /// Takes a lease that was asked for at `asked_at`. One that is held already is left as it is.
     pub(crate) fn grant(&mut self, grant: Grant, asked_at: Duration) {
         let ends_at = asked_at.saturating_add(grant.lease.ttl);
@@ -98,6 +109,7 @@ impl LeaseTable {
             open: lease.tasks.len(),
             term: LeaseTerm::new(Arc::clone(&self.clock), ends_at),
             ended: CancellationToken::new(),
+            progress: self.progress.of_another(),
             function: Arc::new(function),
             stage_name,
             task_memory,
@@ -168,6 +180,7 @@ impl LeaseTable {
             scratch: held.task_scratch,
             term: Arc::clone(&held.term),
             ended: held.ended.child_token(),
+            progress: held.progress.clone(),
         })
     }
 

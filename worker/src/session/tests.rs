@@ -247,6 +247,22 @@ async fn tasks_run_side_by_side_only_if_their_memory_fits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_call_says_how_far_each_lease_has_moved() {
+    let mut story = Story::new();
+    story.call().await.answer(|answer| answer.granted.push(grant(1, 0..1)));
+    story.gate.first_guard().await;
+    let call = story.call().await;
+    let before = call.request.progress.clone();
+    assert_eq!(before.len(), 1);
+    call.answer(|_| {});
+    let call = story.call().await;
+    assert_eq!(call.request.progress, before, "it stands still");
+    story.gate.nudge();
+    call.answer(|_| {});
+    story.call_where(move |request| request.progress != before).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_never_fits_is_sent_elsewhere() {
     let mut story = Story::new();
     story.call().await.answer(|answer| {

@@ -62,8 +62,8 @@ fn a_lease_that_is_renewed_does_not_expire(before: &Scheduler, after: &Scheduler
                 (expires_at > after.now, "a renewed lease does not expire")
             }
             Standing::Ended { why: WhyEnded::Stuck, .. } => {
-                let due = old.progress_at.after(before.settings.progress_deadline);
-                (due > after.now, "a lease that makes progress is not stuck")
+                let due = old.moved_at.after(before.settings.progress_deadline);
+                (due > after.now, "a lease that moves is not stuck")
             }
             Standing::Ended { why: WhyEnded::Revoked, .. } | Standing::Live { .. } => continue,
         };

@@ -10,9 +10,9 @@ use rechunk_common::{
 
 use super::{
     plans::{of_function, stage, stages},
-    world::{World, answer_to, job, lease_id, puts, settings, tasks},
+    world::{World, answer_to, job, lease_id, puts, tasks},
 };
-use crate::{Event, Settings};
+use crate::Event;
 
 fn with_tasks(count: u64) -> World {
     let mut world = World::new();
@@ -283,23 +283,6 @@ fn another_process_of_a_worker_takes_its_place_and_its_tasks_are_leased_at_once(
     assert_eq!((response.revoked, response.granted), (vec![lease_id(7, 1)], vec![]), "the old process is to stop");
     *world.worker("w") = new;
     assert_eq!(world.sync("w").renewed, vec![lease_id(7, 2)], "the new one is not disturbed");
-}
-
-#[test]
-fn a_lease_without_progress_is_leased_to_somebody_else() {
-    let settings = Settings { progress_deadline: Duration::from_mins(1), ..settings() };
-    let mut world = World::with(settings);
-    world.submit("a", stages(vec![stage("copy", 1)]));
-    world.add_worker("stuck", 1);
-    world.add_worker("w", 1);
-    world.take("stuck");
-    for _ in 0..6 {
-        world.wait(9_999);
-        assert_eq!(world.sync("stuck").revoked, vec![]);
-    }
-    world.wait(9_999);
-    assert_eq!(world.sync("stuck").revoked, vec![lease_id(7, 1)]);
-    assert_eq!(world.take("w"), vec![tasks(0, 1)]);
 }
 
 #[test]

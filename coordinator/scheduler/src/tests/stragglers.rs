@@ -98,6 +98,43 @@ fn a_late_write_that_would_do_harm_gets_no_backup() {
 }
 
 #[test]
+fn a_lease_without_progress_is_leased_to_somebody_else() {
+    let settings = Settings { progress_deadline: Duration::from_mins(1), ..settings() };
+    let mut world = World::with(settings);
+    world.submit("a", stages(vec![stage("copy", 1)]));
+    world.add_worker("stuck", 1);
+    world.add_worker("w", 1);
+    world.take("stuck");
+    for _ in 0..6 {
+        world.wait(9_999);
+        assert_eq!(world.sync("stuck").revoked, vec![]);
+    }
+    world.wait(9_999);
+    assert_eq!(world.sync("stuck").revoked, vec![lease_id(7, 1)]);
+    assert_eq!(world.take("w"), vec![tasks(0, 1)]);
+}
+
+#[test]
+fn a_lease_that_moves_is_kept_however_long_its_task_takes() {
+    let settings = Settings { progress_deadline: Duration::from_mins(1), ..settings() };
+    let mut world = World::with(settings);
+    world.submit("a", stages(vec![stage("copy", 1)]));
+    world.add_worker("slow", 1);
+    world.take("slow");
+    for _ in 0..30 {
+        world.wait(9_999);
+        world.worker("slow").moved += 1;
+        assert_eq!(world.sync("slow").renewed, vec![lease_id(7, 1)]);
+    }
+    for _ in 0..6 {
+        world.wait(9_999);
+        assert_eq!(world.sync("slow").revoked, vec![]);
+    }
+    world.wait(9_999);
+    assert_eq!(world.sync("slow").revoked, vec![lease_id(7, 1)], "it stands still now");
+}
+
+#[test]
 fn a_slow_worker_gets_smaller_leases_than_the_others() {
     let mut world = World::with(Settings { lease_work: Duration::from_secs(5), ..settings() });
     world.submit("a", stages(vec![stage("copy", 10_000)]));

@@ -7,7 +7,7 @@ use rechunk_common::{
     ids::{Epoch, Incarnation, JobId, JournalPosition, LeaseId, SyncSeq, TaskIndex, WorkerId},
     job::{JobState, JobView},
     plan::{FunctionId, Plan},
-    session::{Capacity, DoneTasks, FailedTask, Lease, LeaseReport, SyncRequest, SyncResponse},
+    session::{Capacity, DoneTasks, FailedTask, Lease, LeaseProgress, LeaseReport, SyncRequest, SyncResponse},
     task_set::TaskRange,
 };
 
@@ -27,6 +27,8 @@ pub(super) struct TestWorker {
     pub(super) held: Vec<Lease>,
     pub(super) reports: Vec<LeaseReport>,
     pub(super) next_number: u64,
+    /// How far its leases have moved.
+    pub(super) moved: u64,
 }
 
 pub(super) struct World {
@@ -180,6 +182,7 @@ impl World {
             held: Vec::new(),
             reports: Vec::new(),
             next_number: 1,
+            moved: 0,
         };
         self.workers.entry(name.to_owned()).or_insert(worker)
     }
@@ -212,6 +215,7 @@ impl World {
             version: "1".to_owned(),
             peak_rss: ByteCount(1000),
             request_rates: Vec::new(),
+            progress: worker.held.iter().map(|lease| LeaseProgress { lease: lease.id, count: worker.moved }).collect(),
         }
     }
 

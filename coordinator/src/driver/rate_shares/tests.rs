@@ -81,6 +81,7 @@ impl Process {
             version: String::new(),
             peak_rss: ByteCount(0),
             request_rates: self.keeps.clone(),
+            progress: Vec::new(),
         }
     }
 

@@ -100,6 +100,7 @@ pub(super) struct Gate {
     permits: Arc<Semaphore>,
     guards: Arc<Mutex<Vec<Arc<dyn WriteGuard>>>>,
     started: Arc<Notify>,
+    nudges: Arc<Semaphore>,
     pub(super) running: Arc<AtomicUsize>,
     pub(super) most_running: Arc<AtomicUsize>,
 }
@@ -118,6 +119,7 @@ impl Gate {
             permits: Arc::new(Semaphore::new(0)),
             guards: Arc::default(),
             started: Arc::new(Notify::new()),
+            nudges: Arc::new(Semaphore::new(0)),
             running: Arc::default(),
             most_running: Arc::default(),
         }
@@ -126,6 +128,11 @@ impl Gate {
     /// Lets so many tasks through.
     pub(super) fn open(&self, tasks: usize) {
         self.permits.add_permits(tasks);
+    }
+
+    /// Has one task come a step further.
+    pub(super) fn nudge(&self) {
+        self.nudges.add_permits(1);
     }
 
     /// The guard of the first task that was started.
@@ -157,7 +164,15 @@ impl TaskFunction for Gate {
         self.most_running.fetch_max(running, Ordering::SeqCst);
         self.guards.lock().expect("guards").push(Arc::clone(cx.guard()));
         self.started.notify_waiters();
-        self.permits.acquire().await.expect("open").forget();
+        loop {
+            tokio::select! {
+                permit = self.permits.acquire() => break permit.expect("open").forget(),
+                nudge = self.nudges.acquire() => {
+                    nudge.expect("open").forget();
+                    cx.note_progress();
+                }
+            }
+        }
         Ok(Counts { put_requests: 1, ..Counts::default() })
     }
 }

@@ -103,6 +103,7 @@ impl SmallWorker {
             version: String::new(),
             peak_rss: ByteCount(0),
             request_rates: Vec::new(),
+            progress: Vec::new(),
         }
     }
 

@@ -33,6 +33,7 @@ fn sync() -> worker::SyncRequest {
                 ..Default::default()
             }],
         }],
+        progress: vec![worker::LeaseProgress { lease: Some(id), count: 7 }],
         wait: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
         ..Default::default()
     }
@@ -50,6 +51,7 @@ fn a_wrong_sync_is_named() {
     expect("held[0].ttl", Problem::NotADuration, |request| {
         request.held[0].ttl.as_mut().expect("there").seconds = i64::MAX;
     });
+    expect("progress[0].lease", Problem::Missing, |request| request.progress[0].lease = None);
     expect("held[0].id", Problem::Missing, |request| request.held[0].id = None);
     expect("held[0].stage.job_id", Problem::Empty, |request| {
         request.held[0].stage.as_mut().expect("there").job_id.clear();

@@ -10,7 +10,7 @@ use rechunk_common::{
         TaskIndex, WorkerId,
     },
     request_rate::{RequestRate, RequestShares, StoreRates},
-    session::{DoneTasks, FailedTask, Grant, Lease, LeaseReport, SyncRequest, SyncResponse},
+    session::{DoneTasks, FailedTask, Grant, Lease, LeaseProgress, LeaseReport, SyncRequest, SyncResponse},
     task_set::TaskRange,
 };
 
@@ -89,12 +89,20 @@ pub(crate) fn reports() -> impl Strategy<Value = LeaseReport> {
 
 pub(crate) fn sync_requests() -> impl Strategy<Value = SyncRequest> {
     let who = (names(), any::<u64>(), any::<u64>(), texts());
-    let what =
-        (vec(function_ids(), 0..3), capacities(), capacities(), any::<bool>(), bytes(), vec(store_rates(), 0..3));
+    let progress = vec((lease_ids(), any::<u64>()).prop_map(|(lease, count)| LeaseProgress { lease, count }), 0..3);
+    let what = (
+        vec(function_ids(), 0..3),
+        capacities(),
+        capacities(),
+        any::<bool>(),
+        bytes(),
+        vec(store_rates(), 0..3),
+        progress,
+    );
     let wait = (0_u64..20_000).prop_map(Duration::from_millis);
     (who, what, vec(leases(), 0..3), vec(reports(), 0..3), wait).prop_map(
         |((worker, incarnation, seq, version), what, held, reports, wait)| {
-            let (functions, free, total, draining, peak_rss, request_rates) = what;
+            let (functions, free, total, draining, peak_rss, request_rates, progress) = what;
             SyncRequest {
                 worker: WorkerId(worker),
                 incarnation: Incarnation(incarnation),
@@ -109,6 +117,7 @@ pub(crate) fn sync_requests() -> impl Strategy<Value = SyncRequest> {
                 version,
                 peak_rss,
                 request_rates,
+                progress,
             }
         },
     )

@@ -74,8 +74,14 @@ pub const MAX_LABELS: usize = 64;
 /// A message in an error or a failure: the rest is cut.
 pub const MAX_ERROR_MESSAGE_BYTES: usize = 4096;
 
-/// Buffer limit of blosc and lz4: they count in signed 32 bits.
+/// Buffer limit of blosc: it counts in signed 32 bits.
 pub const MAX_BLOSC_BUFFER: ByteCount = ByteCount((1 << 31) - 1 - 16);
+
+/// Buffer limit of lz4 (`LZ4_MAX_INPUT_SIZE`): other implementations take no more.
+pub const MAX_LZ4_BUFFER: ByteCount = ByteCount(0x7e00_0000);
+
+/// The largest dictionary that a decoder of lzma is given: that of the highest preset.
+pub const MAX_LZMA_DICTIONARY: ByteCount = ByteCount(64 << 20);
 
 /// One decoded chunk, whatever the codec.
 pub const MAX_CHUNK_BYTES: ByteCount = ByteCount(1 << 40);

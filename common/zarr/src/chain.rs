@@ -2,14 +2,24 @@
 //! `compressor` of Zarr v2. Knows their names, options and defaults; the work is done in `codec`.
 
 mod blosc;
+mod checksum;
 mod entry;
+mod lzma;
+mod spell;
+mod step;
 mod v2;
 
 pub(crate) use blosc::{BloscOptions, Cname, Shuffle};
-pub(crate) use entry::{CodecEntry, Part, Step};
-pub(crate) use v2::{compressor_to_v2, to_v2, to_v3};
+pub(crate) use checksum::{Checksum, ChecksumKind, Place};
+pub(crate) use entry::CodecEntry;
+pub(crate) use lzma::{LzmaCheck, LzmaFormat, LzmaOptions, RawLzma};
+pub(crate) use step::{Part, Step};
+pub(crate) use v2::{to_v2, to_v3, without_compressors};
 
-use crate::{MetadataError, json::Json};
+use crate::{
+    MetadataError,
+    json::{Json, Object},
+};
 
 /// The codec that packs chunks into shards.
 pub(crate) const SHARDING: &str = "sharding_indexed";
@@ -22,7 +32,7 @@ pub(crate) fn entries(list: &Json, field: &str) -> Result<Vec<CodecEntry>, Metad
 
 /// The steps of a chain that ends in bytes: every codec known, one of them from elements to bytes, in order.
 pub(crate) fn steps(list: &Json, field: &str) -> Result<Vec<Step>, MetadataError> {
-    let steps = entries(list, field)?.iter().map(Step::parse).collect::<Result<Vec<_>, _>>()?;
+    let steps = entries(list, field)?.iter().map(|entry| Step::parse(entry, 1)).collect::<Result<Vec<_>, _>>()?;
     let parts: Vec<Part> = steps.iter().map(Step::part).collect();
     if !parts.is_sorted() {
         return Err(MetadataError::corrupt(field, "the codecs are not in the order elements, bytes codec, bytes"));
@@ -66,8 +76,18 @@ pub(crate) fn without_bytes_to_bytes(list: &Json) -> Result<Json, MetadataError>
 
 /// `{"name": …, "configuration": …}`
 pub(crate) fn named<const N: usize>(name: &str, options: [(&str, Json); N]) -> Json {
-    if N == 0 {
-        return Json::object([("name", Json::text(name))]);
+    named_list(name, options.into())
+}
+
+fn named_list(name: &str, options: Vec<(&str, Json)>) -> Json {
+    let mut codec = Object::default();
+    codec.set("name", Json::text(name));
+    if !options.is_empty() {
+        let mut configuration = Object::default();
+        for (key, value) in options {
+            configuration.set(key, value);
+        }
+        codec.set("configuration", Json::Object(configuration));
     }
-    Json::object([("name", Json::text(name)), ("configuration", Json::object(options))])
+    Json::Object(codec)
 }

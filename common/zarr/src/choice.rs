@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::{
     MetadataError,
-    chain::{self, BloscOptions, Cname, Shuffle, Step},
+    chain::{self, BloscOptions, Cname, LzmaOptions, Shuffle, Step},
     json::Json,
 };
 
@@ -45,8 +45,8 @@ impl Kind {
     pub(crate) fn compressor_v3(&self, width: u64) -> Option<Json> {
         match self {
             Self::None => Some(Json::Null),
-            Self::Compressor(step) => compressor_to_v3(step),
-            Self::Blosc { .. } => self.blosc(width).map(BloscOptions::to_v3),
+            Self::Compressor(step) => Some(step.to_v3()),
+            Self::Blosc { .. } => self.blosc(width).map(|options| Step::Blosc(options).to_v3()),
             Self::ListV3(_) | Self::V2 { .. } => None,
         }
     }
@@ -55,8 +55,8 @@ impl Kind {
     pub(crate) fn compressor_v2(&self, width: u64) -> Option<Json> {
         match self {
             Self::None => Some(Json::Null),
-            Self::Compressor(step) => chain::compressor_to_v2(step),
-            Self::Blosc { .. } => self.blosc(width).map(BloscOptions::to_v2),
+            Self::Compressor(step) => step.to_v2(),
+            Self::Blosc { .. } => self.blosc(width).and_then(|options| Step::Blosc(options).to_v2()),
             Self::ListV3(_) | Self::V2 { .. } => None,
         }
     }
@@ -70,24 +70,11 @@ impl Kind {
     }
 }
 
-fn compressor_to_v3(step: &Step) -> Option<Json> {
-    let of_level = |name: &str, level: u32| chain::named(name, [("level", Json::number(level))]);
-    match step {
-        Step::Zstd { level, checksum } => {
-            Some(chain::named("zstd", [("level", Json::number(*level)), ("checksum", Json::Bool(*checksum))]))
-        }
-        Step::Gzip { level } => Some(of_level("gzip", *level)),
-        Step::Zlib { level } => Some(of_level("numcodecs.zlib", *level)),
-        Step::Bz2 { level } => Some(of_level("numcodecs.bz2", *level)),
-        Step::Blosc(options) => Some(options.to_v3()),
-        Step::Transpose { .. } | Step::Bytes { .. } | Step::Shuffle { .. } | Step::Crc32c => None,
-    }
-}
-
 impl FromStr for CodecChoice {
     type Err = MetadataError;
 
-    /// `none zstd[:LEVEL] gzip[:LEVEL] zlib[:LEVEL] bz2[:LEVEL] blosc[:CNAME[:LEVEL[:SHUFFLE]]]`, or JSON.
+    /// `none zstd[:LEVEL] gzip[:LEVEL] zlib[:LEVEL] bz2[:LEVEL] lz4 lzma[:PRESET] blosc[:CNAME[:LEVEL[:SHUFFLE]]]`, or
+    /// JSON.
     fn from_str(text: &str) -> Result<Self, MetadataError> {
         let text = text.trim();
         let kind = if text.starts_with(['[', '{']) { parse_json(text)? } else { parse_name(text)? };
@@ -151,6 +138,7 @@ fn parse_name(text: &str) -> Result<Kind, MetadataError> {
             let cname = match options.first() {
                 None => Cname::Lz4,
                 Some(cname) => Cname::parse(cname)
+                    .filter(|cname| *cname != Cname::Snappy)
                     .ok_or_else(|| fault(text, format!("{cname} is none of blosclz, lz4, lz4hc, zlib, zstd")))?,
             };
             let level = u8::try_from(level(1, 5, 0, 9)?).unwrap_or(5);
@@ -163,7 +151,8 @@ fn parse_name(text: &str) -> Result<Kind, MetadataError> {
             };
             Ok(Kind::Blosc { cname, level, shuffle })
         }
-        "lz4" => Err(MetadataError::codec("lz4", "rechunk has no such codec; blosc:lz4 is close to it")),
-        _ => Err(fault(text, "not one of none, zstd, gzip, zlib, bz2, blosc, or JSON")),
+        "lz4" => known(0).map(|()| Kind::Compressor(Step::Lz4 { acceleration: 1 })),
+        "lzma" => known(1).and(small(6, 0)).map(|preset| Kind::Compressor(Step::Lzma(LzmaOptions::of_preset(preset)))),
+        _ => Err(fault(text, "not one of none, zstd, gzip, zlib, bz2, lz4, lzma, blosc, or JSON")),
     }
 }

@@ -8,7 +8,6 @@ mod permutation;
 mod stage;
 #[cfg(test)]
 mod tests;
-mod zstd_contexts;
 
 use std::{borrow::Cow, ops::Range};
 
@@ -107,8 +106,10 @@ impl ChunkCodec {
                 | Step::Zlib { .. }
                 | Step::Bz2 { .. }
                 | Step::Blosc(_)
+                | Step::Lz4 { .. }
+                | Step::Lzma(_)
                 | Step::Shuffle { .. }
-                | Step::Crc32c => {
+                | Step::Checksum(_) => {
                     let Some(stage) = Stage::new(step, size)? else { continue };
                     let before = size;
                     size = stage.encoded_size(before);

@@ -89,7 +89,10 @@ impl ArrayDocument {
         let width = self.data_type()?.width;
         match self.format() {
             ZarrFormat::V2 => match choice.kind.compressor_v2(width) {
-                Some(compressor) => self.with_fields([("compressor", compressor)]),
+                Some(compressor) => {
+                    let filters = chain::without_compressors(self.field("filters"))?;
+                    self.with_fields([("compressor", compressor), ("filters", filters)])
+                }
                 None => self.with_fields([("compressor", Json::Null), ("filters", Json::Null)]),
             },
             ZarrFormat::V3 => {

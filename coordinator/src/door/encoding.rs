@@ -3,7 +3,7 @@
 use rechunk_common::{
     ByteCount, Refusal,
     layout::{ArrayLayout, ChunkLayout},
-    limits::{MAX_BLOSC_BUFFER, MAX_CHUNK_BYTES},
+    limits::{MAX_BLOSC_BUFFER, MAX_CHUNK_BYTES, MAX_LZ4_BUFFER},
 };
 use rechunk_planner::EncodedBound;
 use rechunk_zarr::{ChunkCodec, MetadataError, ShardCodec};
@@ -37,6 +37,7 @@ pub(super) fn refuse_oversized(width: u64, chunk: &[u64], field: &str, url: &str
 pub(super) fn codec_limit(error: &MetadataError) -> Option<ByteCount> {
     match error {
         MetadataError::Limit { limit, .. } if *limit == MAX_BLOSC_BUFFER.0 => Some(MAX_BLOSC_BUFFER),
+        MetadataError::Limit { limit, .. } if *limit == MAX_LZ4_BUFFER.0 => Some(MAX_LZ4_BUFFER),
         MetadataError::Limit { .. }
         | MetadataError::Corrupt { .. }
         | MetadataError::WrongNode { .. }

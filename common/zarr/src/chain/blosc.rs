@@ -22,6 +22,8 @@ pub(crate) enum Cname {
     Lz4Hc,
     Zlib,
     Zstd,
+    /// Of other builds of blosc than numcodecs', which cannot read it.
+    Snappy,
 }
 
 /// How blosc reorders bytes first.
@@ -40,11 +42,14 @@ impl Cname {
             Self::Lz4Hc => "lz4hc",
             Self::Zlib => "zlib",
             Self::Zstd => "zstd",
+            Self::Snappy => "snappy",
         }
     }
 
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        [Self::BloscLz, Self::Lz4, Self::Lz4Hc, Self::Zlib, Self::Zstd].into_iter().find(|cname| cname.as_str() == name)
+        [Self::BloscLz, Self::Lz4, Self::Lz4Hc, Self::Zlib, Self::Zstd, Self::Snappy]
+            .into_iter()
+            .find(|cname| cname.as_str() == name)
     }
 }
 
@@ -125,28 +130,24 @@ impl BloscOptions {
         Ok(Self { cname, level: u8::try_from(level).unwrap_or(9), shuffle, typesize, blocksize })
     }
 
-    /// As Zarr v3 spells it, in zarr-python's order.
-    pub(crate) fn to_v3(self) -> Json {
-        super::named(
-            "blosc",
-            [
-                ("typesize", Json::number(self.typesize)),
-                ("cname", Json::text(self.cname.as_str())),
-                ("clevel", Json::number(self.level)),
-                ("shuffle", Json::text(self.shuffle.as_str())),
-                ("blocksize", Json::number(self.blocksize)),
-            ],
-        )
+    /// The options as Zarr v3 spells them, in zarr-python's order.
+    pub(crate) fn of_core(self) -> Vec<(&'static str, Json)> {
+        vec![
+            ("typesize", Json::number(self.typesize)),
+            ("cname", Json::text(self.cname.as_str())),
+            ("clevel", Json::number(self.level)),
+            ("shuffle", Json::text(self.shuffle.as_str())),
+            ("blocksize", Json::number(self.blocksize)),
+        ]
     }
 
-    /// As numcodecs spells it.
-    pub(crate) fn to_v2(self) -> Json {
-        Json::object([
-            ("id", Json::text("blosc")),
+    /// The options as numcodecs spells them.
+    pub(crate) fn of_numcodecs(self) -> Vec<(&'static str, Json)> {
+        vec![
             ("cname", Json::text(self.cname.as_str())),
             ("clevel", Json::number(self.level)),
             ("shuffle", Json::number(self.shuffle.number())),
             ("blocksize", Json::number(self.blocksize)),
-        ])
+        ]
     }
 }

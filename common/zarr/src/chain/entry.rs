@@ -1,54 +1,30 @@
-//! One codec of a Zarr v3 list, and what rechunk does for it.
+//! One codec as a document has it: of a Zarr v3 list, or a filter or compressor of Zarr v2.
 
-use super::{BloscOptions, SHARDING};
-use crate::{MetadataError, dtype::Endian, json::Json};
+use super::SHARDING;
+use crate::{MetadataError, json::Json};
+
+/// What numcodecs' codecs are called in v3, before their own name.
+const NUMCODECS: &str = "numcodecs.";
 
 /// One codec as the document has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CodecEntry {
+    /// As the document spells it.
     pub(crate) name: String,
     /// The entry itself.
     pub(crate) json: Json,
+    dialect: Dialect,
 }
 
-/// What a codec turns into what; ordered as in a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Part {
-    ArrayToArray,
-    ArrayToBytes,
-    BytesToBytes,
-}
-
-/// A codec that rechunk can run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Axis `order[i]` of the elements becomes axis `i`.
-    Transpose {
-        order: Vec<u64>,
-    },
-    /// Elements one after another; `None` where a byte order has no meaning or is left out.
-    Bytes {
-        endian: Option<Endian>,
-    },
-    Zstd {
-        level: i32,
-        checksum: bool,
-    },
-    Gzip {
-        level: u32,
-    },
-    Zlib {
-        level: u32,
-    },
-    Bz2 {
-        level: u32,
-    },
-    Blosc(BloscOptions),
-    /// numcodecs' byte shuffle.
-    Shuffle {
-        element: u64,
-    },
-    Crc32c,
+/// Whose names and defaults an entry has, and where its options stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// A v3 codec of the specification or of its registry.
+    Core,
+    /// A codec of numcodecs in v3: `numcodecs.lz4`.
+    Numcodecs,
+    /// A codec of numcodecs in v2: its options stand beside its `id`.
+    V2,
 }
 
 impl CodecEntry {
@@ -60,12 +36,56 @@ impl CodecEntry {
             Json::Object(object) => object.get("name").and_then(Json::as_text),
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::List(_) => None,
         };
-        Ok(Self { name: name.ok_or_else(malformed)?, json: entry.clone() })
+        let name = name.ok_or_else(malformed)?;
+        let dialect = if name.starts_with(NUMCODECS) { Dialect::Numcodecs } else { Dialect::Core };
+        Ok(Self { name, json: entry.clone(), dialect })
+    }
+
+    /// From v2's `{"id": …, …}`.
+    pub(crate) fn parse_v2(entry: &Json, field: &str) -> Result<Self, MetadataError> {
+        let id = entry.as_object().and_then(|object| object.get("id")).and_then(Json::as_text);
+        let name = id.ok_or_else(|| MetadataError::corrupt(field, format!("{} has no id", entry.compact())))?;
+        Ok(Self { name, json: entry.clone(), dialect: Dialect::V2 })
+    }
+
+    /// The codec's name without the prefix of numcodecs.
+    pub(crate) fn id(&self) -> &str {
+        self.name.strip_prefix(NUMCODECS).unwrap_or(&self.name)
+    }
+
+    /// Whether the names and defaults are those of the v3 specification, and not those of numcodecs.
+    pub(crate) fn is_core(&self) -> bool {
+        self.dialect == Dialect::Core
     }
 
     /// An option of the codec.
     pub(crate) fn option(&self, key: &str) -> Option<&Json> {
-        self.json.as_object()?.get("configuration")?.as_object()?.get(key)
+        let object = self.json.as_object()?;
+        match self.dialect {
+            Dialect::Core | Dialect::Numcodecs => object.get("configuration")?.as_object()?.get(key),
+            Dialect::V2 => object.get(key),
+        }
+    }
+
+    /// An option that is there and not null.
+    pub(crate) fn given(&self, key: &str) -> Option<&Json> {
+        self.option(key).filter(|value| !value.is_null())
+    }
+
+    /// A whole number within `least..=most`; `default` where it is not given.
+    pub(crate) fn number(&self, key: &str, default: i64, least: i64, most: i64) -> Result<i64, MetadataError> {
+        match self.given(key) {
+            None => Ok(default),
+            Some(value) => value
+                .as_i64()
+                .filter(|value| (least..=most).contains(value))
+                .ok_or_else(|| self.unsupported(format!("its {key} is not between {least} and {most}"))),
+        }
+    }
+
+    /// The refusal of the codec, by its name.
+    pub(crate) fn unsupported(&self, problem: impl Into<String>) -> MetadataError {
+        MetadataError::codec(&self.name, problem)
     }
 
     /// Whether the entry packs chunks into shards.
@@ -75,100 +95,11 @@ impl CodecEntry {
 
     /// Whether the entry is what `--codec` replaces, also where rechunk cannot run it.
     pub(crate) fn is_compressor(&self) -> bool {
-        let name = self.name.strip_prefix("numcodecs.").unwrap_or(&self.name);
-        matches!(name, "zstd" | "gzip" | "zlib" | "bz2" | "blosc" | "lz4" | "lzma" | "gdeflate")
+        matches!(self.id(), "zstd" | "gzip" | "zlib" | "bz2" | "blosc" | "lz4" | "lzma" | "gdeflate")
     }
 
     /// Whether the entry appends or prepends a checksum.
     pub(crate) fn is_checksum(&self) -> bool {
-        let name = self.name.strip_prefix("numcodecs.").unwrap_or(&self.name);
-        matches!(name, "crc32c" | "crc32" | "adler32" | "fletcher32" | "jenkins_lookup3")
-    }
-
-    fn level(&self, default: u32, least: u32) -> Result<u32, MetadataError> {
-        match self.option("level") {
-            None => Ok(default),
-            Some(level) => level
-                .as_u64()
-                .and_then(|level| u32::try_from(level).ok())
-                .filter(|level| (least..=9).contains(level))
-                .ok_or_else(|| MetadataError::codec(&self.name, format!("its level is not between {least} and 9"))),
-        }
-    }
-}
-
-impl Step {
-    /// What rechunk does for the entry, or its refusal by name. Defaults are zarr-python's.
-    pub(crate) fn parse(entry: &CodecEntry) -> Result<Self, MetadataError> {
-        let wrong = |problem: &str| MetadataError::codec(&entry.name, problem);
-        Ok(match entry.name.as_str() {
-            "transpose" => {
-                let order =
-                    entry.option("order").and_then(Json::as_list).ok_or_else(|| wrong("its order is no list"))?;
-                let order: Option<Vec<u64>> = order.iter().map(Json::as_u64).collect();
-                let order = order.ok_or_else(|| wrong("its order is no list of axes"))?;
-                let mut sorted = order.clone();
-                sorted.sort_unstable();
-                if !sorted.iter().copied().eq((0..).take(order.len())) {
-                    return Err(wrong("its order is no permutation"));
-                }
-                Self::Transpose { order }
-            }
-            "bytes" => Self::Bytes {
-                endian: match entry.option("endian").map(Json::as_text) {
-                    None => None,
-                    Some(Some(name)) if name == "little" => Some(Endian::Little),
-                    Some(Some(name)) if name == "big" => Some(Endian::Big),
-                    Some(_) => return Err(wrong("its endian is neither little nor big")),
-                },
-            },
-            "zstd" | "numcodecs.zstd" => {
-                let level = match entry.option("level") {
-                    None => 0,
-                    Some(level) => level
-                        .as_i64()
-                        .and_then(|level| i32::try_from(level).ok())
-                        .filter(|level| (-131_072..=22).contains(level))
-                        .ok_or_else(|| wrong("its level is not between -131072 and 22"))?,
-                };
-                let checksum = match entry.option("checksum") {
-                    None => false,
-                    Some(checksum) => checksum.as_bool().ok_or_else(|| wrong("its checksum is no boolean"))?,
-                };
-                Self::Zstd { level, checksum }
-            }
-            "gzip" => Self::Gzip { level: entry.level(5, 0)? },
-            "numcodecs.gzip" => Self::Gzip { level: entry.level(1, 0)? },
-            "zlib" | "numcodecs.zlib" => Self::Zlib { level: entry.level(1, 0)? },
-            "bz2" | "numcodecs.bz2" => Self::Bz2 { level: entry.level(1, 1)? },
-            // numcodecs sees single bytes there.
-            "blosc" | "numcodecs.blosc" => Self::Blosc(BloscOptions::parse(|key| entry.option(key), &entry.name, 1)?),
-            "shuffle" | "numcodecs.shuffle" => Self::Shuffle {
-                element: match entry.option("elementsize") {
-                    None => 4,
-                    Some(size) => {
-                        size.as_u64().filter(|size| *size > 0).ok_or_else(|| wrong("its elementsize is not valid"))?
-                    }
-                },
-            },
-            "crc32c" => Self::Crc32c,
-            SHARDING => return Err(wrong("shards within shards")),
-            _ => return Err(wrong("rechunk has no such codec")),
-        })
-    }
-
-    /// What the step turns into what.
-    pub(crate) fn part(&self) -> Part {
-        match self {
-            Self::Transpose { .. } => Part::ArrayToArray,
-            Self::Bytes { .. } => Part::ArrayToBytes,
-            Self::Zstd { .. }
-            | Self::Gzip { .. }
-            | Self::Zlib { .. }
-            | Self::Bz2 { .. }
-            | Self::Blosc(_)
-            | Self::Shuffle { .. }
-            | Self::Crc32c => Part::BytesToBytes,
-        }
+        matches!(self.id(), "crc32c" | "crc32" | "adler32" | "fletcher32" | "jenkins_lookup3")
     }
 }

@@ -1,6 +1,6 @@
 //! Zarr v2's `order`, `filters` and `compressor`, and the chain of Zarr v3 codecs that does the same.
 
-use super::{BloscOptions, Step, named, steps};
+use super::{CodecEntry, Step, steps};
 use crate::{
     MetadataError,
     dtype::{DataType, Endian},
@@ -32,63 +32,50 @@ impl<'j> V2Codecs<'j> {
     }
 }
 
-/// The v3 chain that does what the `.zarray` says.
+/// The v3 chain that does what the `.zarray` says, spelt as zarr-python does.
 pub(crate) fn to_v3(zarray: &Object, data_type: &DataType, rank: usize) -> Result<Json, MetadataError> {
     let codecs = V2Codecs::parse(zarray)?;
-    let mut list = Vec::new();
+    let mut steps = Vec::new();
     if codecs.fortran && rank > 1 {
-        let axes: Vec<i128> = (0..).take(rank).collect();
-        let order: Vec<Json> = axes.into_iter().rev().map(Json::number).collect();
-        list.push(named("transpose", [("order", Json::List(order))]));
+        let axes: Vec<u64> = (0..).take(rank).collect();
+        steps.push(Step::Transpose { order: axes.into_iter().rev().collect() });
     }
-    list.push(if data_type.has_byte_order() {
-        let endian = data_type.endian.unwrap_or(Endian::Little);
-        named("bytes", [("endian", Json::text(endian.as_str()))])
-    } else {
-        named("bytes", [])
-    });
-    for filter in codecs.filters {
-        let id = id_of(filter, "filters")?;
-        match id.as_str() {
-            "shuffle" => {
-                let size = option(filter, "elementsize").and_then(Json::as_u64).filter(|size| *size > 0).unwrap_or(4);
-                list.push(named("numcodecs.shuffle", [("elementsize", Json::number(size))]));
-            }
-            "vlen-utf8" | "vlen-bytes" | "vlen-array" => {
-                return Err(MetadataError::UnsupportedDataType {
-                    data_type: data_type.text.clone(),
-                    problem: format!("variable-length elements (filter {id})"),
-                });
-            }
-            _ => return Err(MetadataError::codec(id, "rechunk has no such filter")),
-        }
+    let endian = data_type.has_byte_order().then_some(data_type.endian.unwrap_or(Endian::Little));
+    steps.push(Step::Bytes { endian });
+    let filters = codecs.filters.iter().map(|filter| (filter, "filters"));
+    for (codec, field) in filters.chain(codecs.compressor.map(|compressor| (compressor, "compressor"))) {
+        let entry = CodecEntry::parse_v2(codec, field)?;
+        refuse_variable_length(&entry, data_type)?;
+        steps.push(Step::parse(&entry, data_type.width)?);
     }
-    if let Some(compressor) = codecs.compressor {
-        list.push(compressor_of_v2(compressor, data_type.width)?);
-    }
-    Ok(Json::List(list))
+    Ok(Json::List(steps.iter().map(Step::to_v3).collect()))
 }
 
-/// The v3 codec that does what a v2 compressor does, spelt as zarr-python does.
-fn compressor_of_v2(compressor: &Json, width: u64) -> Result<Json, MetadataError> {
-    let id = id_of(compressor, "compressor")?;
-    let level = |default: i64, range: std::ops::RangeInclusive<i64>| match option(compressor, "level") {
-        None => Ok(default),
-        Some(level) => level.as_i64().filter(|level| range.contains(level)).ok_or_else(|| {
-            MetadataError::codec(&id, format!("its level is not between {} and {}", range.start(), range.end()))
-        }),
-    };
-    Ok(match id.as_str() {
-        "zstd" => {
-            let checksum = option(compressor, "checksum").and_then(Json::as_bool).unwrap_or(false);
-            let level = level(0, -131_072..=22)?;
-            named("zstd", [("level", Json::number(level)), ("checksum", Json::Bool(checksum))])
+fn refuse_variable_length(entry: &CodecEntry, data_type: &DataType) -> Result<(), MetadataError> {
+    match entry.id() {
+        id @ ("vlen-utf8" | "vlen-bytes" | "vlen-array" | "json2" | "pickle" | "msgpack2" | "categorize") => {
+            Err(MetadataError::UnsupportedDataType {
+                data_type: data_type.text.clone(),
+                problem: format!("variable-length elements (filter {id})"),
+            })
         }
-        "gzip" => named("gzip", [("level", Json::number(level(1, 0..=9)?))]),
-        "zlib" => named("numcodecs.zlib", [("level", Json::number(level(1, 0..=9)?))]),
-        "bz2" => named("numcodecs.bz2", [("level", Json::number(level(1, 1..=9)?))]),
-        "blosc" => BloscOptions::parse(|key| option(compressor, key), &id, width)?.to_v3(),
-        _ => return Err(MetadataError::codec(id, "rechunk has no such compressor")),
+        _ => Ok(()),
+    }
+}
+
+/// The filters that are no compressors: where another compressor is asked for, they are what stays.
+pub(crate) fn without_compressors(filters: &Json) -> Result<Json, MetadataError> {
+    let list = filters.as_list().unwrap_or_default();
+    let mut kept = Vec::with_capacity(list.len());
+    for filter in list {
+        if !CodecEntry::parse_v2(filter, "filters")?.is_compressor() {
+            kept.push(filter.clone());
+        }
+    }
+    Ok(match kept.len() {
+        same if same == list.len() => filters.clone(),
+        0 => Json::Null,
+        _ => Json::List(kept),
     })
 }
 
@@ -104,71 +91,34 @@ pub(crate) struct SpeltV2 {
     pub(crate) compressor: Json,
 }
 
-/// The `.zarray` spelling of a v3 chain; what v2 cannot say is named.
+/// The `.zarray` spelling of a v3 chain; what v2 cannot say is named. A compressor at the end of the chain becomes v2's
+/// compressor, everything before it its filters.
 pub(crate) fn to_v2(list: &Json, rank: usize) -> Result<SpeltV2, MetadataError> {
     let entries = super::entries(list, "codecs")?;
+    let steps = steps(list, "codecs")?;
     let mut spelt = SpeltV2 { order: "C", endian: Endian::Little, filters: Json::Null, compressor: Json::Null };
     let mut filters = Vec::new();
-    for (step, entry) in steps(list, "codecs")?.iter().zip(&entries) {
-        let no_twin = || MetadataError::NoTwin { field: "codec", name: entry.json.compact(), format: 2 };
-        match step {
-            Step::Transpose { order } if order.iter().is_sorted() => {}
-            Step::Transpose { order }
-                if order.len() == rank && order.iter().rev().is_sorted() && spelt.order == "C" =>
-            {
-                spelt.order = "F";
+    for (step, entry) in steps.iter().zip(&entries) {
+        if let Some(codec) = step.to_v2() {
+            filters.push(codec);
+        } else if let Step::Transpose { order } = step {
+            let is_reversed = order.len() == rank && order.iter().rev().is_sorted() && spelt.order == "C";
+            match (order.iter().is_sorted(), is_reversed) {
+                (true, _) => {}
+                (false, true) => spelt.order = "F",
+                (false, false) => {
+                    return Err(MetadataError::NoTwin { field: "codec", name: entry.json.compact(), format: 2 });
+                }
             }
-            Step::Bytes { endian } => spelt.endian = endian.unwrap_or(Endian::Little),
-            Step::Shuffle { element } if spelt.compressor.is_null() => {
-                filters.push(Json::object([("id", Json::text("shuffle")), ("elementsize", Json::number(*element))]));
-            }
-            Step::Zstd { .. } | Step::Gzip { .. } | Step::Zlib { .. } | Step::Bz2 { .. } | Step::Blosc(_)
-                if spelt.compressor.is_null() =>
-            {
-                spelt.compressor = compressor_to_v2(step).ok_or_else(no_twin)?;
-            }
-            Step::Transpose { .. }
-            | Step::Zstd { .. }
-            | Step::Gzip { .. }
-            | Step::Zlib { .. }
-            | Step::Bz2 { .. }
-            | Step::Blosc(_)
-            | Step::Shuffle { .. }
-            | Step::Crc32c => return Err(no_twin()),
+        } else if let Step::Bytes { endian } = step {
+            spelt.endian = endian.unwrap_or(Endian::Little);
         }
+    }
+    if steps.last().is_some_and(Step::is_compressor) {
+        spelt.compressor = filters.pop().unwrap_or(Json::Null);
     }
     if !filters.is_empty() {
         spelt.filters = Json::List(filters);
     }
     Ok(spelt)
-}
-
-/// A compressor as numcodecs spells it; `None` for other steps.
-pub(crate) fn compressor_to_v2(step: &Step) -> Option<Json> {
-    let of_level = |id: &str, level: u32| Json::object([("id", Json::text(id)), ("level", Json::number(level))]);
-    match step {
-        Step::Zstd { level, checksum: false } => {
-            Some(Json::object([("id", Json::text("zstd")), ("level", Json::number(*level))]))
-        }
-        Step::Zstd { level, checksum: true } => Some(Json::object([
-            ("id", Json::text("zstd")),
-            ("level", Json::number(*level)),
-            ("checksum", Json::Bool(true)),
-        ])),
-        Step::Gzip { level } => Some(of_level("gzip", *level)),
-        Step::Zlib { level } => Some(of_level("zlib", *level)),
-        Step::Bz2 { level } => Some(of_level("bz2", *level)),
-        Step::Blosc(options) => Some(options.to_v2()),
-        Step::Transpose { .. } | Step::Bytes { .. } | Step::Shuffle { .. } | Step::Crc32c => None,
-    }
-}
-
-fn id_of(codec: &Json, field: &str) -> Result<String, MetadataError> {
-    option(codec, "id")
-        .and_then(Json::as_text)
-        .ok_or_else(|| MetadataError::corrupt(field, format!("{} has no id", codec.compact())))
-}
-
-fn option<'j>(codec: &'j Json, key: &str) -> Option<&'j Json> {
-    codec.as_object()?.get(key)
 }

@@ -6,6 +6,8 @@ use rechunk_common::layout::ElementType;
 
 use crate::{ChunkCodec, CodecError, MetadataError};
 
+mod numcodecs;
+
 const LITTLE: &str = r#"{"name":"bytes","configuration":{"endian":"little"}}"#;
 const BIG: &str = r#"{"name":"bytes","configuration":{"endian":"big"}}"#;
 
@@ -46,10 +48,18 @@ fn every_codec_gives_back_every_width() {
         r#",{"name":"crc32c"}"#.to_owned(),
         r#",{"name":"crc32c"},{"name":"zstd"},{"name":"crc32c"}"#.to_owned(),
         r#",{"name":"gzip","configuration":{"level":9}},{"name":"zstd"}"#.to_owned(),
+        r#",{"name":"numcodecs.lz4"}"#.to_owned(),
+        r#",{"name":"zstd"},{"name":"numcodecs.lz4"},{"name":"numcodecs.adler32"}"#.to_owned(),
+        r#",{"name":"numcodecs.lzma"}"#.to_owned(),
+        r#",{"name":"numcodecs.lzma","configuration":{"format":2,"preset":9}}"#.to_owned(),
+        r#",{"name":"numcodecs.lzma","configuration":{"format":3,"filters":[{"id":3,"dist":4},{"id":33,"preset":1}]}}"#
+            .to_owned(),
+        r#",{"name":"numcodecs.crc32"},{"name":"numcodecs.crc32c","configuration":{"location":"start"}}"#.to_owned(),
+        r#",{"name":"numcodecs.fletcher32"},{"name":"numcodecs.crc32","configuration":{"location":"end"}}"#.to_owned(),
         r#",{"name":"zstd"},{"name":"blosc","configuration":{"cname":"lz4","clevel":1,"shuffle":"noshuffle"}}"#
             .to_owned(),
     ];
-    let blosc = ["blosclz", "lz4", "lz4hc", "zlib", "zstd"].into_iter().flat_map(|cname| {
+    let blosc = ["blosclz", "lz4", "lz4hc", "zlib", "zstd", "snappy"].into_iter().flat_map(|cname| {
         ["noshuffle", "shuffle", "bitshuffle"].map(|shuffle| {
             format!(
                 r#",{{"name":"blosc","configuration":{{"cname":"{cname}","clevel":5,"shuffle":"{shuffle}","typesize":4,"blocksize":0}}}}"#
@@ -240,8 +250,9 @@ fn chains_that_are_no_chains_are_refused() {
         ("[7]", "CORRUPT_METADATA"),
         (r#"["zstd","bytes"]"#, "CORRUPT_METADATA"),
         (r#"["bytes","bytes"]"#, "CORRUPT_METADATA"),
-        (r#"["bytes","numcodecs.lz4"]"#, "UNSUPPORTED_CODEC"),
-        (r#"["bytes",{"name":"blosc","configuration":{"cname":"snappy"}}]"#, "UNSUPPORTED_CODEC"),
+        (r#"["bytes","numcodecs.pcodec"]"#, "UNSUPPORTED_CODEC"),
+        (r#"["bytes","lz4"]"#, "UNSUPPORTED_CODEC"),
+        (r#"["bytes",{"name":"blosc","configuration":{"cname":"lzo"}}]"#, "UNSUPPORTED_CODEC"),
         (r#"["bytes",{"name":"gzip","configuration":{"level":10}}]"#, "UNSUPPORTED_CODEC"),
         (r#"[{"name":"transpose","configuration":{"order":[0,0]}},"bytes"]"#, "UNSUPPORTED_CODEC"),
         (r#"[{"name":"transpose","configuration":{"order":[0]}},"bytes"]"#, "UNSUPPORTED_CODEC"),
@@ -256,7 +267,7 @@ fn chains_that_are_no_chains_are_refused() {
 
 proptest! {
     #[test]
-    fn no_chunk_makes_a_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), which in 0_usize..6) {
+    fn no_chunk_makes_a_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), which in 0_usize..11) {
         let tail = [
             r#",{"name":"zstd"}"#,
             r#",{"name":"gzip","configuration":{"level":1}}"#,
@@ -264,6 +275,11 @@ proptest! {
             r#",{"name":"numcodecs.bz2"}"#,
             r#",{"name":"blosc","configuration":{"typesize":1}}"#,
             r#",{"name":"zstd"},{"name":"crc32c"}"#,
+            r#",{"name":"numcodecs.lz4"}"#,
+            r#",{"name":"numcodecs.lzma","configuration":{"check":0,"preset":0}}"#,
+            r#",{"name":"numcodecs.lzma","configuration":{"format":2}}"#,
+            r#",{"name":"numcodecs.lzma","configuration":{"format":3,"filters":[{"id":4611686018427387905}]}}"#,
+            r#",{"name":"numcodecs.adler32"},{"name":"numcodecs.fletcher32"}"#,
         ][which];
         let codec = small(tail);
         let _ = codec.decode(Bytes::from(bytes.clone()));

@@ -71,16 +71,6 @@ impl ArrayDocument {
 /// The byte order that a chain stores elements in; little where it does not say.
 pub(crate) fn stored_endian(codecs: &Json) -> Result<Endian, MetadataError> {
     let steps = chain::steps(codecs, "codecs")?;
-    let endian = steps.iter().find_map(|step| match step {
-        Step::Bytes { endian } => *endian,
-        Step::Transpose { .. }
-        | Step::Zstd { .. }
-        | Step::Gzip { .. }
-        | Step::Zlib { .. }
-        | Step::Bz2 { .. }
-        | Step::Blosc(_)
-        | Step::Shuffle { .. }
-        | Step::Crc32c => None,
-    });
+    let endian = steps.iter().find_map(|step| if let Step::Bytes { endian } = step { *endian } else { None });
     Ok(endian.unwrap_or(Endian::Little))
 }

@@ -244,7 +244,8 @@ mod tests {
         let big = r#"[{"name":"bytes","configuration":{"endian":"big"}}]"#;
         let transposed = format!(r#"[{{"name":"transpose","configuration":{{"order":[0]}}}},{little}]"#);
         let checked = format!(r#"[{little},{{"name":"crc32c"}}]"#);
-        for other in [big, &transposed, &checked, "[]", "no JSON", r#"[{"name":"vlen-utf8"}]"#] {
+        let rounded = format!(r#"[{{"name":"numcodecs.bitround","configuration":{{"keepbits":3}}}},{little}]"#);
+        for other in [big, &transposed, &checked, &rounded, "[]", "no JSON", r#"[{"name":"vlen-utf8"}]"#] {
             assert!(!layout(other).is_raw(), "{other}");
         }
         let chunks = ChunkLayout::Sharded {

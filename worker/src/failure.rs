@@ -13,6 +13,12 @@ pub(crate) fn corrupt_source(url: &str, reason: impl std::fmt::Display) -> TaskF
     TaskFailure::new(FailureClass::GiveUpTask, format!("cannot decode {url}: {reason}"))
 }
 
+/// The target's filters cannot hold what the source has.
+pub(crate) fn unfit_filter(url: &str, reason: impl std::fmt::Display) -> TaskFailure {
+    let message = format!("cannot encode {url}: {reason}; choose other filters with --codec");
+    TaskFailure::new(FailureClass::InvalidRequest, message)
+}
+
 /// An invariant of ours is broken.
 pub(crate) fn bug(reason: impl Into<String>) -> TaskFailure {
     TaskFailure::new(FailureClass::Bug, reason)

@@ -4,7 +4,9 @@
 mod blosc;
 mod checksum;
 mod entry;
+mod filter;
 mod lzma;
+mod number;
 mod spell;
 mod step;
 mod v2;
@@ -12,12 +14,16 @@ mod v2;
 pub(crate) use blosc::{BloscOptions, Cname, Shuffle};
 pub(crate) use checksum::{Checksum, ChecksumKind, Place};
 pub(crate) use entry::CodecEntry;
+use filter::ByteOrder;
+pub(crate) use filter::{Filter, Scalar, Side};
 pub(crate) use lzma::{LzmaCheck, LzmaFormat, LzmaOptions, RawLzma};
+pub(crate) use number::{NumberKind, NumberType};
 pub(crate) use step::{Part, Step};
 pub(crate) use v2::{to_v2, to_v3, without_compressors};
 
 use crate::{
     MetadataError,
+    dtype::Endian,
     json::{Json, Object},
 };
 
@@ -41,6 +47,58 @@ pub(crate) fn steps(list: &Json, field: &str) -> Result<Vec<Step>, MetadataError
         return Err(MetadataError::corrupt(field, "there must be one codec from elements to bytes"));
     }
     Ok(steps)
+}
+
+/// The byte order of a chain's elements: the one that its first filter names, and without filters that of its bytes
+/// codec. `None` where it has no meaning, or little is meant.
+pub(crate) fn element_order(steps: &[Step]) -> Option<Endian> {
+    match filter::byte_orders(steps).0 {
+        ByteOrder::Is(order) => Some(order),
+        ByteOrder::Single => None,
+        ByteOrder::NotSaid => bytes_order(steps),
+    }
+}
+
+/// The byte order that the bytes codec names.
+fn bytes_order(steps: &[Step]) -> Option<Endian> {
+    steps.iter().find_map(|step| if let Step::Bytes { endian } = step { *endian } else { None })
+}
+
+/// Checks that each filter of a chain is given elements of the width that it names, and that the last one's byte order
+/// is that of the bytes codec: zarr-python reads them with the filter's and writes them with the codec's.
+pub(crate) fn check_filters(steps: &[Step], width: u64) -> Result<(), MetadataError> {
+    let mut width = Some(width);
+    let filters =
+        steps.iter().skip_while(|step| !step.is_filter()).take_while(|step| step.part() == Part::ArrayToArray);
+    for step in filters {
+        let Step::Filter(filter) = step else {
+            return Err(MetadataError::codec("transpose", "it stands after a filter"));
+        };
+        let refuse = |given: String| Err(MetadataError::codec(filter.id(), format!("it is given {given}")));
+        match (filter.input(), width) {
+            (_, None) => return refuse("packed bits".to_owned()),
+            (Side::Numbers(of), Some(width)) if u64::from(of.width) != width => {
+                return refuse(format!("elements of {width} bytes, not {}", of.spell()));
+            }
+            (Side::Booleans, Some(width)) if width != 1 => {
+                return refuse(format!("elements of {width} bytes, not booleans"));
+            }
+            (Side::Numbers(_) | Side::Booleans | Side::Same | Side::Packed, Some(_)) => {}
+        }
+        width = match filter.output() {
+            Side::Numbers(of) => Some(u64::from(of.width)),
+            Side::Packed => None,
+            Side::Same | Side::Booleans => width,
+        };
+    }
+    match filter::byte_orders(steps).1 {
+        ByteOrder::Is(order) if order != bytes_order(steps).unwrap_or(Endian::Little) => {
+            let last = steps.iter().rev().find(|step| step.is_filter());
+            let last = last.map_or_else(String::new, |step| step.to_v3().compact());
+            Err(MetadataError::codec(last, "its byte order is not that of the bytes codec"))
+        }
+        ByteOrder::Is(_) | ByteOrder::Single | ByteOrder::NotSaid => Ok(()),
+    }
 }
 
 /// The same list with its compressors replaced by `compressor` (null: taken out). A chain without one gets it after

@@ -4,6 +4,7 @@
 //!
 //! Knows nothing of stores, keys or tasks.
 
+mod filter;
 mod permutation;
 mod stage;
 #[cfg(test)]
@@ -35,9 +36,19 @@ pub struct ChunkCodec {
     permutations: Vec<Permutation>,
     /// Bytes of the components whose order is swapped.
     swapped: Option<usize>,
+    /// The chunk's axes in the order in which they are stored.
+    stored: Vec<StoredAxis>,
     /// In encoding order, each with the size of what it encodes.
     stages: Vec<(Stage, Size)>,
     worst_encoded_bytes: u64,
+}
+
+/// An axis as it is stored.
+#[derive(Debug, Clone, Copy)]
+struct StoredAxis {
+    /// The number of the decoded chunk's axis.
+    decoded: usize,
+    length: u64,
 }
 
 impl ChunkCodec {
@@ -65,6 +76,7 @@ impl ChunkCodec {
     }
 
     fn of_steps(steps: &[Step], element: &ElementType, chunk_shape: &[u64]) -> Result<Self, MetadataError> {
+        chain::check_filters(steps, element.width)?;
         let limit = limits::MAX_CHUNK_BYTES.0;
         let decoded_bytes = chunk_shape
             .iter()
@@ -81,41 +93,30 @@ impl ChunkCodec {
             width,
             permutations: Vec::new(),
             swapped: None,
+            stored: (0..).zip(chunk_shape).map(|(decoded, length)| StoredAxis { decoded, length: *length }).collect(),
             stages: Vec::new(),
             worst_encoded_bytes: decoded_bytes,
         };
-        let mut shape = chunk_shape.to_vec();
         let mut size = Size::Exactly(decoded_bytes);
         for step in steps {
-            match step {
-                Step::Transpose { order } => {
-                    let permutation = Permutation::new(order, &shape).ok_or_else(|| {
-                        let problem = format!("its order has not one entry per axis of {chunk_shape:?}");
-                        MetadataError::codec("transpose", problem)
-                    })?;
-                    shape = permutation.encoded_shape();
-                    if !permutation.is_identity() {
-                        codec.permutations.push(permutation);
-                    }
+            if let Step::Transpose { order } = step {
+                let shape: Vec<u64> = codec.stored.iter().map(|axis| axis.length).collect();
+                let permutation = Permutation::new(order, &shape).ok_or_else(|| {
+                    let problem = format!("its order has not one entry per axis of {chunk_shape:?}");
+                    MetadataError::codec("transpose", problem)
+                })?;
+                codec.stored = permuted(&codec.stored, order);
+                if !permutation.is_identity() {
+                    codec.permutations.push(permutation);
                 }
-                Step::Bytes { endian } => {
-                    codec.swapped = component(element).filter(|_| *endian == Some(Endian::Big));
-                }
-                Step::Zstd { .. }
-                | Step::Gzip { .. }
-                | Step::Zlib { .. }
-                | Step::Bz2 { .. }
-                | Step::Blosc(_)
-                | Step::Lz4 { .. }
-                | Step::Lzma(_)
-                | Step::Shuffle { .. }
-                | Step::Checksum(_) => {
-                    let Some(stage) = Stage::new(step, size)? else { continue };
-                    let before = size;
-                    size = stage.encoded_size(before);
-                    codec.worst_encoded_bytes = stage.worst_bytes(codec.worst_encoded_bytes);
-                    codec.stages.push((stage, before));
-                }
+            } else if let Step::Bytes { .. } = step {
+                let is_big = chain::element_order(steps) == Some(Endian::Big);
+                codec.swapped = component(element).filter(|_| is_big);
+            } else if let Some(stage) = Stage::new(step, size)? {
+                let before = size;
+                size = stage.encoded_size(before);
+                codec.worst_encoded_bytes = stage.worst_bytes(codec.worst_encoded_bytes);
+                codec.stages.push((stage, before));
             }
         }
         Ok(codec)
@@ -156,8 +157,19 @@ impl ChunkCodec {
     }
 
     /// The encoded chunk of elements in C order, little-endian. A chain that does nothing gives an owned buffer back
-    /// without copying it; a chain that compresses reads a borrowed one in place.
+    /// without copying it; a chain that compresses reads a borrowed one in place. An element that a filter would change
+    /// is an error.
     pub fn encode(&self, decoded: Cow<'_, [u8]>) -> Result<Bytes, CodecError> {
+        self.encode_where(decoded, |_| true)
+    }
+
+    /// The same for a chunk of which only the first `valid` elements along each axis lie in the array: what a filter
+    /// makes of the others does not matter.
+    pub fn encode_clipped(&self, decoded: Cow<'_, [u8]>, valid: &[u64]) -> Result<Bytes, CodecError> {
+        self.encode_where(decoded, |stored| self.is_within(stored, valid))
+    }
+
+    fn encode_where(&self, decoded: Cow<'_, [u8]>, matters: impl Fn(u64) -> bool) -> Result<Bytes, CodecError> {
         let found = length(&decoded);
         if found != self.decoded_bytes {
             return Err(CodecError::DecodedSize { codec: "bytes", found, expected: self.decoded_bytes });
@@ -170,9 +182,19 @@ impl ChunkCodec {
             swap(bytes.to_mut(), component);
         }
         for (stage, _) in &self.stages {
-            bytes = Cow::Owned(stage.encode(bytes)?);
+            bytes = Cow::Owned(stage.encode(bytes, &matters)?);
         }
         Ok(Bytes::from(bytes.into_owned()))
+    }
+
+    /// Whether the element that is stored at place `stored` has positions below `valid` on every axis.
+    fn is_within(&self, stored: u64, valid: &[u64]) -> bool {
+        let mut rest = stored;
+        self.stored.iter().rev().all(|axis| {
+            let position = rest.checked_rem(axis.length).unwrap_or_default();
+            rest = rest.checked_div(axis.length).unwrap_or_default();
+            valid.get(axis.decoded).is_none_or(|end| position < *end)
+        })
     }
 
     /// Whether encoded and decoded chunks are the same bytes.
@@ -199,6 +221,11 @@ impl ChunkCodec {
     pub(crate) fn is_fixed(&self) -> bool {
         self.stages.iter().all(|(stage, _)| stage.is_fixed())
     }
+}
+
+/// Axes in another order: entry `order[i]` becomes entry `i`.
+fn permuted(axes: &[StoredAxis], order: &[u64]) -> Vec<StoredAxis> {
+    order.iter().filter_map(|axis| axes.get(usize::try_from(*axis).ok()?).copied()).collect()
 }
 
 /// Bytes of the components that a byte order applies to; `None` for single and opaque bytes.

@@ -165,6 +165,14 @@ pub enum CodecError {
         /// The codec's limit.
         limit: u64,
     },
+    /// A filter that would not give an element back as it is.
+    #[error("{codec}: element {element} of the chunk would be read back as another value")]
+    Changed {
+        /// The filter.
+        codec: &'static str,
+        /// The element's place in the order in which the chunk is stored.
+        element: u64,
+    },
     /// A fault while encoding.
     #[error("{codec}: cannot encode: {problem}")]
     Encode {

@@ -2,7 +2,8 @@
 //! back, conversion between the formats, consolidated metadata, codec chains and shard indexes.
 //!
 //! Documents come in as text and go out as text; what rechunk does not understand or need (attributes above all) is
-//! kept as it was spelt. Knows nothing of stores, plans, threads or clocks, and never interprets an element.
+//! kept as it was spelt. Knows nothing of stores, plans, threads or clocks, and interprets no element, but where an array
+//! is stored behind a filter of numbers.
 
 mod chain;
 mod choice;

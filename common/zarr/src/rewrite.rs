@@ -8,7 +8,7 @@ use rechunk_common::request::ZarrFormat;
 
 use crate::{
     ArrayDocument, CodecChoice, MetadataError,
-    chain::{self, CodecEntry, SHARDING},
+    chain::{self, CodecEntry, SHARDING, Step},
     choice::Kind,
     convert,
     document::stored_endian,
@@ -52,6 +52,7 @@ impl ArrayDocument {
             ZarrFormat::V3 => chosen.with_grid(options)?,
         };
         self.check_byte_order(&target)?;
+        self.check_rounding(&target)?;
         Ok(target)
     }
 
@@ -189,6 +190,23 @@ impl ArrayDocument {
             });
         }
         Ok(())
+    }
+
+    /// Filters that round can be kept, the values are rounded already; to add one would change them.
+    fn check_rounding(&self, target: &Self) -> Result<(), MetadataError> {
+        let rounding = |document: &Self| {
+            let steps = chain::steps(&document.chunk_codecs()?, "codecs")?;
+            Ok::<Vec<Step>, MetadataError>(steps.into_iter().filter(Step::rounds).collect())
+        };
+        let added = rounding(target)?;
+        if added.is_empty() {
+            return Ok(());
+        }
+        let kept = rounding(self)?;
+        match added.iter().find(|step| !kept.contains(step)) {
+            None => Ok(()),
+            Some(step) => Err(MetadataError::codec(step.to_v3().compact(), "the source has not rounded its values so")),
+        }
     }
 }
 

@@ -155,6 +155,15 @@ impl Cells {
         self.product(place, |cell| cell.valid_end.saturating_sub(cell.start))
     }
 
+    /// Length per axis of the part of the cell's buffer that lies in the array.
+    pub(crate) fn valid_shape(&self, place: &[u64]) -> Option<Vec<u64>> {
+        let length = |(axis, at): (usize, &u64)| {
+            let cell = self.cell(axis, *at)?;
+            Some(cell.valid_end.saturating_sub(cell.start))
+        };
+        place.iter().enumerate().map(length).collect()
+    }
+
     /// Elements of the cell that this task moves.
     pub(crate) fn used_elements(&self, place: &[u64]) -> Option<u64> {
         self.product(place, |cell| cell.used.1.saturating_sub(cell.used.0))

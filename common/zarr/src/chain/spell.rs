@@ -20,6 +20,7 @@ impl Step {
             Self::Lzma(options) => ("lzma", options.options()),
             Self::Shuffle { element } => ("shuffle", vec![("elementsize", Json::number(*element))]),
             Self::Checksum(checksum) => (checksum.kind.as_str(), checksum.options()),
+            Self::Filter(filter) => (filter.id(), filter.options()),
             Self::Transpose { .. } | Self::Bytes { .. } => return None,
         })
     }
@@ -47,7 +48,8 @@ impl Step {
             Self::Gzip { level } => Some(("gzip", vec![("level", Json::number(*level))])),
             Self::Blosc(options) => Some(("blosc", options.of_core())),
             Self::Checksum(Checksum::CRC32C) => Some(("crc32c", Vec::new())),
-            Self::Zlib { .. }
+            Self::Filter(_)
+            | Self::Zlib { .. }
             | Self::Bz2 { .. }
             | Self::Lz4 { .. }
             | Self::Lzma(_)

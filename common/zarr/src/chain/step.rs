@@ -1,6 +1,6 @@
 //! What rechunk does for one codec.
 
-use super::{BloscOptions, Checksum, CodecEntry, LzmaOptions, SHARDING};
+use super::{BloscOptions, Checksum, CodecEntry, Filter, LzmaOptions, SHARDING};
 use crate::{MetadataError, dtype::Endian, json::Json};
 
 /// What a codec turns into what; ordered as in a chain.
@@ -18,6 +18,8 @@ pub(crate) enum Step {
     Transpose {
         order: Vec<u64>,
     },
+    /// numcodecs' filter of elements.
+    Filter(Filter),
     /// Elements one after another; `None` where a byte order has no meaning or is left out.
     Bytes {
         endian: Option<Endian>,
@@ -67,6 +69,9 @@ impl Step {
                 }
                 if entry.is_core() {
                     return Err(entry.unsupported("rechunk has no such codec"));
+                }
+                if let Some(filter) = Filter::parse(entry)? {
+                    return Ok(Self::Filter(filter));
                 }
                 let checksum = Checksum::parse(entry)?;
                 checksum.map(Self::Checksum).ok_or_else(|| entry.unsupported("rechunk has no such codec"))
@@ -127,7 +132,7 @@ impl Step {
     /// What the step turns into what.
     pub(crate) fn part(&self) -> Part {
         match self {
-            Self::Transpose { .. } => Part::ArrayToArray,
+            Self::Transpose { .. } | Self::Filter(_) => Part::ArrayToArray,
             Self::Bytes { .. } => Part::ArrayToBytes,
             Self::Zstd { .. }
             | Self::Gzip { .. }
@@ -151,7 +156,21 @@ impl Step {
             | Self::Blosc(_)
             | Self::Lz4 { .. }
             | Self::Lzma(_) => true,
-            Self::Transpose { .. } | Self::Bytes { .. } | Self::Shuffle { .. } | Self::Checksum(_) => false,
+            Self::Transpose { .. }
+            | Self::Filter(_)
+            | Self::Bytes { .. }
+            | Self::Shuffle { .. }
+            | Self::Checksum(_) => false,
         }
+    }
+
+    /// Whether writing rounds for the first time: such a filter can be kept, but not added.
+    pub(crate) fn rounds(&self) -> bool {
+        matches!(self, Self::Filter(Filter::Quantize { .. } | Filter::BitRound { .. }))
+    }
+
+    /// Whether the step is a filter of elements.
+    pub(crate) fn is_filter(&self) -> bool {
+        matches!(self, Self::Filter(_))
     }
 }

@@ -1,6 +1,10 @@
 //! Zarr v2's `order`, `filters` and `compressor`, and the chain of Zarr v3 codecs that does the same.
 
-use super::{CodecEntry, Step, steps};
+use super::{
+    CodecEntry, Side, Step, element_order,
+    filter::{ByteOrder, byte_orders},
+    steps,
+};
 use crate::{
     MetadataError,
     dtype::{DataType, Endian},
@@ -40,14 +44,42 @@ pub(crate) fn to_v3(zarray: &Object, data_type: &DataType, rank: usize) -> Resul
         let axes: Vec<u64> = (0..).take(rank).collect();
         steps.push(Step::Transpose { order: axes.into_iter().rev().collect() });
     }
-    let endian = data_type.has_byte_order().then_some(data_type.endian.unwrap_or(Endian::Little));
-    steps.push(Step::Bytes { endian });
+    let mut tail = Vec::new();
+    let mut width = data_type.width;
     let filters = codecs.filters.iter().map(|filter| (filter, "filters"));
     for (codec, field) in filters.chain(codecs.compressor.map(|compressor| (compressor, "compressor"))) {
         let entry = CodecEntry::parse_v2(codec, field)?;
         refuse_variable_length(&entry, data_type)?;
-        steps.push(Step::parse(&entry, data_type.width)?);
+        let step = Step::parse(&entry, width)?;
+        if let Step::Filter(filter) = &step {
+            if !tail.is_empty() {
+                return Err(entry.unsupported("a filter of elements after one of bytes"));
+            }
+            width = match filter.output() {
+                Side::Numbers(of) => u64::from(of.width),
+                Side::Packed => 1,
+                Side::Same | Side::Booleans => width,
+            };
+            steps.push(step);
+        } else {
+            tail.push(step);
+        }
     }
+    let order = data_type.has_byte_order().then_some(data_type.endian.unwrap_or(Endian::Little));
+    let (first, last) = byte_orders(&steps);
+    if let (ByteOrder::Is(first), Some(order)) = (first, order)
+        && first != order
+    {
+        let filters = Json::List(codecs.filters.to_vec()).compact();
+        return Err(MetadataError::codec(filters, "its byte order is not that of the elements"));
+    }
+    let endian = match last {
+        ByteOrder::Is(last) => Some(last),
+        ByteOrder::Single => None,
+        ByteOrder::NotSaid => order,
+    };
+    steps.push(Step::Bytes { endian });
+    steps.append(&mut tail);
     Ok(Json::List(steps.iter().map(Step::to_v3).collect()))
 }
 
@@ -110,8 +142,8 @@ pub(crate) fn to_v2(list: &Json, rank: usize) -> Result<SpeltV2, MetadataError> 
                     return Err(MetadataError::NoTwin { field: "codec", name: entry.json.compact(), format: 2 });
                 }
             }
-        } else if let Step::Bytes { endian } = step {
-            spelt.endian = endian.unwrap_or(Endian::Little);
+        } else {
+            spelt.endian = element_order(&steps).unwrap_or(Endian::Little);
         }
     }
     if steps.last().is_some_and(Step::is_compressor) {

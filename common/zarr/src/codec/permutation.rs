@@ -32,10 +32,6 @@ impl Permutation {
         Some(Self { encoded_shape, strides, is_identity })
     }
 
-    pub(super) fn encoded_shape(&self) -> Vec<u64> {
-        self.encoded_shape.iter().map(|length| u64::try_from(*length).unwrap_or(u64::MAX)).collect()
-    }
-
     pub(super) fn is_identity(&self) -> bool {
         self.is_identity
     }

@@ -1,4 +1,4 @@
-//! The codecs from bytes to bytes. Decoders are given the size that must come out and never allocate for more.
+//! The codecs from bytes to bytes, filters of stored elements among them. Decoders are given the size that must come out and never allocate for more.
 
 mod blosc;
 mod checksum;
@@ -19,6 +19,7 @@ use rechunk_common::limits;
 pub(super) use size::Size;
 use zarrs::array::codec::BloscCodec;
 
+use super::filter::FilterStage;
 use crate::{
     CodecError, MetadataError,
     chain::{Checksum, LzmaOptions, Step},
@@ -36,6 +37,7 @@ pub(super) enum Stage {
     Lzma(LzmaOptions),
     Shuffle { element: usize },
     Checksum(Checksum),
+    Filter(FilterStage),
 }
 
 impl Stage {
@@ -67,13 +69,14 @@ impl Stage {
                 }
             }
             Step::Checksum(checksum) => Some(Self::Checksum(*checksum)),
+            Step::Filter(filter) => FilterStage::new(filter).map(Self::Filter),
             Step::Shuffle { .. } | Step::Transpose { .. } | Step::Bytes { .. } => None,
         })
     }
 
     pub(super) fn is_fixed(&self) -> bool {
         match self {
-            Self::Shuffle { .. } | Self::Checksum(_) => true,
+            Self::Shuffle { .. } | Self::Checksum(_) | Self::Filter(_) => true,
             Self::Zstd { .. }
             | Self::Gzip { .. }
             | Self::Zlib { .. }
@@ -94,7 +97,8 @@ impl Stage {
             | Self::Bz2 { .. }
             | Self::Lzma(_)
             | Self::Shuffle { .. }
-            | Self::Checksum(_) => None,
+            | Self::Checksum(_)
+            | Self::Filter(_) => None,
         }
     }
 
@@ -114,6 +118,7 @@ impl Stage {
             Self::Lzma(_) => (bytes >> 4).saturating_add(1024),
             Self::Shuffle { .. } => 0,
             Self::Checksum(_) => checksum::CHECKSUM_BYTES,
+            Self::Filter(filter) => return filter.encoded_bytes(bytes),
         };
         bytes.saturating_add(more)
     }
@@ -123,6 +128,7 @@ impl Stage {
         match self {
             Self::Shuffle { .. } => size,
             Self::Checksum(_) => size.longer(checksum::CHECKSUM_BYTES),
+            Self::Filter(filter) => Size::Exactly(filter.encoded_bytes(size.bound())),
             Self::Zstd { .. }
             | Self::Gzip { .. }
             | Self::Zlib { .. }
@@ -145,6 +151,7 @@ impl Stage {
             Self::Lzma(options) => lzma::decode(options, encoded, size),
             Self::Shuffle { element } => size.check_decoded("shuffle", shuffle::unshuffle(encoded, *element)),
             Self::Checksum(checksum) => checksum::decode(*checksum, encoded),
+            Self::Filter(filter) => filter.decode(encoded, size.bound()),
         }
     }
 
@@ -164,11 +171,13 @@ impl Stage {
             | Self::Lz4
             | Self::Lzma(_)
             | Self::Shuffle { .. }
-            | Self::Checksum(_) => Ok(None),
+            | Self::Checksum(_)
+            | Self::Filter(_) => Ok(None),
         }
     }
 
-    pub(super) fn encode(&self, decoded: Cow<'_, [u8]>) -> Result<Vec<u8>, CodecError> {
+    /// `matters` says of which elements a filter must give the value back.
+    pub(super) fn encode(&self, decoded: Cow<'_, [u8]>, matters: &impl Fn(u64) -> bool) -> Result<Vec<u8>, CodecError> {
         match self {
             Self::Zstd { level, checksum } => {
                 zstd_contexts::compress(&decoded, *level, *checksum).map_err(fault("zstd"))
@@ -191,6 +200,7 @@ impl Stage {
             Self::Lzma(options) => lzma::encode(options, &decoded),
             Self::Shuffle { element } => Ok(shuffle::shuffle(&decoded, *element)),
             Self::Checksum(checksum) => Ok(checksum::encode(*checksum, decoded.into_owned())),
+            Self::Filter(filter) => filter.encode(&decoded, matters),
         }
     }
 }

@@ -7,8 +7,7 @@ use rechunk_common::{
 
 use super::ArrayDocument;
 use crate::{
-    ChunkCodec, MetadataError, ShardCodec,
-    chain::{self, Step},
+    ChunkCodec, MetadataError, ShardCodec, chain,
     dtype::{DataType, Endian},
     fill,
     json::Json,
@@ -71,6 +70,5 @@ impl ArrayDocument {
 /// The byte order that a chain stores elements in; little where it does not say.
 pub(crate) fn stored_endian(codecs: &Json) -> Result<Endian, MetadataError> {
     let steps = chain::steps(codecs, "codecs")?;
-    let endian = steps.iter().find_map(|step| if let Step::Bytes { endian } = step { *endian } else { None });
-    Ok(endian.unwrap_or(Endian::Little))
+    Ok(chain::element_order(&steps).unwrap_or(Endian::Little))
 }

@@ -16,7 +16,7 @@ use super::{LeaveOut, TargetRoom, put};
 use crate::{
     context::TaskContext,
     copy::{cells::Cells, targets::Complete},
-    failure::{bug, invalid, too_large},
+    failure::{bug, invalid, too_large, unfit_filter},
     memory::{Buffer, Reservation},
 };
 
@@ -78,12 +78,13 @@ impl ChunkSink {
         let url = format!("{}/{key}", self.prefix.url());
         let valid = self.cells.valid_elements(&place).and_then(|elements| elements.checked_mul(self.width));
         let valid = valid.ok_or_else(|| too_large("a target chunk"))?;
+        let clip = self.cells.valid_shape(&place).ok_or_else(|| too_large("a target chunk"))?;
         let (codec, leave_out) = (Arc::clone(&self.codec), Arc::clone(&self.leave_out));
         let encoded = cx
             .compute()
             .run(move || {
                 let Some(buffer) = leave_out.kept(target) else { return Ok(None) };
-                encode(&codec, buffer, room, &url).map(Some)
+                encode(&codec, &clip, buffer, room, &url).map(Some)
             })
             .await?;
         let Some(encoded) = encoded else {
@@ -94,18 +95,26 @@ impl ChunkSink {
     }
 }
 
-/// Encodes a chunk; its buffer is free again afterwards, and `room` is that of the encoding.
-pub(super) fn encode(codec: &ChunkCodec, buffer: Buffer, room: Reservation, url: &str) -> Result<Bytes, TaskFailure> {
+/// Encodes a chunk, of which the box `clip` lies in the array; its buffer is free again afterwards, and `room` is that
+/// of the encoding.
+pub(super) fn encode(
+    codec: &ChunkCodec,
+    clip: &[u64],
+    buffer: Buffer,
+    room: Reservation,
+    url: &str,
+) -> Result<Bytes, TaskFailure> {
     if codec.is_identity() {
         drop(room);
         return Ok(buffer.into_bytes());
     }
-    Ok(room.attach(encoded(codec, &buffer, url)?))
+    Ok(room.attach(encoded(codec, clip, &buffer, url)?))
 }
 
 /// Encodes a chunk that is kept until others are there too: it takes no more room than its own length.
 pub(super) fn encode_trimmed(
     codec: &ChunkCodec,
+    clip: &[u64],
     buffer: Buffer,
     room: Reservation,
     url: &str,
@@ -115,12 +124,20 @@ pub(super) fn encode_trimmed(
         return Ok(buffer.into_bytes());
     }
     // Encoders allocate for their worst case, and allocators round that up.
-    let trimmed = Bytes::copy_from_slice(&encoded(codec, &buffer, url)?);
+    let trimmed = Bytes::copy_from_slice(&encoded(codec, clip, &buffer, url)?);
     Ok(room.attach_trimmed(trimmed))
 }
 
 /// The encoding of what the buffer holds.
-fn encoded(codec: &ChunkCodec, buffer: &Buffer, url: &str) -> Result<Bytes, TaskFailure> {
-    let refuse = |error: CodecError| bug(format!("cannot encode {url}: {error}"));
-    codec.encode(Cow::Borrowed(buffer.as_slice())).map_err(refuse)
+fn encoded(codec: &ChunkCodec, clip: &[u64], buffer: &Buffer, url: &str) -> Result<Bytes, TaskFailure> {
+    codec.encode_clipped(Cow::Borrowed(buffer.as_slice()), clip).map_err(|error| match error {
+        CodecError::Changed { .. } => unfit_filter(url, error),
+        CodecError::DeclaredSize { .. }
+        | CodecError::DecodedSize { .. }
+        | CodecError::Checksum { .. }
+        | CodecError::Corrupt { .. }
+        | CodecError::BufferLimit { .. }
+        | CodecError::Encode { .. }
+        | CodecError::ShardEntry { .. } => bug(format!("cannot encode {url}: {error}")),
+    })
 }

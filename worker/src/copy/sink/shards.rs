@@ -187,7 +187,9 @@ impl ShardSink {
         room: Reservation,
     ) -> Result<(), TaskFailure> {
         let index = target.index;
-        let valid = self.cells.valid_elements(&self.cells.place(index));
+        let place = self.cells.place(index);
+        let clip = self.cells.valid_shape(&place).ok_or_else(|| too_large("a target chunk"))?;
+        let valid = self.cells.valid_elements(&place);
         let valid = valid.and_then(|elements| elements.checked_mul(self.width));
         let valid = valid.ok_or_else(|| too_large("a target chunk"))?;
         let (position, shard, number) = self.locate(index)?;
@@ -201,7 +203,7 @@ impl ShardSink {
             .compute()
             .run(move || {
                 let Some(buffer) = leave_out.kept(target) else { return Ok(None) };
-                encode_trimmed(codec.inner(), buffer, room, &url).map(Some)
+                encode_trimmed(codec.inner(), &clip, buffer, room, &url).map(Some)
             })
             .await?;
         match &self.writing {

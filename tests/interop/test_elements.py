@@ -18,6 +18,8 @@ V2_COMPRESSORS = {
     "gzip": numcodecs.GZip(5),
     "zlib": numcodecs.Zlib(1),
     "bz2": numcodecs.BZ2(5),
+    "lz4": numcodecs.LZ4(),
+    "lzma": numcodecs.LZMA(),
 }
 V3_COMPRESSORS = {
     "none": (),
@@ -106,7 +108,8 @@ def test_transpose_and_byte_order_are_kept(tmp_path, rechunk_run, endian, order)
 
 
 @pytest.mark.parametrize("codec, kind", [("none", None), ("zstd:5", "ZstdCodec"), ("gzip:1", "GzipCodec"),
-                                         ("blosc:zstd:3:bitshuffle", "BloscCodec")])
+                                         ("blosc:zstd:3:bitshuffle", "BloscCodec"), ("lz4", "LZ4"), ("lzma:2", "LZMA")])
+@pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
 def test_the_codec_can_be_replaced(tmp_path, rechunk_run, codec, kind):
     source = zarr.create_array(tmp_path / "a", shape=SHAPE, chunks=CHUNKS, dtype="<f8", compressors=(GzipCodec(),))
     source[...] = elements(SHAPE, "<f8")
@@ -114,3 +117,29 @@ def test_the_codec_can_be_replaced(tmp_path, rechunk_run, codec, kind):
     target = open_array(tmp_path / "b")
     assert [type(c).__name__ for c in target.metadata.codecs[1:]] == ([kind] if kind else [])
     assert_same(source, target)
+
+
+@pytest.mark.parametrize("codec, kind", [("lz4", numcodecs.LZ4()), ("lzma", numcodecs.LZMA(preset=6))])
+def test_numcodecs_reads_what_takes_the_place_of_a_v2_compressor(tmp_path, rechunk_run, codec, kind):
+    source = zarr.create_array(tmp_path / "a", shape=SHAPE, chunks=CHUNKS, dtype="<f8", zarr_format=2)
+    source[...] = elements(SHAPE, "<f8")
+    rechunk_run(tmp_path / "a", tmp_path / "b", TARGET, "--codec", codec)
+    target = open_array(tmp_path / "b")
+    assert target.metadata.compressor == kind
+    assert_same(source, target)
+
+
+def test_an_element_that_a_filter_would_change_fails_the_job(tmp_path, rechunk):
+    offset = numcodecs.FixedScaleOffset(offset=0, scale=10, dtype="<f4", astype="<i2")
+    source = zarr.create_array(tmp_path / "a", shape=(8,), chunks=(2,), dtype="<f4", zarr_format=2,
+                               filters=[offset], fill_value=1e20)
+    source[:2] = 1.5
+    ended = rechunk("run", tmp_path / "a", tmp_path / "b", "--chunks", "4", "--output", "json")
+    assert ended.code == 1, ended.stderr
+    assert "fixedscaleoffset" in ended.json["error"]["message"] and "element 2" in ended.json["error"]["message"]
+    assert not (tmp_path / "b/.zarray").exists()
+    # Without the filter everything has its place.
+    choice = '{"compressor":null,"filters":null}'
+    ended = rechunk("run", tmp_path / "a", tmp_path / "b", "--chunks", "4", "--codec", choice, "--overwrite")
+    assert ended.code == 0, ended.stderr
+    assert_same(source, open_array(tmp_path / "b"))

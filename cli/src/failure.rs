@@ -6,7 +6,7 @@ use rechunk_common::{Refusal, RefusalCode};
 
 /// A command that did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// The job ran and failed.
     JobFailed(Refusal),
     /// The request is wrong; nothing was done.
@@ -19,7 +19,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// What a program reads.
-    pub(crate) fn refusal(&self) -> &Refusal {
+    pub fn refusal(&self) -> &Refusal {
         match self {
             Self::JobFailed(refusal)
             | Self::Refused(refusal)
@@ -29,7 +29,7 @@ impl Failure {
     }
 
     /// 1 the job failed, 2 the request is wrong, 3 the coordinator can't be reached, 130 cancelled.
-    pub(crate) fn exit_code(&self) -> ExitCode {
+    pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::JobFailed(_) => 1,
             Self::Refused(_) => 2,
@@ -39,13 +39,13 @@ impl Failure {
     }
 
     /// The user pressed Ctrl-C, or another client cancelled the job.
-    pub(crate) fn cancelled() -> Self {
+    pub fn cancelled() -> Self {
         let message = "cancelled; what the job had written is removed";
         Self::Cancelled(Refusal::new(RefusalCode::FailedPrecondition, "CANCELLED", message))
     }
 
     /// The program was told to end at once.
-    pub(crate) fn interrupted(is_cancelling: bool) -> Self {
+    pub fn interrupted(is_cancelling: bool) -> Self {
         let message = if is_cancelling {
             "interrupted before the cancel was through; parts of the target and temporary objects may be left"
         } else {
@@ -55,7 +55,7 @@ impl Failure {
     }
 
     /// A fault of this program or of the machine.
-    pub(crate) fn internal(message: impl Into<String>) -> Self {
+    pub fn internal(message: impl Into<String>) -> Self {
         Self::JobFailed(Refusal::new(RefusalCode::Internal, "INTERNAL", message))
     }
 }

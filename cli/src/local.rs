@@ -1,6 +1,7 @@
 //! A coordinator and its workers inside this process: what `run`, `plan` and `demo` stand on.
 
 use std::{
+    num::NonZeroU32,
     path::PathBuf,
     sync::{Mutex, PoisonError},
 };
@@ -16,26 +17,44 @@ use rechunk_common::{
     session::{SyncRequest, SyncResponse},
 };
 use rechunk_coordinator::{Coordinator, CoordinatorSettings, CoordinatorTask, FleetSettings};
-use rechunk_program::read_configuration;
 use rechunk_storage::{StoreConfig, Stores};
 use rechunk_worker::{
-    CoordinatorLink, LinkError, Scratch, ScratchError, WorkerBuilder, memory_reserve, pages::suit_pages_to,
-    resident::current_rss,
+    CoordinatorLink, LinkError, Scratch, ScratchError, WorkerBuilder, memory_reserve, resident::current_rss,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    args::{MachineArgs, StoreArgs},
-    failure::Failure,
-    service::Service,
-};
+use crate::{failure::Failure, service::Service};
 
 /// What a process may take where nobody says: enough for most plans, and no more than half of a small machine.
 const DEFAULT_MAX_MEM: ByteCount = ByteCount(2 << 30);
 
+/// What a coordinator and its workers inside this process may use.
+#[derive(Debug, Clone)]
+pub struct LocalOptions {
+    /// The stores.
+    pub stores: StoreConfig,
+    /// Workers, which share the rest.
+    pub workers: NonZeroU32,
+    /// Threads that decode and encode; `None`: one per core.
+    pub threads: Option<NonZeroU32>,
+    /// A directory on local disk that tasks may use.
+    pub scratch: Option<PathBuf>,
+    /// The most that they may use there; `None`: nine tenths of what is free.
+    pub scratch_size: Option<ByteCount>,
+    /// The resident set of this process; `None`: 2 GiB, or half of the machine's memory where that is less.
+    pub max_mem: Option<ByteCount>,
+}
+
+impl LocalOptions {
+    /// These stores, one worker, a thread per core, no scratch.
+    pub fn new(stores: StoreConfig, max_mem: Option<ByteCount>) -> Self {
+        Self { stores, workers: NonZeroU32::MIN, threads: None, scratch: None, scratch_size: None, max_mem }
+    }
+}
+
 /// A coordinator and its workers inside this process.
-pub(crate) struct LocalService {
+pub struct LocalService {
     coordinator: Coordinator,
     task: CoordinatorTask,
     stores: Stores,
@@ -57,21 +76,17 @@ struct Crew {
 
 impl LocalService {
     /// Starts the coordinator; workers start with the first job.
-    pub(crate) fn start(
-        stores: &StoreArgs,
-        machine: &MachineArgs,
-        max_mem: Option<ByteCount>,
-    ) -> Result<Self, Failure> {
-        let stores = Stores::new(store_config(stores)?);
+    pub fn start(options: LocalOptions) -> Result<Self, Failure> {
+        let LocalOptions { stores, workers, threads, scratch, scratch_size, max_mem } = options;
+        let stores = Stores::new(stores);
         let max_mem = max_mem.unwrap_or_else(default_max_mem);
-        let threads = machine.threads.map_or_else(cores, |threads| threads.get() as usize);
-        suit_pages_to(max_mem);
+        let threads = threads.map_or_else(cores, |threads| threads.get() as usize);
         let MemoryShare { reserve, budget, .. } = memory_reserve(max_mem, current_rss(), threads);
-        let workers = machine.workers.get();
+        let workers = workers.get();
         let memory = ByteCount(budget.0 / u64::from(workers));
-        let scratch = machine.scratch.as_ref().map(|directory| {
-            let size = Scratch::available(directory, machine.scratch_size);
-            size.map(|size| (directory.clone(), ByteCount(size.0 / u64::from(workers))))
+        let scratch = scratch.map(|directory| {
+            let size = Scratch::available(&directory, scratch_size);
+            size.map(|size| (directory, ByteCount(size.0 / u64::from(workers))))
         });
         let scratch = scratch.transpose().map_err(|error| no_scratch(&error))?;
         let settings = CoordinatorSettings {
@@ -91,19 +106,19 @@ impl LocalService {
     }
 
     /// What this process may take.
-    pub(crate) fn max_mem(&self) -> ByteCount {
+    pub fn max_mem(&self) -> ByteCount {
         self.max_mem
     }
 
     /// The plan with its functions, which no wire carries, and its figures.
-    pub(crate) async fn whole_plan(&self, request: RechunkRequest) -> Result<(Plan, PlanSummary), Failure> {
+    pub async fn whole_plan(&self, request: RechunkRequest) -> Result<(Plan, PlanSummary), Failure> {
         let mut plan = self.coordinator.plan(self.within_memory(request)).await?;
         let summary = plan.summary.take().ok_or_else(|| Failure::internal("the plan came without its figures"))?;
         Ok((plan, summary))
     }
 
     /// Ends the workers, then the coordinator.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         self.shutdown.cancel();
         let mut workers = self.workers.into_inner().unwrap_or_else(PoisonError::into_inner);
         while workers.join_next().await.is_some() {}
@@ -182,26 +197,17 @@ impl CoordinatorLink for InProcess {
     }
 }
 
-/// The stores that this process may use.
-pub(crate) fn store_config(args: &StoreArgs) -> Result<StoreConfig, Failure> {
-    let config = match &args.config {
-        None => StoreConfig::environment(),
-        Some(file) => read_configuration(file)
-            .map_err(|error| Failure::from(Refusal::invalid("config", "BAD_CONFIG", error.to_string())))?,
-    };
-    Ok(config.anonymous(args.anonymous).requester_pays(args.requester_pays))
-}
-
 fn no_scratch(error: &ScratchError) -> Failure {
     Refusal::invalid("scratch", "BAD_SCRATCH", error.to_string()).into()
 }
 
-fn cores() -> usize {
+/// Threads where nobody says how many: one per core.
+pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// 2 GiB, or half of the machine's memory where that is less.
-fn default_max_mem() -> ByteCount {
+pub fn default_max_mem() -> ByteCount {
     let half = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
         let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

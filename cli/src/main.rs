@@ -3,20 +3,17 @@
 mod args;
 mod commands;
 mod console;
-mod failure;
 mod follow;
 mod garbage;
 mod interrupt;
-mod local;
+mod machine;
 mod progress;
-mod remote;
-mod report;
 mod request;
-mod service;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use rechunk_cli::{failure, local, remote, report, service};
 use rechunk_common::{Refusal, RefusalCode};
 use rechunk_program::{run_to_end, start_logging};
 

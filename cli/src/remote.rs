@@ -21,7 +21,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// A coordinator behind gRPC.
 #[derive(Clone)]
-pub(crate) struct RemoteService {
+pub struct RemoteService {
     client: RechunkClient,
     patience: Duration,
 }
@@ -29,18 +29,18 @@ pub(crate) struct RemoteService {
 impl RemoteService {
     /// Connects at once or not at all: a wrong address should be said without delay. Later calls are made again for
     /// `patience` while the coordinator is away.
-    pub(crate) async fn connect(url: &str, patience: Duration) -> Result<Self, Failure> {
+    pub async fn connect(url: &str, patience: Duration) -> Result<Self, Failure> {
         let client = RechunkClient::connect(url, ClientOptions::default()).await.map_err(failure)?;
         Ok(Self { client, patience })
     }
 
     /// All jobs, newest first.
-    pub(crate) async fn jobs(&self) -> Result<Vec<JobView>, Failure> {
+    pub async fn jobs(&self) -> Result<Vec<JobView>, Failure> {
         self.client.jobs().await.map_err(failure)
     }
 
     /// All workers.
-    pub(crate) async fn workers(&self) -> Result<Vec<WorkerView>, Failure> {
+    pub async fn workers(&self) -> Result<Vec<WorkerView>, Failure> {
         self.client.workers().await.map_err(failure)
     }
 
@@ -121,7 +121,7 @@ impl Service for RemoteService {
 
 impl RemoteService {
     /// Lets a failed job go on, with what is done.
-    pub(crate) async fn retry(&self, job: &JobId) -> Result<(), Failure> {
+    pub async fn retry(&self, job: &JobId) -> Result<(), Failure> {
         self.patiently(|client| async move { client.retry(job).await }).await
     }
 

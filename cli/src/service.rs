@@ -8,7 +8,7 @@ use crate::failure::Failure;
 
 /// A coordinator.
 #[async_trait]
-pub(crate) trait Service: Send + Sync {
+pub trait Service: Send + Sync {
     /// What would be done.
     async fn plan(&self, request: RechunkRequest) -> Result<PlanSummary, Failure>;
     /// Takes the job on.

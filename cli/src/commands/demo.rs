@@ -19,7 +19,7 @@ use crate::{
     console::say,
     failure::Failure,
     interrupt::Interrupts,
-    local::LocalService,
+    machine,
     report::figure::grouped,
     service::Service,
 };
@@ -75,7 +75,7 @@ async fn demonstrate(
     let maps = stores.open(&source, Access::ReadWrite).map_err(stored)?;
     make(&maps).await?;
     // After the sample is made: what that took of the memory is not the job's to have.
-    let service = LocalService::start(&StoreArgs::default(), &args.machine, Some(MEMORY))?;
+    let service = machine::start(&StoreArgs::default(), &args.machine, Some(MEMORY))?;
 
     let request = RechunkRequest {
         source: source.to_string(),

@@ -17,7 +17,7 @@ use crate::{
     console::{say, tell},
     failure::Failure,
     garbage::{Contents, Space, Verdict, judge, place_of},
-    local::store_config,
+    machine::store_config,
     remote::RemoteService,
     report::{
         figure::{grouped, seconds},

@@ -9,7 +9,7 @@ use crate::{
     args::{InfoArgs, OutputArgs, OutputFormat},
     console::{say, say_text},
     failure::Failure,
-    local::store_config,
+    machine::store_config,
     report::{
         figure::grouped,
         table::{grid, lengths, table_of},

@@ -1,9 +1,6 @@
 //! `rechunk jobs`, `show`, `watch`, `cancel`, `retry` and `delete`: commands about a coordinator's jobs.
 
-use rechunk_common::{
-    Counts,
-    job::{JobState, JobView},
-};
+use rechunk_common::job::{JobState, JobView};
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,7 +20,7 @@ use crate::{
 pub(crate) async fn list(args: &RemoteArgs, output: &OutputArgs) -> Result<(), Failure> {
     let jobs = RemoteService::connect(&args.coordinator, std::time::Duration::ZERO).await?.jobs().await?;
     match output.output {
-        OutputFormat::Json => say!("{:#}", Value::Array(jobs.iter().map(job_json).collect())),
+        OutputFormat::Json => say!("{:#}", Value::Array(jobs.iter().map(report::json::job).collect())),
         OutputFormat::Text if jobs.is_empty() => say!("no jobs"),
         OutputFormat::Text => {
             let mut table = table_of(&["job", "state", "done", "source", "target"]);
@@ -69,7 +66,7 @@ pub(crate) async fn cancel(args: &JobArgs, output: &OutputArgs, interrupts: &Int
         follow::outcome(job)?;
         return Err(Failure::internal(format!("{} was not cancelled", args.job)));
     }
-    report_back(output, &format!("{} is cancelled; what it had written is removed", job.id), &job_json(&job));
+    report_back(output, &format!("{} is cancelled; what it had written is removed", job.id), &report::json::job(&job));
     Ok(())
 }
 
@@ -100,7 +97,7 @@ fn report_back(output: &OutputArgs, text: &str, value: &Value) {
 
 fn print(job: &JobView, output: &OutputArgs) {
     if output.output == OutputFormat::Json {
-        say!("{:#}", job_json(job));
+        say!("{:#}", report::json::job(job));
         return;
     }
     say!("job       {}", job.id);
@@ -134,32 +131,4 @@ fn done(job: &JobView) -> String {
     let tasks: u64 = job.stages.iter().map(|stage| stage.tasks).sum();
     let done: u64 = job.stages.iter().map(|stage| stage.done).sum();
     format!("{} of {}", grouped(done), grouped(tasks))
-}
-
-fn job_json(job: &JobView) -> Value {
-    let figures = |counts: &Counts| serde_json::to_value(counts).unwrap_or(Value::Null);
-    json!({
-        "job": job.id,
-        "run": job.run,
-        "state": job.state.as_str(),
-        "source": job.source,
-        "target": job.target,
-        "accepted_at_ms": job.accepted_at_ms,
-        "ended_at_ms": job.ended_at_ms,
-        "waits_for": job.waits_for,
-        "failure": job.failure,
-        "retries": job.retries,
-        "leases_expired": job.leases_expired,
-        "peak_rss_bytes": job.peak_rss.0,
-        "stages": job.stages.iter().map(|stage| json!({
-            "array": stage.array,
-            "name": stage.name,
-            "tasks": stage.tasks,
-            "done": stage.done,
-            "leased": stage.leased,
-            "predicted": figures(&stage.predicted),
-            "measured": figures(&stage.measured),
-        })).collect::<Vec<_>>(),
-        "plan": job.plan.as_ref().map(report::json::plan),
-    })
 }

@@ -6,8 +6,7 @@ use crate::{
     args::{CopyArgs, MachineArgs, OutputFormat, PlanFormat, StoreArgs},
     console::{say, say_text},
     failure::Failure,
-    local::LocalService,
-    report, request,
+    machine, report, request,
 };
 
 /// Plans in this process and prints the plan.
@@ -18,7 +17,7 @@ pub(crate) async fn run(
     format: PlanFormat,
 ) -> Result<(), Failure> {
     let request = request::from_arguments(copy, None)?;
-    let service = LocalService::start(stores, machine, copy.max_mem)?;
+    let service = machine::start(stores, machine, copy.max_mem)?;
     let planned = service.whole_plan(request.clone()).await;
     service.stop().await;
     let (plan, summary) = planned?;

@@ -16,6 +16,7 @@ use crate::{
     follow::{self, OnInterrupt},
     interrupt::Interrupts,
     local::LocalService,
+    machine,
     progress::Progress,
     report, request,
     service::Service,
@@ -24,7 +25,7 @@ use crate::{
 /// Runs the job here and prints what was measured beside what was planned.
 pub(crate) async fn run(args: &RunArgs, output: &OutputArgs, interrupts: &Interrupts) -> Result<(), Failure> {
     let request = request::from_arguments(&args.copy, None)?;
-    let service = LocalService::start(&args.stores, &args.machine, args.copy.max_mem)?;
+    let service = machine::start(&args.stores, &args.machine, args.copy.max_mem)?;
     let done = execute(&service, request, output, interrupts).await.map(|ended| print(&ended, output));
     service.stop().await;
     done

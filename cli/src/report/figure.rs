@@ -3,17 +3,17 @@
 use rechunk_common::ByteCount;
 
 /// A count; a dash for none.
-pub(crate) fn count_or_dash(count: u64) -> String {
+pub fn count_or_dash(count: u64) -> String {
     if count == 0 { "–".to_owned() } else { grouped(count) }
 }
 
 /// A size; a dash for none.
-pub(crate) fn size_or_dash(size: ByteCount) -> String {
+pub fn size_or_dash(size: ByteCount) -> String {
     if size.0 == 0 { "–".to_owned() } else { size.to_string() }
 }
 
 /// `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -31,12 +31,12 @@ pub(crate) fn grouped(number: u64) -> String {
     clippy::cast_sign_loss,
     reason = "rates and durations are small and positive"
 )]
-pub(crate) fn whole(figure: f64) -> u64 {
+pub fn whole(figure: f64) -> u64 {
     figure.round() as u64
 }
 
 /// `0.8 s`, `42 s`, `3 min 20 s`, `7 h 5 min`, `12 days`.
-pub(crate) fn seconds(seconds: f64) -> String {
+pub fn seconds(seconds: f64) -> String {
     if seconds < 10.0 {
         format!("{seconds:.1} s")
     } else if seconds < 120.0 {

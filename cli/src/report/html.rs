@@ -35,7 +35,7 @@ const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\
 const GUIDE: &str = include_str!("html/guide.html");
 
 /// The page of a plan; `summary` is the plan's.
-pub(crate) fn page(request: &RechunkRequest, plan: &Plan, summary: &PlanSummary) -> String {
+pub fn page(request: &RechunkRequest, plan: &Plan, summary: &PlanSummary) -> String {
     let mut page = Markup::default();
     page.raw(HEAD).raw(include_str!("html/style.css")).raw("</style>\n<title>rechunk plan: ");
     page.text(last_name(&request.source)).raw(" → ").text(last_name(&request.target));

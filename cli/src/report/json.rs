@@ -1,4 +1,5 @@
-//! The JSON object of `plan`, `run` and `submit --wait`: planned figures before, measured ones after.
+//! The JSON object of `plan`, `run` and `submit --wait`: planned figures before, measured ones after; and that of a job
+//! at one moment.
 
 use rechunk_common::{
     Counts, Refusal,
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 const SCHEMA_VERSION: u32 = 1;
 
 /// A plan.
-pub(crate) fn plan(summary: &PlanSummary) -> Value {
+pub fn plan(summary: &PlanSummary) -> Value {
     let stages = summary
         .stages
         .iter()
@@ -21,7 +22,7 @@ pub(crate) fn plan(summary: &PlanSummary) -> Value {
 }
 
 /// A job that has ended: measured figures, and the plan beside them.
-pub(crate) fn result(job: &JobView, summary: &PlanSummary, wall_seconds: f64) -> Value {
+pub fn result(job: &JobView, summary: &PlanSummary, wall_seconds: f64) -> Value {
     let measured: Counts = job.stages.iter().map(|stage| stage.measured).sum();
     let stages = job.stages.iter().map(|stage| {
         let memory = summary.stages.iter().find(|planned| planned.array == stage.array && planned.name == stage.name);
@@ -43,8 +44,37 @@ pub(crate) fn result(job: &JobView, summary: &PlanSummary, wall_seconds: f64) ->
     value
 }
 
+/// A job at one moment, with its plan where the view has it.
+pub fn job(job: &JobView) -> Value {
+    let figures = |counts: &Counts| serde_json::to_value(counts).unwrap_or(Value::Null);
+    json!({
+        "job": job.id,
+        "run": job.run,
+        "state": job.state.as_str(),
+        "source": job.source,
+        "target": job.target,
+        "accepted_at_ms": job.accepted_at_ms,
+        "ended_at_ms": job.ended_at_ms,
+        "waits_for": job.waits_for,
+        "failure": job.failure,
+        "retries": job.retries,
+        "leases_expired": job.leases_expired,
+        "peak_rss_bytes": job.peak_rss.0,
+        "stages": job.stages.iter().map(|stage| json!({
+            "array": stage.array,
+            "name": stage.name,
+            "tasks": stage.tasks,
+            "done": stage.done,
+            "leased": stage.leased,
+            "predicted": figures(&stage.predicted),
+            "measured": figures(&stage.measured),
+        })).collect::<Vec<_>>(),
+        "plan": job.plan.as_ref().map(plan),
+    })
+}
+
 /// A failure.
-pub(crate) fn error(refusal: &Refusal) -> Value {
+pub fn error(refusal: &Refusal) -> Value {
     json!({"error": {
         "code": refusal.code.as_str(),
         "reason": refusal.reason,

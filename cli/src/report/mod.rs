@@ -1,10 +1,10 @@
 //! Plans and results as people and programs read them. The same shape before and after a run.
 
 mod assumptions;
-pub(crate) mod figure;
-pub(crate) mod html;
-pub(crate) mod json;
-pub(crate) mod table;
+pub mod figure;
+pub mod html;
+pub mod json;
+pub mod table;
 
 use rechunk_common::plan::PlanSummary;
 

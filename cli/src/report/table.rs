@@ -21,7 +21,7 @@ use super::{
 const MAX_ARRAY_ROWS: usize = 20;
 
 /// A plan.
-pub(crate) fn plan(summary: &PlanSummary) -> String {
+pub fn plan(summary: &PlanSummary) -> String {
     let mut text = arrays(summary);
     let mut table = table_of(&["stage", "tasks", "per task", "GET", "PUT", "delete", "decoded", "encoded"]);
     for row in merge_by_name(summary.stages.iter().map(|s| (s.name.as_str(), s.tasks, s.task_memory, s.counts))) {
@@ -34,7 +34,7 @@ pub(crate) fn plan(summary: &PlanSummary) -> String {
 }
 
 /// A job that has ended, measured beside planned; `max_mem` bounds the process whose peak was measured.
-pub(crate) fn result(job: &JobView, wall_seconds: f64, max_mem: ByteCount) -> String {
+pub fn result(job: &JobView, wall_seconds: f64, max_mem: ByteCount) -> String {
     let mut text = String::new();
     let mut table =
         table_of(&["stage", "tasks", "per task", "GET", "planned", "PUT", "planned", "delete", "decoded", "encoded"]);
@@ -136,7 +136,7 @@ fn shape_name(array: &ArrayPlan) -> String {
 }
 
 /// The array with the most elements.
-pub(crate) fn largest(summary: &PlanSummary) -> Option<&ArrayPlan> {
+pub fn largest(summary: &PlanSummary) -> Option<&ArrayPlan> {
     summary.arrays.iter().max_by_key(|array| array.shape.iter().fold(1_u64, |n, length| n.saturating_mul(*length)))
 }
 
@@ -217,7 +217,7 @@ fn stage_cells(name: &str, tasks: u64, memory: &str, counts: &Counts) -> Vec<Cel
 }
 
 /// A table with a first column of names and further columns of figures, set right.
-pub(crate) fn table_of(header: &[&str]) -> Table {
+pub fn table_of(header: &[&str]) -> Table {
     let mut table = Table::new();
     // Never wrapped: a figure that is broken in two is none, and a terminal that is too narrow does better.
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
@@ -233,7 +233,7 @@ pub(crate) fn table_of(header: &[&str]) -> Table {
 }
 
 /// `1×2`, and the shards that these are in.
-pub(crate) fn grid(chunks: &[u64], shards: Option<&[u64]>) -> String {
+pub fn grid(chunks: &[u64], shards: Option<&[u64]>) -> String {
     match shards {
         Some(shards) => format!("{} in shards {}", lengths(chunks), lengths(shards)),
         None => lengths(chunks),
@@ -241,7 +241,7 @@ pub(crate) fn grid(chunks: &[u64], shards: Option<&[u64]>) -> String {
 }
 
 /// `1024×16×32`, and `scalar` for a 0-d array.
-pub(crate) fn lengths(shape: &[u64]) -> String {
+pub fn lengths(shape: &[u64]) -> String {
     if shape.is_empty() {
         return "scalar".to_owned();
     }

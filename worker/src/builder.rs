@@ -20,6 +20,7 @@ use crate::{
     compute::{ComputePool, NoThreads},
     function::{Functions, TaskFunction},
     resident::peak_rss,
+    runner::TaskRunner,
     scratch::Scratch,
     session::{Admission, Attempts, BootClock, Clock, Conversation, CoordinatorLink, Identity, Patience},
 };
@@ -145,8 +146,32 @@ impl WorkerBuilder {
     }
 
     /// The worker.
-    pub fn build(self) -> Result<Worker, BuildError> {
-        let link = self.link.ok_or(BuildError::NoLink)?;
+    pub fn build(mut self) -> Result<Worker, BuildError> {
+        let link = self.link.take().ok_or(BuildError::NoLink)?;
+        let clock = self.clock.take().unwrap_or_else(|| Arc::new(BootClock));
+        let patience = Patience { grace: self.grace.unwrap_or(DEFAULT_GRACE) };
+        let incarnation = random();
+        let worker = self.name.take().unwrap_or_else(|| WorkerId(format!("worker-{incarnation:016x}")));
+        let scratch = self.scratch.as_ref().map(Scratch::size).unwrap_or_default();
+        let total = Capacity { memory: self.memory, scratch, slots: self.slots.unwrap_or(1).max(1) };
+        let attempts = self.attempts()?;
+        let identity = Identity {
+            worker,
+            incarnation: Incarnation(incarnation),
+            functions: attempts.functions.ids(),
+            total,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            peak_rss,
+        };
+        Ok(Worker { link, clock, identity, patience, attempts })
+    }
+
+    /// The same without a coordinator: an engine with a scheduler of its own says which task comes next.
+    pub fn runner(self) -> Result<TaskRunner, BuildError> {
+        Ok(TaskRunner::new(self.attempts()?))
+    }
+
+    fn attempts(self) -> Result<Attempts, BuildError> {
         let stores = self.stores.ok_or(BuildError::NoStores)?;
         let compute = match self.compute {
             Some(compute) => compute,
@@ -160,27 +185,14 @@ impl WorkerBuilder {
             }
             functions.register(function);
         }
-        let scratch = self.scratch.as_ref().map(Scratch::size).unwrap_or_default();
-        let incarnation = random();
-        let identity = Identity {
-            worker: self.name.unwrap_or_else(|| WorkerId(format!("worker-{incarnation:016x}"))),
-            incarnation: Incarnation(incarnation),
-            functions: functions.ids(),
-            total: Capacity { memory: self.memory, scratch, slots: self.slots.unwrap_or(1).max(1) },
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            peak_rss,
-        };
-        let admission = Admission::new(self.memory, scratch);
+        let admission = Admission::new(self.memory, self.scratch.as_ref().map(Scratch::size).unwrap_or_default());
         let scratch = self.scratch.map(Arc::new);
-        let attempts = Attempts { stores, functions, compute, admission, scratch, presences: Arc::default() };
-        let clock = self.clock.unwrap_or_else(|| Arc::new(BootClock));
-        let patience = Patience { grace: self.grace.unwrap_or(DEFAULT_GRACE) };
-        Ok(Worker { link, clock, identity, patience, attempts })
+        Ok(Attempts { stores, functions, compute, admission, scratch, presences: Arc::default() })
     }
 }
 
 /// Differs between any two starts.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }
 

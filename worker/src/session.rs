@@ -15,9 +15,10 @@ mod link;
 mod outbox;
 mod term;
 
-pub(crate) use attempt::{Admission, Attempts};
+pub(crate) use attempt::{Admission, Attempts, Outcome};
 pub use clock::{BootClock, Clock};
 pub(crate) use conversation::{Conversation, Identity, Patience};
+pub(crate) use lease_table::NextTask;
 pub use link::{CoordinatorLink, GrpcLink, LinkError};
 pub(crate) use term::LeaseTerm;
 

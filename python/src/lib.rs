@@ -1,0 +1,31 @@
+//! `rechunk._rechunk`: what the Python package asks of Rust. A coordinator in this process or behind gRPC
+//! ([`service`]), and plans whose tasks an engine of the user's runs ([`engine`]). Everything that is said about plans
+//! and jobs crosses as JSON text; the Python side gives it its form.
+//!
+//! Knows nothing of zarr-python, xarray, or the engines.
+
+mod engine;
+mod failure;
+mod machine;
+mod request;
+mod runtime;
+mod service;
+
+use pyo3::pymodule;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The module.
+#[pymodule]
+mod _rechunk {
+    #[pymodule_export]
+    use crate::{
+        engine::{prepare, run_tasks, stop_tasks},
+        service::Service,
+    };
+
+    /// The version of the package.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+}

@@ -1,0 +1,83 @@
+"""What cannot be done is said before anything is written: which argument, what, and what to do instead."""
+
+import pickle
+
+import numpy as np
+import pytest
+import rechunk
+import zarr
+from conftest import TARGET_CHUNKS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "field"),
+    [
+        ({"source": "nowhere.zarr"}, FileNotFoundError, "source"),
+        ({"source": "ftp://host/a.zarr"}, ValueError, "source"),
+        ({"target_chunks": (24, 5)}, ValueError, "target_chunks"),
+        ({"target_chunks": (24, 0, 7)}, ValueError, "target_chunks"),
+        ({"target_chunks": {"tyme": 5}}, ValueError, "target_chunks"),
+        ({"target_chunks": (24, 2.5, 7)}, ValueError, "target_chunks"),
+        ({"target_chunks": ((1, 23), 5, 7)}, ValueError, "target_chunks"),
+        ({"target_chunks": 7}, ValueError, "target_chunks"),
+        ({"max_mem": "much"}, ValueError, "max_mem"),
+        ({"max_mem": 1000}, ValueError, None),
+        ({"executor": "slurm"}, ValueError, "executor"),
+        ({"executor": 7}, ValueError, "executor"),
+        ({"temp_options": {"compressor": None}}, ValueError, "temp_options"),
+        ({"temp_options": {"codec": "brotli"}}, ValueError, "temp_options"),
+        ({"threads": 0}, ValueError, "threads"),
+        ({"prefer": "luck"}, ValueError, "prefer"),
+    ],
+)
+def test_a_wrong_argument_is_named(source, tmp_path, arguments, error, field):
+    right = {
+        "source": source, "target_chunks": TARGET_CHUNKS, "max_mem": "512MiB", "target_store": tmp_path / "out.zarr"}
+    with pytest.raises(error) as refused:
+        rechunk.rechunk(**{**right, **arguments})
+    assert isinstance(refused.value, rechunk.RechunkError)
+    assert refused.value.field == field or field is None
+    assert not (tmp_path / "out.zarr").exists()
+
+
+def test_the_target_may_not_lie_in_the_source(source):
+    with pytest.raises(rechunk.RequestError):
+        rechunk.rechunk(source, TARGET_CHUNKS, "512MiB", source / "inside.zarr")
+
+
+@pytest.mark.parametrize(
+    "make", [
+        lambda: np.zeros(3),
+        lambda: zarr.create_array(zarr.storage.MemoryStore(), shape=(3,), chunks=(3,), dtype="f4"),
+        lambda: pytest.importorskip("dask.array").zeros(3),
+        lambda: pytest.importorskip("xarray").DataArray([1]),
+        lambda: pytest.importorskip("xarray").Dataset({"a": ("x", [1])}),
+        lambda: {},
+    ])
+def test_what_has_no_place_is_refused_with_what_to_give_instead(tmp_path, make):
+    with pytest.raises(rechunk.RequestError, match="give") as refused:
+        rechunk.rechunk(make(), None, "512MiB", tmp_path / "out.zarr")
+    assert refused.value.field == "source"
+
+
+def test_a_coordinator_that_is_not_there_is_said_so(source, tmp_path):
+    with pytest.raises(rechunk.UnreachableError, match="127.0.0.1:9"):
+        rechunk.rechunk(source, TARGET_CHUNKS, None, tmp_path / "out.zarr", executor="http://127.0.0.1:9")
+    assert issubclass(rechunk.UnreachableError, ConnectionError)
+
+
+def test_a_source_that_is_corrupt_fails_the_job_and_leaves_nothing(source, tmp_path):
+    chunk = source / "c" / "3" / "0" / "0"
+    chunk.write_bytes(b"this is no chunk")
+    rechunked = rechunk.rechunk(source, TARGET_CHUNKS, "512MiB", tmp_path / "out.zarr")
+    with pytest.raises(rechunk.JobFailedError, match="c/3/0/0"):
+        rechunked.execute()
+    assert not (tmp_path / "out.zarr").exists() and not list(tmp_path.glob(".rechunk*"))
+
+
+@pytest.mark.parametrize("name", ["RequestError", "NotFoundError", "ExistsError", "AccessError", "TaskFailedError"])
+def test_an_error_is_the_same_after_it_went_to_another_process(name):
+    error = getattr(rechunk, name)("a sentence", code="A_CODE", reason="TRY_AGAIN", field="chunks[0]")
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error) and str(copy) == str(error) == "chunks[0]: a sentence"
+    assert (copy.code, copy.reason, copy.field) == ("A_CODE", "TRY_AGAIN", "chunks[0]")

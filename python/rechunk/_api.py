@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rechunk import _rechunk, _tasks
@@ -35,6 +35,9 @@ def rechunk(
     anonymous: bool = False,
     requester_pays: bool = False,
     strict: bool = False,
+    verify: bool = False,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
     prefer: str = "time",
     listing: bool | None = None,
 ) -> Rechunked:
@@ -59,6 +62,10 @@ def rechunk(
         the AWS command line. `anonymous` sends none; `requester_pays` pays for requests.
     strict: a missing source chunk is an error. prefer: "time" or "money". listing: whether the source's chunks are listed
         (None: where they are few).
+    verify: the target is read back and compared with what was read of the source, before it is published; "local" and
+        coordinators can.
+    include, exclude: patterns over the paths of a group's arrays (`*`, `?`, `[a-z]`, `**` across groups); the coordinates
+        of an included array come along.
     """
     machine = Machine(
         stores=StoreOptions.of(config, anonymous, requester_pays),
@@ -67,11 +74,13 @@ def rechunk(
         scratch=None if scratch is None else os.fspath(scratch),
     )
     home = _Home.of(executor, machine)
+    if verify and home.engine is not None:
+        raise refused("verify", "an engine compares nothing; verify with executor='local' or a coordinator's URL")
     service = home.service()
     try:
         request = request_of(
             service, source, target_chunks, max_mem, target_store, target_options, temp_store, temp_options, array_name,
-            strict=strict, prefer=prefer, listing=listing,
+            strict=strict, verify=verify, include=include, exclude=exclude, prefer=prefer, listing=listing,
         )  # fmt: skip
         figures, text, page = service.plan(request)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rechunk import _rechunk
@@ -31,6 +31,9 @@ def request_of(
     *,
     request_id: str | None = None,
     strict: bool = False,
+    verify: bool = False,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
     prefer: str = "time",
     listing: bool | None = None,
 ) -> Request:
@@ -44,6 +47,9 @@ def request_of(
         max_mem=None if max_mem is None else str(max_mem),
         temp=None if temp_store is None else store_place("temp_store", temp_store),
         strict=strict,
+        verify=verify,
+        include=patterns("include", include),
+        exclude=patterns("exclude", exclude),
         prefer=prefer,
         listing=listing,
         request_id=request_id,
@@ -66,6 +72,16 @@ def request_of(
         write_empty_chunks=options.write_empty_chunks,
         **_of_temp(temp_options),
     )
+
+
+def patterns(field: str, given: Sequence[str]) -> list[str]:
+    """Patterns over the paths of arrays, one or several."""
+    if isinstance(given, str):
+        return [given]
+    for pattern in given:
+        if not isinstance(pattern, str):
+            raise refused(field, f"{pattern!r} is no pattern; give the paths of arrays, as 'ocean/*'")
+    return list(given)
 
 
 def _of_temp(options: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rechunk import _rechunk
@@ -49,6 +49,9 @@ class Client:
         *,
         request_id: str | None = None,
         strict: bool = False,
+        verify: bool = False,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
         prefer: str = "time",
         listing: bool | None = None,
     ) -> Job:
@@ -56,7 +59,8 @@ class Client:
         the smallest has. The same `request_id` gives the same job."""
         request = request_of(
             self._service, source, target_chunks, max_mem, target_store, target_options, temp_store, temp_options,
-            array_name, request_id=request_id, strict=strict, prefer=prefer, listing=listing,
+            array_name, request_id=request_id, strict=strict, verify=verify, include=include, exclude=exclude,
+            prefer=prefer, listing=listing,
         )  # fmt: skip
         return Job(self._service, self._service.submit(request))
 

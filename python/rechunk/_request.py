@@ -45,6 +45,8 @@ class Request:
     chunks: list[str] = dataclasses.field(default_factory=list)
     shards: list[str] = dataclasses.field(default_factory=list)
     codecs: list[str] = dataclasses.field(default_factory=list)
+    include: list[str] = dataclasses.field(default_factory=list)
+    exclude: list[str] = dataclasses.field(default_factory=list)
     zarr_format: int | None = None
     overwrite: bool = False
     consolidate: bool | None = None
@@ -55,6 +57,7 @@ class Request:
     exchange_codec: str = "auto"
     write_empty_chunks: bool = False
     strict: bool = False
+    verify: bool = False
     prefer: str = "time"
     listing: bool | None = None
     request_id: str | None = None

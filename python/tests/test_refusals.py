@@ -28,6 +28,9 @@ from conftest import TARGET_CHUNKS
         ({"temp_options": {"codec": "brotli"}}, ValueError, "temp_options"),
         ({"threads": 0}, ValueError, "threads"),
         ({"prefer": "luck"}, ValueError, "prefer"),
+        ({"verify": True, "executor": "python"}, ValueError, "verify"),
+        ({"include": [3]}, ValueError, "include"),
+        ({"include": "tas"}, ValueError, "include[0]"),
     ],
 )
 def test_a_wrong_argument_is_named(source, tmp_path, arguments, error, field):

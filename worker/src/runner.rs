@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     builder::random,
+    progress::Progress,
     session::{Attempts, BootClock, LeaseTerm, NextTask, Outcome},
 };
 
@@ -49,6 +50,7 @@ impl TaskRunner {
             scratch: stage.task_scratch,
             term: LeaseTerm::new(Arc::new(BootClock), Duration::MAX),
             ended: cancelled,
+            progress: Progress::default(),
         };
         // A future of a whole task is large.
         match Box::pin(self.attempts.clone().run(next)).await.outcome {

@@ -57,7 +57,7 @@ impl Truth {
         match effect {
             StageEffect::Writes => {}
             StageEffect::Destroys | StageEffect::Publishes | StageEffect::Verifies => {
-                self.closed = self.closed.max(Some(place))
+                self.closed = self.closed.max(Some(place));
             }
         }
         Ok(!self.done.insert((place.0, place.1, task)))

@@ -54,7 +54,7 @@ def rechunk(
     temp_store: where temporary objects go; None: beside the target. They are removed at the end.
     temp_options: `codec` of temporary objects (auto, none, lz4, zstd), `limit` (a size), `keep`.
     executor: "local" (in this process), the URL of a coordinator, "python", "concurrent.futures", "dask", "beam",
-        "prefect", "lithops", or a PipelineExecutor.
+        "prefect", or a PipelineExecutor.
     array_name: the array's name in the group at `target_store`.
     threads: threads of a process for codecs and copies; None: one per core.
     scratch: a directory on local disk that tasks may use; only with "local".

@@ -65,9 +65,9 @@ impl SeaweedFs {
     pub fn config_for(&self, key: &str, secret: &str) -> StoreConfig {
         let bucket = StoreUrl::parse(&format!("s3://{BUCKET}")).expect("a URL");
         let mut profile = StoreProfile::new(bucket, Access::ReadWrite);
-        profile.s3.endpoint = Some(format!("http://127.0.0.1:{}", self.ports.s3));
-        profile.s3.region = Some("us-east-1".to_owned());
-        profile.s3.credentials = Credentials::Variables {
+        profile.settings.endpoint = Some(format!("http://127.0.0.1:{}", self.ports.s3));
+        profile.settings.region = Some("us-east-1".to_owned());
+        profile.settings.credentials = Credentials::Variables {
             access_key_id: "KEY".to_owned(),
             secret_access_key: "SECRET".to_owned(),
             session_token: None,

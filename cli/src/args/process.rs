@@ -8,7 +8,7 @@ use rechunk_common::ByteCount;
 /// Which stores this process may use, and how.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct StoreArgs {
-    /// TOML file with [[stores]] tables [default: the environment, as the AWS command line sees it]
+    /// TOML file with [[stores]] tables [default: the environment, as aws, gcloud and az see it]
     #[arg(long, value_name = "FILE", env = "RECHUNK_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// Send no credentials

@@ -8,7 +8,7 @@ use object_store::client::{HttpError, HttpErrorKind};
 
 use crate::{
     error::{ErrorClass, Fault, Hint},
-    http::{NoCredentials, StatusError},
+    http::{LoginRefused, NoCredentials, StatusError},
 };
 
 /// Why a request failed.
@@ -59,11 +59,10 @@ pub(crate) fn classify(error: &object_store::Error) -> Cause {
         return of_status(status);
     }
     if chain().any(<dyn StdError>::is::<NoCredentials>) {
-        return fault(
-            ErrorClass::Denied,
-            "no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or ask for \
-             anonymous access",
-        );
+        return fault(ErrorClass::Denied, no_credentials(error));
+    }
+    if let Some(refused) = chain().find_map(|error| error.downcast_ref::<LoginRefused>()) {
+        return fault(ErrorClass::Denied, refused.to_string());
     }
     if let Some(http) = chain().find_map(|error| error.downcast_ref::<HttpError>()) {
         return of_transport(http);
@@ -74,12 +73,33 @@ pub(crate) fn classify(error: &object_store::Error) -> Cause {
     of_store(error)
 }
 
+/// How to say who one is to the store that does not know it.
+fn no_credentials(error: &object_store::Error) -> &'static str {
+    match error {
+        object_store::Error::Generic { store: "GCS", .. } => {
+            "no credentials were found; set GOOGLE_APPLICATION_CREDENTIALS, or log in (gcloud auth application-default \
+             login), or ask for anonymous access"
+        }
+        object_store::Error::Generic { store: "MicrosoftAzure", .. } => {
+            "no credentials were found; set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or \
+             AZURE_STORAGE_SAS_TOKEN, or log in (az login), or ask for anonymous access"
+        }
+        _ => {
+            "no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or ask for \
+             anonymous access"
+        }
+    }
+}
+
 fn of_store(error: &object_store::Error) -> Cause {
     use object_store::Error;
     match error {
         Error::NotFound { .. } => Cause::Absent,
         Error::PermissionDenied { .. } => fault(ErrorClass::Denied, "access denied"),
         Error::Unauthenticated { .. } => fault(ErrorClass::Denied, "the credentials are not valid"),
+        Error::NotSupported { source } if source.to_string().starts_with("Range request not supported") => {
+            fault(ErrorClass::Unsupported, "the web server does not answer requests for a part of a file")
+        }
         Error::InvalidPath { source } => fault(ErrorClass::Invalid, one_line(source)),
         Error::NotSupported { .. } | Error::NotImplemented { .. } => fault(ErrorClass::Unsupported, one_line(error)),
         Error::UnknownConfigurationKey { .. } => fault(ErrorClass::Invalid, one_line(error)),
@@ -89,7 +109,10 @@ fn of_store(error: &object_store::Error) -> Cause {
                 return upload_gone();
             }
             match bulk_delete_code(&text) {
-                Some(code) => of_code(code).unwrap_or_else(|| fault(ErrorClass::Other, code)),
+                Some(code) => match code.parse() {
+                    Ok(status) => of_status(&StatusError { status, ..StatusError::default() }),
+                    Err(_) => of_code(code).unwrap_or_else(|| fault(ErrorClass::Other, code)),
+                },
                 None => fault(class_of_text(&text), text),
             }
         }
@@ -101,7 +124,7 @@ fn class_of_text(text: &str) -> ErrorClass {
     const BEYOND: [&str; 3] = ["Wanted range starting at", "Out of range of file", "Requested range was invalid"];
     if BEYOND.iter().any(|start| text.starts_with(start)) || text.contains("but object was only") {
         ErrorClass::Corrupt
-    } else if text.contains("non-partial response") {
+    } else if text.contains("non-partial response") || text.starts_with("Content-Length Header missing") {
         ErrorClass::Unsupported
     } else if text.starts_with("Server returned error response") {
         // S3 may find out that it cannot copy when it has said already that it will.
@@ -111,9 +134,9 @@ fn class_of_text(text: &str) -> ErrorClass {
     }
 }
 
-/// The code of one key's failure within a bulk deletion that succeeded as a whole.
+/// The code of one key's failure within a bulk deletion that succeeded as a whole; on Azure its status.
 fn bulk_delete_code(text: &str) -> Option<&str> {
-    text.strip_prefix("DeleteObjects request failed")?;
+    text.strip_prefix("DeleteObjects request failed").or_else(|| text.strip_prefix("Bulk delete request failed"))?;
     text.rsplit_once("(code: ")?.1.split_once(')').map(|(code, _)| code)
 }
 
@@ -130,7 +153,7 @@ fn of_status(error: &StatusError) -> Cause {
     }
     let elsewhere = || match &error.bucket_region {
         Some(region) => format!("the bucket is in the region {region}; set it as the region"),
-        None => format!("the store answered with {error}; is the region right?"),
+        None => format!("the store answered with {error}; is the region or the URL right?"),
     };
     match error.status {
         404 => Cause::Absent,
@@ -148,8 +171,39 @@ fn of_status(error: &StatusError) -> Cause {
     }
 }
 
-/// What an error code of S3 means, where it says more than the status.
+/// What an error code means, where it says more than the status.
 fn of_code(code: &str) -> Option<Cause> {
+    of_s3_code(code).or_else(|| of_azure_code(code))
+}
+
+/// The codes of Azure; some are those of S3.
+fn of_azure_code(code: &str) -> Option<Cause> {
+    Some(match code {
+        "BlobNotFound" | "ResourceNotFound" => Cause::Absent,
+        // Another attempt of the same object was sooner, and what was sent for this one is gone.
+        "InvalidBlockList" => upload_gone(),
+        "ContainerNotFound" | "ContainerBeingDeleted" => fault(ErrorClass::Missing, "there is no such container"),
+        "AuthorizationFailure"
+        | "AuthorizationPermissionMismatch"
+        | "InsufficientAccountPermissions"
+        | "AccountIsDisabled"
+        | "ContainerDisabled"
+        | "PublicAccessNotPermitted"
+        | "NoAuthenticationInformation"
+        | "BlobImmutableDueToPolicy"
+        | "LeaseIdMissing" => fault(ErrorClass::Denied, format!("access denied ({code})")),
+        "AuthenticationFailed" | "InvalidAuthenticationInfo" => {
+            fault(ErrorClass::Denied, format!("the credentials are not valid ({code})"))
+        }
+        "BlobArchived" => fault(ErrorClass::Denied, "the object is archived and must be restored first"),
+        "InvalidBlobType" => fault(ErrorClass::Invalid, "the blob there is of another type"),
+        "InvalidResourceName" | "OutOfRangeInput" => fault(ErrorClass::Invalid, "the store does not accept the name"),
+        _ => return None,
+    })
+}
+
+/// The codes of S3; GCS has them too.
+fn of_s3_code(code: &str) -> Option<Cause> {
     Some(match code {
         "NoSuchKey" => Cause::Absent,
         "NoSuchUpload" => upload_gone(),
@@ -170,6 +224,8 @@ fn of_code(code: &str) -> Option<Cause> {
         }
         "KeyTooLongError" => fault(ErrorClass::Invalid, "the key is longer than the store accepts"),
         "EntityTooLarge" => fault(ErrorClass::Invalid, "the object is larger than the store accepts"),
+        // Of GCS.
+        "UserProjectMissing" => fault(ErrorClass::Denied, "the caller must pay, which is supported for s3:// only"),
         "InvalidObjectState" => fault(ErrorClass::Denied, "the object is archived and must be restored first"),
         "NotImplemented" => fault(ErrorClass::Unsupported, "the store does not implement this request"),
         // Never mended by another attempt; a copy of an object that is too large for one is answered so.

@@ -54,6 +54,40 @@ fn a_status_has_its_class_and_the_code_knows_better() {
 }
 
 #[test]
+fn the_codes_of_azure_and_gcs_are_understood() {
+    use ErrorClass::{Denied, Invalid, Missing, TryAgain};
+    assert_eq!(classify(&answered(404, Some("BlobNotFound"))), Cause::Absent);
+    for (status, code, expected) in [
+        (404, "ContainerNotFound", Missing),
+        (409, "ContainerBeingDeleted", Missing),
+        (409, "PublicAccessNotPermitted", Denied),
+        (403, "AuthorizationPermissionMismatch", Denied),
+        (403, "AuthenticationFailed", Denied),
+        (409, "InvalidBlobType", Invalid),
+        (500, "OperationTimedOut", TryAgain),
+        (503, "ServerBusy", TryAgain),
+        (429, "SlowDown", TryAgain),
+        (404, "NoSuchBucket", Missing),
+    ] {
+        assert_eq!(class(&answered(status, Some(code))), expected, "{status} {code}");
+    }
+    assert_eq!(Fault::from(classify(&answered(400, Some("InvalidBlockList")))).hint, Hint::UploadGone);
+    let refused = HttpError::new(HttpErrorKind::Unknown, LoginRefused { status: 400 });
+    let error = StoreError::Generic { store: "GCS", source: Box::new(refused) };
+    assert_eq!(class(&error), Denied, "who gives out tokens says so with status 400");
+}
+
+#[test]
+fn who_has_no_credentials_is_told_what_the_store_takes() {
+    for (store, word) in [("S3", "AWS_PROFILE"), ("GCS", "gcloud"), ("MicrosoftAzure", "az login")] {
+        let nobody = HttpError::new(HttpErrorKind::Unknown, NoCredentials);
+        let fault = Fault::from(classify(&StoreError::Generic { store, source: Box::new(nobody) }));
+        assert_eq!(fault.class, ErrorClass::Denied);
+        assert!(fault.message.contains(word), "{fault:?}");
+    }
+}
+
+#[test]
 fn only_throttling_asks_for_fewer_requests() {
     let hint = |error: &StoreError| Fault::from(classify(error)).hint;
     let retry_after = Some(Duration::from_secs(7));
@@ -100,6 +134,11 @@ fn the_code_of_one_key_of_a_bulk_deletion_decides() {
     assert_eq!(class(&io(io::Error::other(text))), ErrorClass::Other, "only object_store's own text is read");
     let error = StoreError::Generic { store: "S3", source: text.into() };
     assert_eq!(class(&error), ErrorClass::Denied);
+    for (status, expected) in [(403, ErrorClass::Denied), (503, ErrorClass::TryAgain)] {
+        let text = format!("Bulk delete request failed for key a/b: no (code: {status})");
+        let error = StoreError::Generic { store: "MicrosoftAzure", source: text.into() };
+        assert_eq!(class(&error), expected, "on Azure the status is said");
+    }
 }
 
 #[test]

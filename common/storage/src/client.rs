@@ -1,4 +1,4 @@
-//! Clients of S3: endpoint, region, credentials and timeouts put together.
+//! Clients of S3: endpoint, region, credentials and timeouts put together; and what the clients of all stores share.
 //!
 //! Sends nothing. `object_store`'s own retries are off: ours ask the guard before each attempt.
 
@@ -16,16 +16,20 @@ use crate::{
     config::{CONNECT_TIMEOUT, StoreConfig},
     error::{ErrorClass, Fault, Operation, StorageError},
     http::StatusConnector,
-    profile::{Credentials, S3Settings},
+    profile::{Credentials, StoreSettings},
     url::StoreUrl,
 };
 
 /// A client for the bucket of `url`.
-pub(crate) fn s3(url: &StoreUrl, settings: &S3Settings, config: &StoreConfig) -> Result<Arc<AmazonS3>, StorageError> {
+pub(crate) fn s3(
+    url: &StoreUrl,
+    settings: &StoreSettings,
+    config: &StoreConfig,
+) -> Result<Arc<AmazonS3>, StorageError> {
     build(url.container(), settings, config).map_err(|fault| fault.of(Operation::Open, url))
 }
 
-fn build(bucket: &str, settings: &S3Settings, config: &StoreConfig) -> Result<Arc<AmazonS3>, Fault> {
+fn build(bucket: &str, settings: &StoreSettings, config: &StoreConfig) -> Result<Arc<AmazonS3>, Fault> {
     let read = |name: &str| (config.variables)(name).filter(|value| !value.is_empty());
     let environment = AwsEnvironment::read(&read)?;
     let region = settings.region.clone().or_else(|| environment.region.clone());
@@ -34,17 +38,11 @@ fn build(bucket: &str, settings: &S3Settings, config: &StoreConfig) -> Result<Ar
     let path_style = settings.path_style.unwrap_or(endpoint.is_some() || bucket.contains('.'));
 
     let allow_http = endpoint.as_ref().is_some_and(|endpoint| endpoint.scheme() == "http");
-    let options = ClientOptions::new()
-        .with_allow_http(allow_http)
-        .with_connect_timeout(CONNECT_TIMEOUT)
-        // Every request has a time limit of ours, which grows with the object.
-        .with_timeout_disabled();
-    let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
         .with_region(region.unwrap_or_else(|| "us-east-1".to_owned()))
-        .with_client_options(options)
-        .with_retry(retry)
+        .with_client_options(options(allow_http))
+        .with_retry(no_retries())
         .with_http_connector(StatusConnector::default())
         .with_virtual_hosted_style_request(!path_style)
         .with_request_payer(settings.requester_pays)
@@ -65,7 +63,21 @@ fn build(bucket: &str, settings: &S3Settings, config: &StoreConfig) -> Result<Ar
     Ok(Arc::new(client))
 }
 
-fn parse_endpoint(text: &str) -> Result<Url, Fault> {
+/// The options of every client.
+pub(crate) fn options(allow_http: bool) -> ClientOptions {
+    ClientOptions::new()
+        .with_allow_http(allow_http)
+        .with_connect_timeout(CONNECT_TIMEOUT)
+        // Every request has a time limit of ours, which grows with the object.
+        .with_timeout_disabled()
+}
+
+/// `object_store`'s own retries are off: ours ask the guard before each attempt.
+pub(crate) fn no_retries() -> RetryConfig {
+    RetryConfig { max_retries: 0, ..RetryConfig::default() }
+}
+
+pub(crate) fn parse_endpoint(text: &str) -> Result<Url, Fault> {
     let invalid = |reason: &str| Fault::new(ErrorClass::Invalid, format!("the endpoint is not valid: {reason}"));
     let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -100,11 +112,9 @@ fn with_credentials(
             let profile = profile.as_deref().unwrap_or("default");
             Ok(with_keys(builder, aws_environment::keys_of_file(path, profile)?))
         }
+        Credentials::Azure { .. } => Err(other_store("Azure")),
         Credentials::Variables { access_key_id, secret_access_key, session_token } => {
-            let needed = |name: &String| {
-                let missing = || Fault::new(ErrorClass::Denied, format!("the environment variable {name} is not set"));
-                read(name).ok_or_else(missing)
-            };
+            let needed = |name: &String| needed_variable(read, name);
             let keys = KeyPair {
                 access_key_id: needed(access_key_id)?,
                 secret_access_key: needed(secret_access_key)?,
@@ -113,6 +123,17 @@ fn with_credentials(
             Ok(with_keys(builder, keys))
         }
     }
+}
+
+/// The variable that a store profile names.
+pub(crate) fn needed_variable(read: &dyn Fn(&str) -> Option<String>, name: &str) -> Result<String, Fault> {
+    let missing = || Fault::new(ErrorClass::Denied, format!("the environment variable {name} is not set"));
+    read(name).ok_or_else(missing)
+}
+
+/// A profile has credentials in the form of another kind of store.
+pub(crate) fn other_store(kind: &str) -> Fault {
+    Fault::new(ErrorClass::Invalid, format!("the credentials of its store profile are in the form of {kind}"))
 }
 
 fn with_keys(builder: AmazonS3Builder, keys: KeyPair) -> AmazonS3Builder {

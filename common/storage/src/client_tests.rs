@@ -32,7 +32,7 @@ fn without_credentials_the_sentence_says_what_to_set() {
 fn a_bad_endpoint_is_refused_without_repeating_secrets() {
     for endpoint in ["not a url", "ftp://h", "http://key:secret@h"] {
         let mut profile = StoreProfile::new(StoreUrl::parse("s3://bucket").unwrap(), Access::Read);
-        profile.s3.endpoint = Some(endpoint.to_owned());
+        profile.settings.endpoint = Some(endpoint.to_owned());
         let error = open(config(&KEYS).with_profile(profile)).unwrap_err();
         assert_eq!(error.class, ErrorClass::Invalid, "{endpoint}");
         assert!(!error.to_string().contains("secret"), "{error}");
@@ -42,7 +42,7 @@ fn a_bad_endpoint_is_refused_without_repeating_secrets() {
 #[test]
 fn named_variables_that_are_not_set_are_named() {
     let mut profile = StoreProfile::new(StoreUrl::parse("s3://bucket").unwrap(), Access::Read);
-    profile.s3.credentials = Credentials::Variables {
+    profile.settings.credentials = Credentials::Variables {
         access_key_id: "AWS_ACCESS_KEY_ID".to_owned(),
         secret_access_key: "OTHER_SECRET".to_owned(),
         session_token: None,

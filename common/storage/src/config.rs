@@ -14,7 +14,7 @@ use rechunk_common::{
 use crate::{
     aws_environment::AwsEnvironment,
     error::{ErrorClass, Operation, StorageError},
-    profile::{Access, RequestLimits, S3Settings, StoreProfile},
+    profile::{Access, RequestLimits, StoreProfile, StoreSettings},
     retry::RetryPolicy,
     upload::UploadSizes,
     url::{Scheme, StoreUrl},
@@ -34,7 +34,7 @@ pub(crate) type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct StoreConfig {
     profiles: Vec<StoreProfile>,
     /// For URLs that no profile covers; `None`: they are refused.
-    open: Option<S3Settings>,
+    open: Option<StoreSettings>,
     pub(crate) retry: RetryPolicy,
     pub(crate) request_timeout: Duration,
     pub(crate) put_timeout: Duration,
@@ -65,14 +65,14 @@ impl fmt::Debug for StoreConfig {
 pub(crate) struct Granted {
     /// Which profile, by its place; `None`: the environment.
     pub(crate) profile: Option<usize>,
-    pub(crate) s3: S3Settings,
+    pub(crate) settings: StoreSettings,
     pub(crate) limits: RequestLimits,
 }
 
 impl StoreConfig {
     /// What a person's own program may do: everything, with the environment's credentials.
     pub fn environment() -> Self {
-        Self { open: Some(S3Settings::default()), ..Self::closed() }
+        Self { open: Some(StoreSettings::default()), ..Self::closed() }
     }
 
     /// What a server may do: what its profiles say, and nothing else.
@@ -204,8 +204,8 @@ impl StoreConfig {
             AwsEnvironment::read(&read).ok()?.endpoint
         };
         let endpoint = match url.scheme() {
-            Scheme::S3 => profile.and_then(|profile| profile.s3.endpoint.clone()).or_else(of_environment),
-            Scheme::File | Scheme::Memory => None,
+            Scheme::S3 => profile.and_then(|profile| profile.settings.endpoint.clone()).or_else(of_environment),
+            Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https | Scheme::File | Scheme::Memory => None,
         };
         kind_of(url.scheme(), endpoint.as_deref()).profile()
     }
@@ -237,7 +237,7 @@ impl StoreConfig {
         let covering = self.covering(url);
         if access == Access::ReadWrite {
             // Keys below `url` are reached without asking again, so a tighter rule below it must hold here.
-            let writes = |profile: &&StoreProfile| profile.access == Access::Read && profile.prefix.is_within(url);
+            let writes = |profile: &&StoreProfile| profile.access == Access::Read && profile.prefix.may_be_within(url);
             if let Some(tighter) = self.profiles.iter().find(writes) {
                 return denied(format!("the store profile of {} allows reading only", tighter.prefix));
             }
@@ -247,9 +247,11 @@ impl StoreConfig {
                 denied(format!("the store profile of {} allows reading only", profile.prefix))
             }
             (Some((index, profile)), _) => {
-                Ok(Granted { profile: Some(index), s3: profile.s3.clone(), limits: profile.limits })
+                Ok(Granted { profile: Some(index), settings: profile.settings.clone(), limits: profile.limits })
             }
-            (None, Some(open)) => Ok(Granted { profile: None, s3: open.clone(), limits: RequestLimits::default() }),
+            (None, Some(open)) => {
+                Ok(Granted { profile: None, settings: open.clone(), limits: RequestLimits::default() })
+            }
             (None, None) => denied("no store profile covers it; add a [[stores]] table with this prefix".to_owned()),
         }
     }
@@ -262,8 +264,10 @@ pub(crate) fn kind_of(scheme: Scheme, endpoint: Option<&str>) -> StoreKind {
             Some(endpoint) if !endpoint.contains(".amazonaws.com") => StoreKind::S3Compatible,
             Some(_) | None => StoreKind::S3,
         },
-        // Only tests use it, in the place of a server.
-        Scheme::Memory => StoreKind::S3Compatible,
+        Scheme::Gcs => StoreKind::Gcs,
+        Scheme::Azure => StoreKind::Azure,
+        // Another server, which bills nothing. The memory is used by tests only, in the place of one.
+        Scheme::Http | Scheme::Https | Scheme::Memory => StoreKind::S3Compatible,
         Scheme::File => StoreKind::Local,
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::{
     config::{self, StoreConfig},
     cost_table::{self, PriceTable, SpeedTable},
-    profile::{Access, Credentials, RequestLimits, S3Settings, StoreProfile},
+    profile::{Access, AzureSecret, Credentials, RequestLimits, StoreProfile, StoreSettings},
     url::{Scheme, StoreUrl, UrlError},
 };
 
@@ -57,12 +57,22 @@ pub enum ConfigError {
         prefix: StoreUrl,
     },
     /// A setting that the prefix's kind of store does not have.
-    #[error("[[stores]] table {table}: {key} has a meaning only for s3://")]
-    OnlyForS3 {
+    #[error("[[stores]] table {table}: {key} has no meaning for {scheme}://")]
+    NotForScheme {
         /// From 1.
         table: usize,
         /// The setting.
         key: &'static str,
+        /// The prefix's.
+        scheme: Scheme,
+    },
+    /// A web server can't be written.
+    #[error("[[stores]] table {table}: {scheme}:// can only be read")]
+    ReadOnly {
+        /// From 1.
+        table: usize,
+        /// The prefix's.
+        scheme: Scheme,
     },
     /// A figure about speed or prices that can't be one.
     #[error("[[stores]] table {table}: {key} must be {wanted}")]
@@ -112,6 +122,7 @@ struct Table {
     access: AccessName,
     endpoint: Option<String>,
     region: Option<String>,
+    account: Option<String>,
     path_style: Option<bool>,
     anonymous: Option<bool>,
     requester_pays: Option<bool>,
@@ -130,13 +141,34 @@ enum AccessName {
     ReadWrite,
 }
 
-/// `"environment"`, a path, `{ file = …, profile = … }` or the names of variables.
+/// `"environment"`, a path, `{ file = …, profile = … }`, the names of S3's variables, or of one of Azure's.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum CredentialsEntry {
     Text(String),
     File(FileEntry),
     Variables(VariablesEntry),
+    ConnectionString(ConnectionStringEntry),
+    AccountKey(AccountKeyEntry),
+    SasToken(SasTokenEntry),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConnectionStringEntry {
+    connection_string_env: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountKeyEntry {
+    account_key_env: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SasTokenEntry {
+    sas_token_env: String,
 }
 
 #[derive(Deserialize)]
@@ -206,9 +238,10 @@ impl Table {
         } else {
             None
         };
-        let s3 = S3Settings {
+        let settings = StoreSettings {
             endpoint: self.endpoint,
             region: self.region,
+            account: self.account,
             path_style: self.path_style,
             anonymous: self.anonymous.unwrap_or(false),
             requester_pays: self.requester_pays.unwrap_or(false),
@@ -220,23 +253,32 @@ impl Table {
             gets: self.max_gets_per_second.map(rate),
             puts: self.max_puts_per_second.map(rate),
         };
-        Ok(StoreProfile { prefix, access, s3, limits, cost })
+        Ok(StoreProfile { prefix, access, settings, limits, cost })
     }
 
     fn check_settings(&self, table: usize, scheme: Scheme) -> Result<(), ConfigError> {
-        let given = [
-            ("endpoint", self.endpoint.is_some()),
-            ("region", self.region.is_some()),
-            ("path_style", self.path_style.is_some()),
-            ("anonymous", self.anonymous.is_some()),
-            ("requester_pays", self.requester_pays.is_some()),
-            ("credentials", self.credentials.is_some()),
-            ("max_concurrent_requests", self.max_concurrent_requests.is_some()),
-            ("max_gets_per_second", self.max_gets_per_second.is_some()),
-            ("max_puts_per_second", self.max_puts_per_second.is_some()),
+        use Scheme::{Azure, Gcs, Http, Https, S3};
+        let given: [(&'static str, bool, &[Scheme]); 10] = [
+            ("endpoint", self.endpoint.is_some(), &[S3, Gcs, Azure]),
+            ("region", self.region.is_some(), &[S3]),
+            ("account", self.account.is_some(), &[Azure]),
+            ("path_style", self.path_style.is_some(), &[S3]),
+            ("anonymous", self.anonymous.is_some(), &[S3, Gcs, Azure]),
+            ("requester_pays", self.requester_pays.is_some(), &[S3]),
+            (
+                "credentials",
+                self.credentials.is_some(),
+                self.credentials.as_ref().map_or(&[], CredentialsEntry::schemes),
+            ),
+            ("max_concurrent_requests", self.max_concurrent_requests.is_some(), &[S3, Gcs, Azure, Http, Https]),
+            ("max_gets_per_second", self.max_gets_per_second.is_some(), &[S3, Gcs, Azure, Http, Https]),
+            ("max_puts_per_second", self.max_puts_per_second.is_some(), &[S3, Gcs, Azure]),
         ];
-        match given.iter().find(|(_, is_given)| *is_given && scheme != Scheme::S3) {
-            Some((key, _)) => Err(ConfigError::OnlyForS3 { table, key }),
+        match given.iter().find(|(_, is_given, schemes)| *is_given && !schemes.contains(&scheme)) {
+            Some((key, ..)) => Err(ConfigError::NotForScheme { table, key, scheme }),
+            None if scheme.is_web() && matches!(self.access, AccessName::ReadWrite) => {
+                Err(ConfigError::ReadOnly { table, scheme })
+            }
             None if self.anonymous == Some(true) && self.credentials.is_some() => {
                 Err(ConfigError::AnonymousWithCredentials { table })
             }
@@ -246,6 +288,16 @@ impl Table {
 }
 
 impl CredentialsEntry {
+    /// The stores whose credentials have this form.
+    fn schemes(&self) -> &'static [Scheme] {
+        match self {
+            Self::Text(text) if text == "environment" => &[Scheme::S3, Scheme::Gcs, Scheme::Azure],
+            Self::Text(_) | Self::File(FileEntry { profile: None, .. }) => &[Scheme::S3, Scheme::Gcs],
+            Self::File(_) | Self::Variables(_) => &[Scheme::S3],
+            Self::ConnectionString(_) | Self::AccountKey(_) | Self::SasToken(_) => &[Scheme::Azure],
+        }
+    }
+
     fn into_credentials(self) -> Credentials {
         match self {
             Self::Text(text) if text == "environment" => Credentials::Environment,
@@ -256,6 +308,15 @@ impl CredentialsEntry {
                 secret_access_key: names.secret_access_key,
                 session_token: names.session_token,
             },
+            Self::ConnectionString(ConnectionStringEntry { connection_string_env: variable }) => {
+                Credentials::Azure { secret: AzureSecret::ConnectionString, variable }
+            }
+            Self::AccountKey(AccountKeyEntry { account_key_env: variable }) => {
+                Credentials::Azure { secret: AzureSecret::AccountKey, variable }
+            }
+            Self::SasToken(SasTokenEntry { sas_token_env: variable }) => {
+                Credentials::Azure { secret: AzureSecret::SasToken, variable }
+            }
         }
     }
 }

@@ -44,16 +44,22 @@ fn the_tables_of_a_server_are_read_whole() {
     let config = StoreConfig::from_toml(SERVER).unwrap();
     let [data, scratch, other, local] = config.profiles() else { panic!("four tables") };
     assert_eq!(data.prefix, url("s3://data"));
-    assert_eq!((data.access, data.s3.anonymous, data.s3.region.as_deref()), (Access::Read, true, Some("eu-central-1")));
-    assert_eq!(data.s3.credentials, Credentials::Environment);
-    assert_eq!(scratch.access, Access::ReadWrite);
-    assert_eq!(scratch.s3.endpoint.as_deref(), Some("http://127.0.0.1:8333"));
-    assert_eq!((scratch.s3.path_style, scratch.s3.requester_pays), (Some(true), true));
     assert_eq!(
-        scratch.s3.credentials,
+        (data.access, data.settings.anonymous, data.settings.region.as_deref()),
+        (Access::Read, true, Some("eu-central-1"))
+    );
+    assert_eq!(data.settings.credentials, Credentials::Environment);
+    assert_eq!(scratch.access, Access::ReadWrite);
+    assert_eq!(scratch.settings.endpoint.as_deref(), Some("http://127.0.0.1:8333"));
+    assert_eq!((scratch.settings.path_style, scratch.settings.requester_pays), (Some(true), true));
+    assert_eq!(
+        scratch.settings.credentials,
         Credentials::Variables { access_key_id: "A".into(), secret_access_key: "B".into(), session_token: None }
     );
-    assert_eq!(other.s3.credentials, Credentials::File { path: "/etc/rechunk/credentials".into(), profile: None });
+    assert_eq!(
+        other.settings.credentials,
+        Credentials::File { path: "/etc/rechunk/credentials".into(), profile: None }
+    );
     assert_eq!(local.prefix, url("/no-such-dir/zarr"));
     assert_eq!((data.limits.concurrent, scratch.limits.concurrent), (None, std::num::NonZeroU32::new(40)));
     let gets = Some(RequestRate::per_second(5000));
@@ -114,14 +120,96 @@ fn a_misspelt_or_contradictory_table_is_refused_and_named() {
 
     let duplicate = format!("{}[[stores]]\nprefix = 's3://b/'\naccess = 'read-write'", table(""));
     assert_eq!(refused(&duplicate), ConfigError::Duplicate { table: 2, prefix: url("s3://b") });
-    assert!(matches!(refused("[[stores]]\nprefix='gs://b'\naccess='read'"), ConfigError::Prefix { table: 1, .. }));
+    assert!(matches!(refused("[[stores]]\nprefix='hdfs://b'\naccess='read'"), ConfigError::Prefix { table: 1, .. }));
     assert!(matches!(refused("[[stores]]\nprefix='data'\naccess='read'"), ConfigError::RelativePrefix { .. }));
     let local = refused("[[stores]]\nprefix='/data'\naccess='read'\nregion='x'");
-    assert_eq!(local, ConfigError::OnlyForS3 { table: 1, key: "region" });
+    assert_eq!(local, ConfigError::NotForScheme { table: 1, key: "region", scheme: Scheme::File });
     let many = "[[stores]]\nprefix='s3://b'\naccess='read'\n".repeat(MAX_STORE_TABLES + 1);
     assert_eq!(refused(&many), ConfigError::TooMany { tables: MAX_STORE_TABLES + 1 });
     let both = refused(&table("anonymous = true\ncredentials = 'environment'"));
     assert_eq!(both, ConfigError::AnonymousWithCredentials { table: 1 });
+}
+
+const CLOUDS: &str = r#"
+    [[stores]]
+    prefix = "gs://data"
+    access = "read"
+    anonymous = true
+
+    [[stores]]
+    prefix = "gs://results"
+    access = "read-write"
+    credentials = "/etc/rechunk/service-account.json"
+
+    [[stores]]
+    prefix = "abfss://box@lab.dfs.core.windows.net/zarr"
+    access = "read-write"
+    credentials = { account_key_env = "LAB_KEY" }
+
+    [[stores]]
+    prefix = "az://open"
+    access = "read"
+    account = "lab"
+    endpoint = "http://127.0.0.1:10000/lab"
+    credentials = { sas_token_env = "LAB_SAS" }
+
+    [[stores]]
+    prefix = "https://data.example/zarr"
+    access = "read"
+    max_gets_per_second = 20
+"#;
+
+#[test]
+fn the_tables_of_other_clouds_and_of_web_servers_are_read_whole() {
+    let config = StoreConfig::from_toml(CLOUDS).unwrap();
+    let [data, results, lab, open, web] = config.profiles() else { panic!("five tables") };
+    assert!(data.settings.anonymous);
+    let file = Credentials::File { path: "/etc/rechunk/service-account.json".into(), profile: None };
+    assert_eq!(results.settings.credentials, file);
+    assert_eq!(lab.prefix, url("az://box@lab/zarr"));
+    let azure = |secret, variable: &str| Credentials::Azure { secret, variable: variable.to_owned() };
+    assert_eq!(lab.settings.credentials, azure(AzureSecret::AccountKey, "LAB_KEY"));
+    assert_eq!(open.settings.credentials, azure(AzureSecret::SasToken, "LAB_SAS"));
+    assert_eq!(open.settings.account.as_deref(), Some("lab"));
+    assert_eq!(web.limits.gets, Some(RequestRate::per_second(20)));
+    assert_eq!(config.cost_profile(&url("gs://data/a")).kind, StoreKind::Gcs);
+    assert_eq!(config.cost_profile(&url("abfs://box@lab.dfs.core.windows.net/zarr/a")).kind, StoreKind::Azure);
+}
+
+#[test]
+fn what_a_kind_of_store_does_not_have_is_refused_by_name() {
+    let refused = |prefix: &str, rest: &str| {
+        let text = format!("[[stores]]\nprefix = '{prefix}'\naccess = 'read'\n{rest}");
+        StoreConfig::from_toml(&text).unwrap_err()
+    };
+    for (prefix, rest, wrong) in [
+        ("gs://b", "region = 'x'", "region"),
+        ("gs://b", "account = 'x'", "account"),
+        ("gs://b", "credentials = { account_key_env = 'X' }", "credentials"),
+        ("gs://b", "credentials = { file = 'x', profile = 'p' }", "credentials"),
+        ("az://b", "credentials = '/etc/key'", "credentials"),
+        ("az://b", "requester_pays = true", "requester_pays"),
+        ("s3://b", "credentials = { sas_token_env = 'X' }", "credentials"),
+        ("http://h", "anonymous = true", "anonymous"),
+    ] {
+        let error = refused(prefix, rest);
+        assert!(matches!(error, ConfigError::NotForScheme { key, .. } if key == wrong), "{prefix} {rest}: {error:?}");
+    }
+    let error = StoreConfig::from_toml("[[stores]]\nprefix='https://h/a'\naccess='read-write'").unwrap_err();
+    assert_eq!(error, ConfigError::ReadOnly { table: 1, scheme: Scheme::Https });
+    let stores = Stores::new(StoreConfig::environment());
+    let error = stores.open(&url("https://h/a"), Access::ReadWrite).unwrap_err();
+    assert_eq!(error.to_string(), "cannot open https://h/a: a web server can only be read");
+}
+
+#[test]
+fn a_read_only_table_holds_also_where_a_url_does_not_name_the_account() {
+    let text = "[[stores]]\nprefix='az://box'\naccess='read-write'\naccount='lab'\n\
+                [[stores]]\nprefix='az://box@lab/kept'\naccess='read'";
+    let config = StoreConfig::from_toml(text).unwrap();
+    assert!(config.grant(&url("az://box/"), Access::ReadWrite).is_err());
+    assert!(config.grant(&url("az://box/other"), Access::ReadWrite).is_ok());
+    assert!(config.grant(&url("az://box@other/x"), Access::Read).is_err(), "no table covers another account");
 }
 
 #[test]
@@ -130,10 +218,10 @@ fn an_empty_configuration_allows_nothing_and_the_environment_everything() {
     assert!(closed.grant(&url("memory://m"), Access::Read).is_err());
     let open = StoreConfig::environment().anonymous(true).requester_pays(true);
     let granted = open.grant(&url("s3://b/x"), Access::ReadWrite).unwrap();
-    assert_eq!((granted.profile, granted.s3.anonymous, granted.s3.requester_pays), (None, true, true));
+    assert_eq!((granted.profile, granted.settings.anonymous, granted.settings.requester_pays), (None, true, true));
     let own = StoreProfile::new(url("s3://b/target"), Access::ReadWrite);
     let granted = open.with_profile(own).grant(&url("s3://b/target/x"), Access::ReadWrite).unwrap();
-    assert!(!granted.s3.anonymous, "a profile wins over the environment");
+    assert!(!granted.settings.anonymous, "a profile wins over the environment");
 }
 
 const COSTS: &str = r#"

@@ -1,7 +1,8 @@
-//! What every store must do: one suite for memory, local files and real servers.
+//! What every store must do: one suite for memory, local files and real servers; the part of it that reads also for
+//! web servers.
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 use crate::{Creation, Directory, ErrorClass, ObjectInfo, Prefix, PutPayload, StorageError, Unguarded};
 
@@ -40,13 +41,42 @@ pub async fn every_operation(prefix: &Prefix) -> Result<(), StorageError> {
     Ok(())
 }
 
-async fn missing_objects(prefix: &Prefix) -> Result<(), StorageError> {
+/// Runs what reads, on a `prefix` where [`to_be_read`] has been put and nothing else can be done.
+///
+/// # Panics
+/// Where the store does something else than it must.
+pub async fn every_read(prefix: &Prefix) -> Result<(), StorageError> {
+    missing_reads(prefix).await?;
+    for key in ODD_KEYS {
+        assert_eq!(prefix.get(key).await?.as_deref(), Some(key.as_bytes()), "{key}");
+        assert_eq!(prefix.head(key).await?.map(|info| info.size), Some(key.len() as u64), "{key}");
+    }
+    read_parts(prefix).await?;
+    assert!(!prefix.can_list());
+    let refused = prefix.list("").next().await.and_then(Result::err);
+    assert_eq!(refused.map(|error| error.class), Some(ErrorClass::Unsupported));
+    let refused = prefix.list_directory("").await.err();
+    assert_eq!(refused.map(|error| error.class), Some(ErrorClass::Unsupported));
+    Ok(())
+}
+
+/// The objects that [`every_read`] reads.
+pub fn to_be_read() -> Vec<(&'static str, &'static str)> {
+    ODD_KEYS.into_iter().map(|key| (key, key)).chain([("parts", "0123456789"), ("empty", "")]).collect()
+}
+
+async fn missing_reads(prefix: &Prefix) -> Result<(), StorageError> {
     assert_eq!(prefix.get("no/such").await?, None);
     assert!(prefix.get_sized("no/such").await?.is_none());
     assert_eq!(prefix.get_range("no/such", 0..4).await?, None);
     assert_eq!(prefix.get_ranges("no/such", &[0..4, 9..10]).await?, None);
     assert_eq!(prefix.get_suffix("no/such", 4).await?, None);
     assert_eq!(prefix.head("no/such").await?, None);
+    Ok(())
+}
+
+async fn missing_objects(prefix: &Prefix) -> Result<(), StorageError> {
+    missing_reads(prefix).await?;
     prefix.delete("no/such", &Unguarded).await?;
     assert_eq!(collect(prefix, "no").await?, [""; 0]);
     assert_eq!(prefix.list_directory("no").await?, Directory::default());
@@ -89,6 +119,11 @@ async fn creations(prefix: &Prefix) -> Result<(), StorageError> {
 
 async fn parts(prefix: &Prefix) -> Result<(), StorageError> {
     prefix.put("parts", "0123456789", &Unguarded).await?;
+    read_parts(prefix).await?;
+    prefix.delete("parts", &Unguarded).await
+}
+
+async fn read_parts(prefix: &Prefix) -> Result<(), StorageError> {
     assert_eq!(prefix.get_range("parts", 2..5).await?.as_deref(), Some(&b"234"[..]));
     assert_eq!(prefix.get_range("parts", 0..10).await?.as_deref(), Some(&b"0123456789"[..]));
     assert_eq!(prefix.get_range("parts", 4..4).await?, Some(Bytes::new()));
@@ -102,11 +137,15 @@ async fn parts(prefix: &Prefix) -> Result<(), StorageError> {
         let error = prefix.get_ranges("parts", &[0..1, beyond]).await.err();
         assert_eq!(error.map(|error| error.class), Some(ErrorClass::Corrupt));
     }
-    prefix.delete("parts", &Unguarded).await
+    Ok(())
 }
 
 async fn copies(prefix: &Prefix) -> Result<(), StorageError> {
-    assert!(prefix.shares_store_with(prefix));
+    if !prefix.shares_store_with(prefix) {
+        let refused = prefix.copy_from("copy", prefix, "no/such", &Unguarded).await.err();
+        assert_eq!(refused.map(|error| error.class), Some(ErrorClass::Unsupported));
+        return Ok(());
+    }
     assert!(!prefix.copy_from("copy/none", prefix, "no/such", &Unguarded).await?);
     for (number, key) in ODD_KEYS.iter().enumerate() {
         prefix.put(key, format!("{number}"), &Unguarded).await?;

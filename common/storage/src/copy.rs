@@ -17,10 +17,14 @@ use crate::{
 
 impl Prefix {
     /// Whether [`Prefix::copy_from`] can copy objects of `source`: both lie in one store that is spoken to with the
-    /// same settings, credentials included.
+    /// same settings, credentials included. Never on Azure: it may answer before the copy is made, and the object is
+    /// empty for so long.
     pub fn shares_store_with(&self, source: &Self) -> bool {
-        let is_local = |prefix: &Self| prefix.place.url.scheme() == Scheme::File;
-        (is_local(self) && is_local(source)) || Arc::ptr_eq(&self.place.client, &source.place.client)
+        match (self.place.url.scheme(), source.place.url.scheme()) {
+            (Scheme::File, Scheme::File) => true,
+            (Scheme::Azure | Scheme::Http | Scheme::Https, _) => false,
+            _ => Arc::ptr_eq(&self.place.client, &source.place.client),
+        }
     }
 
     /// Lets the store make the object `key` a copy of the object `source_key` of `source`, whole and at once; `false`
@@ -39,7 +43,7 @@ impl Prefix {
         let from = source.path_of(source_key, Operation::Read)?;
         let url = self.url_of(key);
         if !self.shares_store_with(source) {
-            let message = format!("{} lies in another store", source.url_of(source_key));
+            let message = format!("the store does not copy {} there", source.url_of(source_key));
             return Err(StorageError::new(ErrorClass::Unsupported, Operation::Write, url, message));
         }
         let request = Request {

@@ -76,12 +76,12 @@ async fn a_local_copy_is_a_file_of_its_own_and_leaves_nothing_else() {
 fn stores_are_shared_by_bucket_and_settings_whatever_the_profile() {
     let profile = |prefix: &str, access| StoreProfile::new(StoreUrl::parse(prefix).unwrap(), access);
     let mut foreign = profile("s3://bucket/foreign", Access::ReadWrite);
-    foreign.s3.anonymous = true;
+    foreign.settings.anonymous = true;
     let mut profiles = vec![profile("s3://bucket/in", Access::Read), profile("s3://bucket/out", Access::ReadWrite)];
     profiles.push(profile("s3://other", Access::ReadWrite));
     profiles.push(foreign);
     for profile in &mut profiles {
-        profile.s3.anonymous |= profile.prefix.container() == "other";
+        profile.settings.anonymous |= profile.prefix.container() == "other";
     }
     let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
     let variables = move |name: &str| keys.contains(&name).then(|| "x".to_owned());

@@ -16,14 +16,17 @@ use object_store::{
 const MAX_ERROR_BODY: usize = 64 << 10;
 
 /// Where machines in the cloud ask for their credentials.
-const METADATA_HOST: &str = "169.254.169.254";
+const METADATA_HOSTS: [&str; 2] = ["169.254.169.254", "metadata.google.internal"];
+
+/// Stores are never sent forms, and those who give out tokens always are.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// An answer that is not success.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
 #[error("status {status}{}", code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default())]
 pub(crate) struct StatusError {
     pub(crate) status: u16,
-    /// The `Code` of S3's error document.
+    /// The `Code` of the error document, or what Azure says beside it.
     pub(crate) code: Option<String>,
     /// Where the bucket is, if the store says so.
     pub(crate) bucket_region: Option<String>,
@@ -35,6 +38,13 @@ pub(crate) struct StatusError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no credentials were found")]
 pub(crate) struct NoCredentials;
+
+/// Who gives out tokens does not know us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no token was given for the credentials (status {status})")]
+pub(crate) struct LoginRefused {
+    pub(crate) status: u16,
+}
 
 /// Makes clients whose errors keep their status.
 #[derive(Debug, Default)]
@@ -56,7 +66,9 @@ struct StatusService {
 #[async_trait::async_trait]
 impl HttpService for StatusService {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let is_metadata = request.uri().host() == Some(METADATA_HOST);
+        let is_metadata = request.uri().host().is_some_and(|host| METADATA_HOSTS.contains(&host));
+        let is_login =
+            request.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(FORM.as_bytes()));
         match self.inner.execute(request).await {
             Ok(response) if response.status().is_success() => Ok(response),
             // This is a machine without a role, or none in the cloud.
@@ -64,6 +76,10 @@ impl HttpService for StatusService {
                 Err(HttpError::new(HttpErrorKind::Unknown, NoCredentials))
             }
             Err(_) if is_metadata => Err(HttpError::new(HttpErrorKind::Unknown, NoCredentials)),
+            Ok(response) if is_login && matches!(response.status().as_u16(), 400 | 401 | 403) => {
+                let refused = LoginRefused { status: response.status().as_u16() };
+                Err(HttpError::new(HttpErrorKind::Unknown, refused))
+            }
             Ok(response) => Err(HttpError::new(HttpErrorKind::Unknown, status_error(response).await)),
             Err(error) => Err(error),
         }
@@ -76,7 +92,10 @@ async fn status_error(response: HttpResponse) -> StatusError {
     let bucket_region = header("x-amz-bucket-region").map(str::to_owned);
     let retry_after = header("retry-after").and_then(seconds);
     let status = parts.status.as_u16();
-    StatusError { status, code: error_code(&beginning(body).await), bucket_region, retry_after }
+    // The answer to a HEAD has no document.
+    let beside = header("x-ms-error-code").and_then(word);
+    let code = error_code(&beginning(body).await).or(beside);
+    StatusError { status, code, bucket_region, retry_after }
 }
 
 /// The form of `Retry-After` that stores use; its other one, a date, would need the time of day.
@@ -96,11 +115,15 @@ async fn beginning(body: HttpResponseBody) -> Vec<u8> {
     text
 }
 
-/// The `Code` element of S3's error document, where it is a plain word.
+/// The `Code` element of an error document, where it is a plain word.
 fn error_code(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let (_, after) = text.split_once("<Code>")?;
     let (code, _) = after.split_once("</Code>")?;
+    word(code)
+}
+
+fn word(code: &str) -> Option<String> {
     let code = code.trim();
     let is_word = !code.is_empty() && code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
     is_word.then(|| code.to_owned())

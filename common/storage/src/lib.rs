@@ -3,8 +3,22 @@
 //! A [`StoreUrl`] names a place, a [`StoreConfig`] says what may be done there, [`Stores::open`] gives a [`Prefix`],
 //! and every request goes through the prefix: observed, bounded in time, retried by our own loop, and, if it writes,
 //! guarded by a lease. Knows nothing of Zarr, plans or gRPC.
+//!
+//! | store | create | copy | suffix | in parts | listing |
+//! |---|---|---|---|---|---|
+//! | S3 | `If-None-Match: *` | by the store | one GET | from 64 MiB, parts of at least 5 MiB | in order |
+//! | GCS | generation 0 | by the store | one GET | as on S3 | in order |
+//! | Azure | `If-None-Match: *` | never: it may end after its answer | HEAD, then a GET that is refused where the size changed | as blocks; what is not committed can't be deleted | in order |
+//! | web server | – | – | one GET | – | none |
+//! | local files | a hard link | by the operating system | one read | a file beside it, renamed | in no order |
+//! | memory | under its lock | by the store | one read | under its lock | in order |
+//!
+//! `conformance` runs all of it against each.
 
 mod aws_environment;
+mod azure_client;
+mod azure_container;
+mod azure_environment;
 mod classify;
 mod client;
 pub mod config;
@@ -16,9 +30,13 @@ mod cost_table;
 mod deadline;
 pub mod error;
 pub mod faults;
+mod gcs_client;
+mod gcs_environment;
 pub mod growing;
 pub mod guard;
 mod http;
+mod http_client;
+mod http_url;
 pub mod listing;
 mod local_copy;
 mod local_directories;
@@ -61,7 +79,7 @@ pub use listing::{Directory, ObjectInfo};
 pub use object_store::PutPayload;
 pub use observer::{CountingObserver, ObservedRequest, Observer, RequestKind};
 pub use prefix::Prefix;
-pub use profile::{Access, Credentials, S3Settings, StoreProfile};
+pub use profile::{Access, AzureSecret, Credentials, StoreProfile, StoreSettings};
 pub use read::SizedObject;
 pub use retry::RetryPolicy;
 pub use stores::Stores;

@@ -2,12 +2,13 @@
 //!
 //! Directories without objects are not there; neither are markers, empty objects whose key ends in a slash.
 
-use futures::{StreamExt, stream::BoxStream};
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{ObjectMeta, path::Path as ObjectPath};
 
 use crate::{
     classify::{Cause, classify},
     error::{ErrorClass, Fault, Operation, StorageError},
+    http_client,
     observer::RequestKind,
     prefix::{Prefix, Request},
     url::Scheme,
@@ -49,7 +50,11 @@ pub struct Directory {
 impl Prefix {
     /// Lists every object below `subprefix` (empty: below the prefix), in the store's order. A listing that breaks off
     /// in passing goes on after the last key, where the store's order allows.
+    /// The stream of a place that can't be listed is one error.
     pub fn list(&self, subprefix: &str) -> BoxStream<'static, Result<ObjectInfo, StorageError>> {
+        if let Err(error) = self.check_listable(subprefix) {
+            return futures::stream::iter([Err(error)]).boxed();
+        }
         let listing = Listing {
             prefix: self.clone(),
             subprefix: subprefix.to_owned(),
@@ -62,6 +67,7 @@ impl Prefix {
 
     /// Lists one level: the objects at `subprefix`, and the names of the directories there.
     pub async fn list_directory(&self, subprefix: &str) -> Result<Directory, StorageError> {
+        self.check_listable(subprefix)?;
         let base = self.directory_of(subprefix, Operation::List)?;
         let url = self.url_of(subprefix);
         let request = list_request(std::slice::from_ref(&url), 1);
@@ -89,6 +95,19 @@ impl Prefix {
     /// Whether no object lies below the prefix: one listing, ended at its first object.
     pub async fn is_empty(&self) -> Result<bool, StorageError> {
         Ok(self.list("").next().await.transpose()?.is_none())
+    }
+
+    /// Whether it can be told what lies here: not on a web server.
+    pub fn can_list(&self) -> bool {
+        !self.place.url.scheme().is_web()
+    }
+
+    fn check_listable(&self, subprefix: &str) -> Result<(), StorageError> {
+        if self.can_list() {
+            return Ok(());
+        }
+        let (class, url) = (ErrorClass::Unsupported, self.url_of(subprefix));
+        Err(StorageError::new(class, Operation::List, url, http_client::CANNOT_LIST))
     }
 
     /// The object with its key relative to this prefix; `None` for a marker of the prefix itself.
@@ -196,7 +215,7 @@ impl Prefix {
         let request = list_request(std::slice::from_ref(&url), attempt);
         self.send(&request, || async {
             let mut objects = match last {
-                Some(last) => self.place.client.list_with_offset(some(&base), last),
+                Some(last) => self.list_after(&base, last),
                 None => self.place.client.list(some(&base)),
             };
             match objects.next().await.transpose() {
@@ -205,6 +224,18 @@ impl Prefix {
             }
         })
         .await
+    }
+}
+
+impl Prefix {
+    /// The objects after the key `last`. Some that speak Azure's protocol begin at the first one all the same.
+    fn list_after(&self, base: &ObjectPath, last: &ObjectPath) -> Objects {
+        let objects = self.place.client.list_with_offset(some(base), last);
+        if self.place.url.scheme() != Scheme::Azure {
+            return objects;
+        }
+        let last = last.clone();
+        objects.try_filter(move |object| futures::future::ready(object.location > last)).boxed()
     }
 }
 

@@ -24,18 +24,26 @@ pub enum Access {
 /// Where the credentials of a store come from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Credentials {
-    /// As the AWS command line finds them: `AWS_…` variables, then the profile in `~/.aws`, then the roles of
-    /// containers and machines.
+    /// As the command line of the store's kind finds them: variables (`AWS_…`, `GOOGLE_…`, `AZURE_…`), then files in
+    /// the home directory, then the identities of containers and machines.
     #[default]
     Environment,
-    /// A file in the form of `~/.aws/credentials`.
+    /// On S3 a file in the form of `~/.aws/credentials`, on GCS one as `gcloud` writes it: the key of a service
+    /// account, or application default credentials.
     File {
         /// The file.
         path: PathBuf,
-        /// The section in it; `None`: `default`.
+        /// The section in it, on S3; `None`: `default`.
         profile: Option<String>,
     },
-    /// A key pair in environment variables of these names.
+    /// A secret of an Azure storage account in an environment variable.
+    Azure {
+        /// What the variable holds.
+        secret: AzureSecret,
+        /// Its name.
+        variable: String,
+    },
+    /// A key pair of S3 in environment variables of these names.
     Variables {
         /// Holds the access key id.
         access_key_id: String,
@@ -46,6 +54,17 @@ pub enum Credentials {
     },
 }
 
+/// What gives access to an Azure storage account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AzureSecret {
+    /// The account's name, its key or a shared access signature, and perhaps its endpoint, in one text.
+    ConnectionString,
+    /// One of the account's two keys.
+    AccountKey,
+    /// A shared access signature: a query string.
+    SasToken,
+}
+
 /// One `[[stores]]` table: what holds for every URL at or below `prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreProfile {
@@ -53,8 +72,8 @@ pub struct StoreProfile {
     pub prefix: StoreUrl,
     /// What is allowed.
     pub access: Access,
-    /// The settings of an S3 store.
-    pub s3: S3Settings,
+    /// How the store is spoken to.
+    pub settings: StoreSettings,
     /// How much may be asked of it.
     pub limits: RequestLimits,
     /// What it is assumed to do and to charge; `None`: as for its kind.
@@ -95,22 +114,25 @@ impl RequestLimits {
 impl StoreProfile {
     /// A profile with the environment's settings.
     pub fn new(prefix: StoreUrl, access: Access) -> Self {
-        Self { prefix, access, s3: S3Settings::default(), limits: RequestLimits::default(), cost: None }
+        Self { prefix, access, settings: StoreSettings::default(), limits: RequestLimits::default(), cost: None }
     }
 }
 
-/// How an S3 store is spoken to.
+/// How a store far away is spoken to. What its kind of store does not have is left out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct S3Settings {
-    /// Its URL; `None`: what the environment says, else Amazon's.
+pub struct StoreSettings {
+    /// Its URL, on Azure with the account's name where that stands in the path; `None`: what the environment says, else
+    /// that of Amazon, Google or Microsoft.
     pub endpoint: Option<String>,
-    /// Its region; `None`: what the environment says, else `us-east-1`.
+    /// The region of S3; `None`: what the environment says, else `us-east-1`.
     pub region: Option<String>,
-    /// Whether the bucket stands in the path; `None`: with an endpoint yes, at Amazon no.
+    /// The storage account of Azure, where the URL names none; `None`: what the environment says.
+    pub account: Option<String>,
+    /// Whether the bucket of S3 stands in the path; `None`: with an endpoint yes, at Amazon no.
     pub path_style: Option<bool>,
     /// Requests are not signed.
     pub anonymous: bool,
-    /// The caller pays for requests.
+    /// The caller pays for requests to S3.
     pub requester_pays: bool,
     /// Where the credentials come from.
     pub credentials: Credentials,

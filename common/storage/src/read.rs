@@ -112,12 +112,19 @@ impl Prefix {
         ranges.iter().map(cut).collect::<Result<Vec<_>, _>>().map(Some)
     }
 
-    /// Reads the last `length` bytes of an object, or all of a shorter one.
+    /// Reads the last `length` bytes of an object, or all of a shorter one. Azure must be asked for the object's size
+    /// first.
     pub async fn get_suffix(&self, key: &str, length: u64) -> Result<Option<Bytes>, StorageError> {
         let path = self.path_of(key, Operation::Read)?;
         let url = self.url_of(key);
         if length == 0 {
             return Ok(Some(Bytes::new()));
+        }
+        if self.place.url.scheme() == Scheme::Azure {
+            return match self.head(key).await? {
+                None => Ok(None),
+                Some(ObjectInfo { size, .. }) => self.get_range_of(key, size.saturating_sub(length)..size, size).await,
+            };
         }
         let request = read(&url, length);
         self.send(&request, || async {
@@ -143,7 +150,9 @@ impl Prefix {
             Scheme::File => self.place.local_reads.carry(requests).await.map_err(|error| {
                 StorageError::new(ErrorClass::Other, Operation::Read, &self.place.url, error.to_string())
             }),
-            Scheme::S3 | Scheme::Memory => Ok(requests.await),
+            Scheme::S3 | Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https | Scheme::Memory => {
+                Ok(requests.await)
+            }
         }
     }
 
@@ -172,7 +181,9 @@ impl Prefix {
     async fn open_object(&self, path: &ObjectPath, range: Option<GetRange>) -> Result<Option<GetResult>, Fault> {
         let answer = match self.place.url.scheme() {
             Scheme::File => self.place.local_reads.open(path, range).await,
-            Scheme::S3 | Scheme::Memory => self.place.client.get_opts(path, GetOptions::new().with_range(range)).await,
+            Scheme::S3 | Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https | Scheme::Memory => {
+                self.place.client.get_opts(path, GetOptions::new().with_range(range)).await
+            }
         };
         match answer {
             Ok(answer) => Ok(Some(answer)),

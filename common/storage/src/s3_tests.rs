@@ -39,7 +39,7 @@ impl Scripted {
         });
         let url = StoreUrl::parse("s3://bucket/a b%20.zarr").unwrap();
         let mut profile = StoreProfile::new(url.clone(), Access::ReadWrite);
-        profile.s3.endpoint = Some(endpoint);
+        profile.settings.endpoint = Some(endpoint);
         let retry = RetryPolicy { base_delay: Duration::ZERO, max_attempts: 3, ..RetryPolicy::default() };
         let keys = |name: &str| match name {
             "AWS_ACCESS_KEY_ID" => Some("key".to_owned()),

@@ -13,14 +13,15 @@ use object_store::{
 use rechunk_common::request_rate::StoreRates;
 
 use crate::{
-    client,
+    azure_client, client,
     config::{Granted, StoreConfig},
     error::{ErrorClass, Operation, StorageError},
     faults::Faults,
+    gcs_client, http_client,
     local_reads::LocalReads,
     observer::Observer,
     prefix::Prefix,
-    profile::{Access, S3Settings},
+    profile::{Access, StoreSettings},
     traffic::{MOST_REQUESTS, RequestRates, Traffic},
     url::{Scheme, StoreUrl},
 };
@@ -68,7 +69,7 @@ impl Client {
 struct ClientKey {
     scheme: Scheme,
     container: String,
-    settings: S3Settings,
+    settings: StoreSettings,
     concurrent: Option<NonZeroU32>,
 }
 
@@ -129,6 +130,10 @@ impl Stores {
     /// Opens the place `url` for `access`. Sends nothing: that the place exists shows at the first request.
     pub fn open(&self, url: &StoreUrl, access: Access) -> Result<Prefix, StorageError> {
         let granted = self.shared.config.grant(url, access)?;
+        if url.scheme().is_web() && access == Access::ReadWrite {
+            let message = http_client::CANNOT_WRITE;
+            return Err(StorageError::new(ErrorClass::Unsupported, Operation::Open, url, message));
+        }
         let root = ObjectPath::parse(url.key())
             .map_err(|error| StorageError::new(ErrorClass::Invalid, Operation::Open, url, error.to_string()))?;
         let way = Way {
@@ -146,7 +151,7 @@ impl Shared {
         let key = ClientKey {
             scheme: url.scheme(),
             container: url.container().to_owned(),
-            settings: granted.s3.clone(),
+            settings: granted.settings.clone(),
             concurrent: granted.limits.concurrent,
         };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,7 +162,10 @@ impl Shared {
         let client = match url.scheme() {
             Scheme::Memory => Client::in_parts(memory_store(url.container()), traffic),
             Scheme::File => Client { store: Arc::new(self.local_files()), uploads: None, traffic },
-            Scheme::S3 => Client::in_parts(client::s3(url, &granted.s3, &self.config)?, traffic),
+            Scheme::S3 => Client::in_parts(client::s3(url, &granted.settings, &self.config)?, traffic),
+            Scheme::Gcs => Client::in_parts(gcs_client::gcs(url, &granted.settings, &self.config)?, traffic),
+            Scheme::Azure => Client::in_parts(azure_client::azure(url, &granted.settings, &self.config)?, traffic),
+            Scheme::Http | Scheme::Https => Client { store: http_client::web(url)?, uploads: None, traffic },
         };
         clients.insert(key, client.clone());
         Ok(client)
@@ -170,7 +178,7 @@ impl Shared {
     /// The traffic to a store that is opened for the first time.
     fn traffic(&self, scheme: Scheme, granted: &Granted) -> Option<Arc<Traffic>> {
         let is_far = match scheme {
-            Scheme::S3 => true,
+            Scheme::S3 | Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https => true,
             Scheme::Memory | Scheme::File => self.config.is_traffic_everywhere,
         };
         let most = granted.limits.concurrent.map_or(MOST_REQUESTS, NonZeroU32::get);

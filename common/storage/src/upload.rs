@@ -3,8 +3,9 @@
 //!
 //! An upload that does not come to its end is aborted, whatever ended it: a failure, the lease, or a caller who stopped
 //! waiting. What no client can abort is an upload whose beginning the store never confirmed, or that the process did
-//! not live to abort; the store keeps its parts until `gc` or a lifecycle rule of the bucket removes them. Parts are
-//! slices of the payload: nothing is copied.
+//! not live to abort; the store keeps its parts until `gc` or a lifecycle rule of the bucket removes them. Azure has no
+//! abortion: it drops what belongs to no object after a week, or when the object is written. Parts are slices of the
+//! payload: nothing is copied.
 //!
 //! Here are the upload itself and objects whose bytes are all there; `growing` writes those whose bytes are yet to come.
 
@@ -36,13 +37,13 @@ pub const UPLOAD_THRESHOLD: u64 = 64 << 20;
 /// Bytes of a part, unless that makes too many: an attempt moves them within its time at 0.7 MB/s.
 pub const PART_BYTES: u64 = 16 << 20;
 
-/// The shortest part, the last one excepted: S3 takes no shorter ones.
+/// The shortest part, the last one excepted: S3 and GCS take no shorter ones.
 pub const LEAST_PART_BYTES: u64 = 5 << 20;
 
 /// The same where the store would take any: a part is a request all the same.
 const LEAST_LOCAL_PART_BYTES: u64 = 1 << 20;
 
-/// The largest object on S3.
+/// The largest object on S3 and on GCS.
 pub const MAX_OBJECT_BYTES: u64 = 5 << 40;
 
 /// Parts of one object that are under way at a time.
@@ -73,8 +74,8 @@ impl UploadSizes {
     /// Bytes of the shortest part that a store takes, the last one excepted.
     pub fn least_part_of(self, scheme: Scheme) -> u64 {
         match scheme {
-            Scheme::S3 => self.least_part.max(1),
-            Scheme::File | Scheme::Memory => self.least_part.clamp(1, LEAST_LOCAL_PART_BYTES),
+            Scheme::S3 | Scheme::Gcs | Scheme::Http | Scheme::Https => self.least_part.max(1),
+            Scheme::Azure | Scheme::File | Scheme::Memory => self.least_part.clamp(1, LEAST_LOCAL_PART_BYTES),
         }
     }
 

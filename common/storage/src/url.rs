@@ -1,19 +1,27 @@
-//! Where things are: one normalised form for `s3://bucket/key`, local paths and `memory://name/path`, compared by
-//! whole segments.
+//! Where things are: one normalised form for `s3://bucket/key`, its like at other clouds, web servers, local paths and
+//! `memory://name/path`, compared by whole segments.
 //!
 //! What stands after the scheme is taken literally, as the AWS CLI and fsspec take it: nothing is percent-decoded, so
-//! that `%20`, spaces, `?` and `#` name the same objects here as in zarr-python. Opens nothing; the only I/O is
-//! resolving the symlinks of local paths.
+//! that `%20`, spaces, `?` and `#` name the same objects here as in zarr-python. Only the URLs of web servers are
+//! percent-encoded, as everywhere (`http_url`). Opens nothing; the only I/O is resolving the symlinks of local paths.
 
 use std::{fmt, str::FromStr};
 
-use crate::local_path;
+use crate::{azure_container, http_url, local_path};
 
 /// Which kind of store a URL points into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scheme {
     /// Amazon S3, or anything that speaks its protocol.
     S3,
+    /// Google Cloud Storage.
+    Gcs,
+    /// Azure Blob Storage, also under its names as a data lake.
+    Azure,
+    /// A web server without TLS: to be read only.
+    Http,
+    /// A web server: to be read only.
+    Https,
     /// The local file system.
     File,
     /// The memory of this process; for tests.
@@ -25,9 +33,18 @@ impl Scheme {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::S3 => "s3",
+            Self::Gcs => "gs",
+            Self::Azure => "az",
+            Self::Http => "http",
+            Self::Https => "https",
             Self::File => "file",
             Self::Memory => "memory",
         }
+    }
+
+    /// Whether it is a web server, which can be read and neither written nor listed.
+    pub fn is_web(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
     }
 }
 
@@ -43,14 +60,10 @@ pub enum UrlError {
     /// Nothing there.
     #[error("an empty URL names no place")]
     Empty,
-    /// A scheme that will come.
-    #[error("{scheme}:// is not supported yet; supported are s3://, file://, local paths and memory://")]
-    NotSupportedYet {
-        /// As written.
-        scheme: String,
-    },
     /// A scheme that nobody knows.
-    #[error("{scheme}:// is not a known scheme; supported are s3://, file://, local paths and memory://")]
+    #[error(
+        "{scheme}:// is not a known scheme; supported are s3://, gs://, az://, abfs://, http(s)://, file://, local paths and memory://"
+    )]
     UnknownScheme {
         /// As written.
         scheme: String,
@@ -82,7 +95,8 @@ pub enum UrlError {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreUrl {
     scheme: Scheme,
-    /// The bucket; the name of a memory store; empty for local files.
+    /// The bucket; on Azure the container, and `@` and the account's host where the URL names them; a web server's
+    /// authority; the name of a memory store; empty for local files.
     container: String,
     segments: Vec<String>,
 }
@@ -98,11 +112,12 @@ impl StoreUrl {
             None => local_path::resolve(text).map(Self::of_file),
             Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
                 "s3" | "s3a" => parse_bucket(text, rest, Scheme::S3),
+                "gs" | "gcs" => parse_bucket(text, rest, Scheme::Gcs),
+                "az" | "azure" | "abfs" | "abfss" => parse_bucket(text, rest, Scheme::Azure),
                 "memory" => parse_bucket(text, rest, Scheme::Memory),
+                "http" => http_url::parse(text, rest, Scheme::Http),
+                "https" => http_url::parse(text, rest, Scheme::Https),
                 "file" => parse_file(text, rest),
-                "gs" | "gcs" | "az" | "abfs" | "abfss" | "http" | "https" => {
-                    Err(UrlError::NotSupportedYet { scheme: scheme.to_owned() })
-                }
                 _ => Err(UrlError::UnknownScheme { scheme: scheme.to_owned() }),
             },
         }
@@ -117,7 +132,13 @@ impl StoreUrl {
         self.scheme
     }
 
-    /// The bucket, or the name of a memory store; empty for local files.
+    /// A place of these parts, which have been checked.
+    pub(crate) fn of_parts(scheme: Scheme, container: String, segments: Vec<String>) -> Self {
+        Self { scheme, container, segments }
+    }
+
+    /// The bucket or its like; the authority of a web server; the name of a memory store; empty for local files. On
+    /// Azure `@` and the host of the account follow where the URL names them.
     pub fn container(&self) -> &str {
         &self.container
     }
@@ -157,17 +178,32 @@ impl StoreUrl {
         self.scheme == other.scheme && self.container == other.container && self.segments.starts_with(&other.segments)
     }
 
-    /// Whether one of the two is, contains or lies in the other.
+    /// Whether this place is `other` or lies in it, or may do so: the URL of an Azure container need not name its
+    /// account, which the environment says.
+    pub fn may_be_within(&self, other: &Self) -> bool {
+        let is_one = self.container == other.container
+            || (self.scheme == Scheme::Azure && azure_container::may_be_one(&self.container, &other.container));
+        self.scheme == other.scheme && is_one && self.segments.starts_with(&other.segments)
+    }
+
+    /// Whether one of the two is, contains or lies in the other, or may do so.
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.is_within(other) || other.is_within(self)
+        self.may_be_within(other) || other.may_be_within(self)
     }
 }
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.container)?;
+        // The form that names the account is known by this scheme.
+        let is_named = self.scheme == Scheme::Azure && self.container.contains('@');
+        let scheme = if is_named { "abfs" } else { self.scheme.as_str() };
+        write!(f, "{scheme}://{}", self.container)?;
         for segment in &self.segments {
-            write!(f, "/{segment}")?;
+            if self.scheme.is_web() {
+                write!(f, "/{}", http_url::encoded(segment))?;
+            } else {
+                write!(f, "/{segment}")?;
+            }
         }
         if self.scheme == Scheme::File && self.segments.is_empty() { f.write_str("/") } else { Ok(()) }
     }
@@ -181,8 +217,8 @@ impl FromStr for StoreUrl {
     }
 }
 
-const KNOWN_SCHEMES: [&str; 12] =
-    ["s3", "s3a", "file", "memory", "gs", "gcs", "az", "abfs", "abfss", "http", "https", "ftp"];
+const KNOWN_SCHEMES: [&str; 13] =
+    ["s3", "s3a", "file", "memory", "gs", "gcs", "az", "azure", "abfs", "abfss", "http", "https", "ftp"];
 
 /// The scheme and what follows `://`; `None` for a local path.
 fn split_scheme(text: &str) -> Result<Option<(&str, &str)>, UrlError> {
@@ -211,9 +247,13 @@ fn split_scheme(text: &str) -> Result<Option<(&str, &str)>, UrlError> {
 fn parse_bucket(url: &str, rest: &str, scheme: Scheme) -> Result<StoreUrl, UrlError> {
     let malformed = |reason| UrlError::Malformed { url: url.to_owned(), reason };
     let (container, key) = rest.split_once('/').unwrap_or((rest, ""));
-    if container.contains('@') {
-        return Err(UrlError::Credentials);
-    }
+    let (container, host) = match (container.split_once('@'), scheme) {
+        (Some((container, host)), Scheme::Azure) if !container.contains(':') => {
+            (container, Some(azure_container::host(host).map_err(malformed)?))
+        }
+        (Some(_), _) => return Err(UrlError::Credentials),
+        (None, _) => (container, None),
+    };
     if container.is_empty() {
         return Err(malformed("no bucket or name follows the scheme"));
     }
@@ -221,15 +261,26 @@ fn parse_bucket(url: &str, rest: &str, scheme: Scheme) -> Result<StoreUrl, UrlEr
     if !container.chars().all(is_name) || container.len() > 255 || container.starts_with('.') {
         return Err(malformed("the bucket or name may have letters, digits, dots, hyphens and underscores only"));
     }
+    // A signature that came along with the URL of a blob; not repeated.
+    if scheme == Scheme::Azure && key.split_once('?').is_some_and(|(_, query)| query.contains("sig=")) {
+        return Err(UrlError::Credentials);
+    }
+    let segments = segments_of(key).map_err(malformed)?;
+    let container = host.map_or_else(|| container.to_owned(), |host| format!("{container}@{host}"));
+    Ok(StoreUrl { scheme, container, segments })
+}
+
+/// The segments of a key, as it is written.
+pub(crate) fn segments_of(key: &str) -> Result<Vec<String>, &'static str> {
     let mut segments = Vec::new();
     for part in key.trim_end_matches('/').split('/').filter(|_| !key.trim_end_matches('/').is_empty()) {
         match part {
-            "" => return Err(malformed("two slashes in a row within the key")),
+            "" => return Err("two slashes in a row within the key"),
             "." => {}
-            part => segments.push(checked_segment(part).map_err(malformed)?),
+            part => segments.push(checked_segment(part)?),
         }
     }
-    Ok(StoreUrl { scheme, container: container.to_owned(), segments })
+    Ok(segments)
 }
 
 /// `/abs` after `file://`.

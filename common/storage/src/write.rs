@@ -30,8 +30,8 @@ pub enum Creation {
 
 impl Prefix {
     /// Writes an object, whole and at once: readers see the old object or the new one, never a part of it. `guard` is
-    /// asked before each attempt. A payload of several pieces is collected from their `Bytes`. A large object goes to S3
-    /// in parts; a local file is renamed into its place.
+    /// asked before each attempt. A payload of several pieces is collected from their `Bytes`. A large object goes to a
+    /// store in parts; a local file is renamed into its place.
     pub async fn put(
         &self,
         key: &str,
@@ -67,8 +67,9 @@ impl Prefix {
         let path = self.path_of(key, Operation::Write)?;
         let url = self.url_of(key);
         let bytes = u64::try_from(payload.content_length()).unwrap_or(u64::MAX);
-        if self.place.url.scheme() == Scheme::S3 && bytes > MAX_OBJECT_BYTES {
-            let message = format!("an object of {bytes} bytes is more than the {MAX_OBJECT_BYTES} that S3 takes");
+        if matches!(self.place.url.scheme(), Scheme::S3 | Scheme::Gcs) && bytes > MAX_OBJECT_BYTES {
+            let message =
+                format!("an object of {bytes} bytes is more than the {MAX_OBJECT_BYTES} that the store takes");
             return Err(StorageError::new(ErrorClass::Invalid, Operation::Write, url, message));
         }
         // What may not replace an object is small, and is written at once.
@@ -111,7 +112,10 @@ impl Prefix {
             (Cause::Absent, Scheme::File) => {
                 Fault::new(ErrorClass::Invalid, "a file or directory of another object stands in the way")
             }
-            (Cause::Absent, Scheme::S3 | Scheme::Memory) => Fault::new(ErrorClass::Missing, "there is no such bucket"),
+            (
+                Cause::Absent,
+                Scheme::S3 | Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https | Scheme::Memory,
+            ) => Fault::new(ErrorClass::Missing, "there is no such bucket"),
             (Cause::Fault(fault), _) => fault,
         }
     }

@@ -132,6 +132,14 @@ async fn read_listed_nodes(prefix: &Prefix, listed: &Consolidated, source: &mut 
 
 /// The nodes that listings find, level by level.
 async fn walk(prefix: &Prefix, source: &mut Source) -> Result<(), Refusal> {
+    if !prefix.can_list() {
+        let message = format!(
+            "source {} is a group without consolidated metadata, and a web server lists nothing; name an array in it, or \
+             consolidate its metadata",
+            source.url
+        );
+        return Err(Refusal::invalid("source", "NOT_CONSOLIDATED", message));
+    }
     let format = source.format;
     let mut level = vec![String::new()];
     while !level.is_empty() {
@@ -171,6 +179,10 @@ async fn walk(prefix: &Prefix, source: &mut Source) -> Result<(), Refusal> {
 /// There is no node: is there anything?
 async fn nothing_there(prefix: &Prefix) -> Result<Refusal, Refusal> {
     let url = prefix.url();
+    if !prefix.can_list() {
+        let message = format!("source {url} has no zarr.json, .zarray or .zgroup; check the URL, and name a node");
+        return Ok(Refusal::new(RefusalCode::NotFound, "NO_SUCH_SOURCE", message).at("source"));
+    }
     let is_empty = prefix.is_empty().await.map_err(|error| refusals::of_storage(&error, "source"))?;
     Ok(if is_empty {
         let message = format!("nothing lies at source {url}; check the URL, and the region and endpoint of its store");

@@ -78,8 +78,8 @@ async fn list_array(stores: &Stores, copy: &CopySpec, listing: SourceListing) ->
     };
     let Some(mut presence) = Presence::none(source.write_grid()) else { return beyond() };
     let refuse = |error: StorageError| match (listing, error.class) {
-        // Reading needs no right to list; a plan for a dense source will do.
-        (SourceListing::WhereFew, ErrorClass::Denied) => Ok(Outcome::Denied(error)),
+        // Reading needs no right to list, nor a store that can; a plan for a dense source will do.
+        (SourceListing::WhereFew, ErrorClass::Denied | ErrorClass::Unsupported) => Ok(Outcome::Denied(error)),
         (SourceListing::WhereFew | SourceListing::Always | SourceListing::Never, _) => {
             Err(refusals::of_storage(&error, "source"))
         }

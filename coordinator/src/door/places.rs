@@ -101,7 +101,7 @@ pub(super) fn refuse_live(place: &StoreUrl, field: &str, job: &JobId, live: &[Li
 
 /// How `place` stands to `other`: `is`, `lies in` or `contains`; `None` where they are apart.
 fn relation(place: &StoreUrl, other: &StoreUrl) -> Option<&'static str> {
-    match (place.is_within(other), other.is_within(place)) {
+    match (place.may_be_within(other), other.may_be_within(place)) {
         (true, true) => Some("is"),
         (true, false) => Some("lies in"),
         (false, true) => Some("contains"),
@@ -113,7 +113,6 @@ pub(super) fn parse(text: &str, field: &str) -> Result<StoreUrl, Refusal> {
     StoreUrl::parse(text).map_err(|error| {
         let reason = match &error {
             UrlError::Empty => "EMPTY_URL",
-            UrlError::NotSupportedYet { .. } => "UNSUPPORTED_SCHEME",
             UrlError::UnknownScheme { .. } => "UNKNOWN_SCHEME",
             UrlError::Credentials => "CREDENTIALS_IN_URL",
             UrlError::Malformed { .. } => "MALFORMED_URL",

@@ -171,7 +171,11 @@ async fn is_free(stores: &Stores, target: &StoreUrl) -> Result<bool, Refusal> {
             }
             Ok(true)
         }
-        (Scheme::File | Scheme::S3 | Scheme::Memory, _, _) => Ok(true),
+        (
+            Scheme::File | Scheme::S3 | Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https | Scheme::Memory,
+            _,
+            _,
+        ) => Ok(true),
     }
 }
 

@@ -5,7 +5,7 @@
 //!   by one. They share metadata and codecs with the product, and nothing of planning or copying.
 //! - [`cluster`] runs a coordinator behind real gRPC with workers that each have a link of their own ([`link`]).
 //! - [`traffic`] says what observed requests were for; [`faithful`] says what must hold after every job.
-//! - [`seaweedfs`] is a real S3 server.
+//! - [`seaweedfs`] is a real S3 server; [`servers`] are Google's, Azure's and the web's.
 
 #![allow(
     clippy::expect_used,
@@ -20,6 +20,7 @@ pub mod link;
 pub mod made_array;
 pub mod place;
 pub mod seaweedfs;
+pub mod servers;
 pub mod traffic;
 pub mod whole_array;
 
@@ -28,5 +29,6 @@ pub use link::{LinkSwitch, SwitchableLink};
 pub use made_array::{ArraySpec, Content, MadeArray};
 pub use place::Place;
 pub use seaweedfs::SeaweedFs;
+pub use servers::{Azurite, GcsDouble, WebServer};
 pub use traffic::Traffic;
 pub use whole_array::WholeArray;

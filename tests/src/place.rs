@@ -4,7 +4,10 @@ use futures::TryStreamExt;
 use rechunk_storage::{Access, Prefix, StoreConfig, StoreUrl, Stores, Unguarded};
 use tempfile::TempDir;
 
-use crate::seaweedfs::SeaweedFs;
+use crate::{
+    seaweedfs::SeaweedFs,
+    servers::{Azurite, GcsDouble},
+};
 
 /// A prefix that nobody else uses, with the stores to look into it, unobserved.
 #[derive(Debug)]
@@ -12,7 +15,7 @@ pub struct Place {
     root: String,
     config: StoreConfig,
     stores: Stores,
-    _directory: Option<TempDir>,
+    directory: Option<TempDir>,
 }
 
 impl Place {
@@ -33,9 +36,24 @@ impl Place {
         Self::new(server.url(&format!("test-{}", uuid::Uuid::new_v4().simple())), server.config(), None)
     }
 
+    /// In the bucket of a double of GCS.
+    pub fn on_gcs(server: &GcsDouble) -> Self {
+        Self::new(server.url(&format!("test-{}", uuid::Uuid::new_v4().simple())), server.config(), None)
+    }
+
+    /// In the container of the emulator of Azure.
+    pub fn on_azure(server: &Azurite) -> Self {
+        Self::new(server.url(&format!("test-{}", uuid::Uuid::new_v4().simple())), server.config(), None)
+    }
+
+    /// Its directory, where it is one.
+    pub fn directory(&self) -> std::path::PathBuf {
+        self.directory.as_ref().expect("a place on disk").path().to_owned()
+    }
+
     fn new(root: String, config: StoreConfig, directory: Option<TempDir>) -> Self {
         let stores = Stores::new(config.clone());
-        Self { root, config, stores, _directory: directory }
+        Self { root, config, stores, directory }
     }
 
     /// The same place, whose stores are used with another configuration by [`Place::config`].

@@ -18,7 +18,7 @@ use rechunk_common::{
 use rechunk_coordinator::journal::{Journal, JournalError, JournalLimits, Loaded, ObjectJournal};
 use rechunk_proto::journal::Nonce;
 use rechunk_storage::{CountingObserver, Effect, FaultRule, Faults, RequestKind, StoreUrl, Stores};
-use rechunk_tests::{Place, SeaweedFs};
+use rechunk_tests::{Azurite, GcsDouble, Place, SeaweedFs};
 
 /// Snapshots soon, and objects small, so that both are met.
 const SMALL: JournalLimits = JournalLimits { object_bytes: 1_000, snapshot_objects: 6, snapshot_bytes: 1 << 20 };
@@ -204,6 +204,18 @@ async fn in_a_directory_the_journal_keeps_its_promises() {
 async fn on_s3_the_journal_keeps_its_promises() {
     let server = SeaweedFs::start().await;
     suite(&Place::on_s3(&server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_gcs_the_journal_keeps_its_promises() {
+    let server = GcsDouble::start();
+    suite(&Place::on_gcs(&server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_azure_the_journal_keeps_its_promises() {
+    let Some(server) = Azurite::start() else { return };
+    suite(&Place::on_azure(&server)).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! Jobs from the request to the published target: a coordinator and workers in one process, over real gRPC, on memory,
-//! local files and a real S3 server. One program, because linking is most of what each costs.
+//! local files, a real S3 server and others. One program, because linking is most of what each costs.
 
 mod copy_encoded;
 mod faults;
@@ -8,6 +8,7 @@ mod group_local;
 mod journal;
 mod limits_and_bad_input;
 mod main_job;
+mod other_stores;
 mod packed_exchange;
 mod parted_shards;
 mod request_rates;

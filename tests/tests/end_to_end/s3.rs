@@ -24,31 +24,35 @@ async fn seaweedfs_passes_the_conformance_suite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_main_job_runs_on_s3_bit_for_bit_with_the_planned_requests() {
     let server = SeaweedFs::start().await;
-    let place = Place::on_s3(&server);
+    run_main_job(&Place::on_s3(&server)).await;
+}
+
+/// A direct sweep, an exchange and shards, whose requests are counted.
+pub(crate) async fn run_main_job(place: &Place) {
     let zstd = json!([
         {"name": "bytes", "configuration": {"endian": "little"}},
         {"name": "zstd", "configuration": {"level": 1, "checksum": false}},
     ]);
     let maps = ArraySpec::new(&[256, 24, 20], &[1, 24, 20]).with_codecs(zstd).without(&[[7, 0, 0]]);
     let sharded = ArraySpec::new(&[24, 24], &[4, 3]).in_shards(&[8, 12]);
-    let cluster = Cluster::at(&place).await;
+    let cluster = Cluster::at(place).await;
     for (node, spec, chunks, shards, max_mem, shape) in [
         ("direct", &maps, "256,6,5", None, None, ShapeOfPlan::DirectSweep),
         ("exchange", &maps, "256,2,2", None, Some(ByteCount(24 << 10)), ShapeOfPlan::Exchange),
         ("shards", &sharded, "6,6", Some("12,24"), None, ShapeOfPlan::DirectSweep),
     ] {
         let (source, target) = (format!("{node}/source"), format!("{node}/target"));
-        let made = spec.make(&place, &source).await;
+        let made = spec.make(place, &source).await;
         cluster.worker_requests.clear();
         cluster.coordinator_requests.clear();
         let request = RechunkRequest {
             shards: shards.map(str::to_owned).into_iter().collect(),
             max_mem,
-            ..request(&place, &source, &target, chunks)
+            ..request(place, &source, &target, chunks)
         };
         let view = cluster.run(request).await;
         assert_eq!(view.plan.as_ref().expect("a plan").arrays[0].shape_of_plan, shape, "{node}");
-        assert_faithful(&cluster, &place, &made, &target, &view).await;
+        assert_faithful(&cluster, place, &made, &target, &view).await;
         for path in [&source, &target] {
             place.open(path).delete_all("", &rechunk_storage::Unguarded).await.expect("a deletion");
         }

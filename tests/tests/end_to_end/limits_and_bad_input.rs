@@ -57,7 +57,7 @@ async fn each_wrong_request_is_refused_with_its_code_reason_and_field() {
         (|place, r| r.source = place.url("corrupt"), invalid, "CORRUPT_METADATA", "source"),
         (|_, r| r.source = String::new(), invalid, "FIELD_EMPTY", "source"),
         (|_, r| r.source = "gopher://x/y".to_owned(), invalid, "UNKNOWN_SCHEME", "source"),
-        (|_, r| r.target = "https://host/y".to_owned(), invalid, "STORE_UNSUPPORTED", "target"),
+        (|_, r| r.target = "https://host/y?x=1".to_owned(), invalid, "MALFORMED_URL", "target"),
         (|place, r| r.target = format!("{}/../x", place.url("a")), invalid, "MALFORMED_URL", "target"),
         (|_, r| r.target = "s3://key:secret@bucket/x".to_owned(), invalid, "CREDENTIALS_IN_URL", "target"),
         (|place, r| r.target = place.url("taken"), RefusalCode::AlreadyExists, "TARGET_EXISTS", "target"),

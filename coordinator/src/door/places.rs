@@ -32,8 +32,8 @@ impl Places {
     /// The places of a request: each parsed; target and temp apart from the source and from one another.
     pub(super) fn of(request: &RechunkRequest) -> Result<Self, Refusal> {
         let source = parse(&request.source, "source")?;
-        let target = parse(&request.target, "target")?;
-        let temp = request.temp.as_deref().map(|temp| parse(temp, "temp")).transpose()?;
+        let target = parse_writable(&request.target, "target")?;
+        let temp = request.temp.as_deref().map(|temp| parse_writable(temp, "temp")).transpose()?;
         if let Some(relation) = relation(&target, &source) {
             return Err(Refusal::invalid(
                 "target",
@@ -107,6 +107,16 @@ fn relation(place: &StoreUrl, other: &StoreUrl) -> Option<&'static str> {
         (false, true) => Some("contains"),
         (false, false) => None,
     }
+}
+
+/// What the job writes can't be on a web server, whatever it answers.
+fn parse_writable(text: &str, field: &str) -> Result<StoreUrl, Refusal> {
+    let place = parse(text, field)?;
+    if !place.scheme().is_web() {
+        return Ok(place);
+    }
+    let message = format!("{field} {place}: a web server can only be read; choose a place in a store or a directory");
+    Err(Refusal::invalid(field, "STORE_UNSUPPORTED", message))
 }
 
 pub(super) fn parse(text: &str, field: &str) -> Result<StoreUrl, Refusal> {

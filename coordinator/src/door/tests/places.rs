@@ -118,3 +118,10 @@ fn urls_that_name_no_place_are_refused_with_their_field() {
         refused(places("s3://b/s", "s3://b/t", Some(text)), "temp", reason);
     }
 }
+
+#[test]
+fn nothing_is_written_to_a_web_server() {
+    places("https://h/a", "s3://b/t", None).expect("it may be read");
+    refused(places("s3://b/s", "https://h/a", None), "target", "STORE_UNSUPPORTED");
+    refused(places("s3://b/s", "s3://b/t", Some("http://h/a")), "temp", "STORE_UNSUPPORTED");
+}

@@ -1,4 +1,4 @@
-"""What the Python tests share: the programs as processes, and a real S3 server."""
+"""What the Python tests share: the programs as processes, a real S3 server, and other stores."""
 
 import json
 import os
@@ -15,7 +15,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = pathlib.Path(os.environ.get("RECHUNK_TEST_BIN", ROOT / "target" / "release"))
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RECHUNK_"))}
+OURS = ("AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "RECHUNK_", "STORAGE_")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
 
 
 class Ended:
@@ -179,3 +180,93 @@ def s3(tmp_path_factory):
     yield server
     server.stop()
     shutil.rmtree(directory / "data", ignore_errors=True)
+
+
+class Server:
+    """One of the servers of tests/src/servers: its first line is its URL, and it ends with its input."""
+
+    def __init__(self, name, *arguments):
+        script = pathlib.Path(__file__).parent / "src" / "servers" / name
+        self.process = subprocess.Popen([sys.executable, script, *map(str, arguments)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.endpoint = self.process.stdout.readline().strip()
+        assert self.endpoint, f"{name} ended before it was ready: {self.process.wait()}"
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class Gcs(Server):
+    """A double of Google Cloud Storage with one bucket."""
+
+    bucket, token = "test", "rechunk-token"
+
+    def __init__(self):
+        super().__init__("gcs.py", self.bucket, self.token)
+
+    @property
+    def env(self):
+        """What gcloud would read."""
+        return {"CLOUDSDK_AUTH_ACCESS_TOKEN": self.token, "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": self.endpoint}
+
+    def url(self, path):
+        return f"gs://{self.bucket}/{path}"
+
+    def store(self, prefix=None):
+        import obstore.store
+
+        return obstore.store.GCSStore(
+            self.bucket, prefix=prefix, config={"base_url": self.endpoint, "bearer_token": self.token},
+            client_options={"allow_http": True})
+
+
+class Azure(Server):
+    """Azurite with one container."""
+
+    container, account, key = "test", "lab", "cmVjaHVuay1rZXk="
+
+    def __init__(self, program):
+        super().__init__("azurite.py", program, self.account, self.key, self.container)
+
+    @property
+    def env(self):
+        """What the Azure command line would read."""
+        text = f"AccountName={self.account};AccountKey={self.key};BlobEndpoint={self.endpoint}"
+        return {"AZURE_STORAGE_CONNECTION_STRING": text}
+
+    def url(self, path):
+        return f"az://{self.container}/{path}"
+
+    def store(self, prefix=None):
+        import obstore.store
+
+        return obstore.store.AzureStore(
+            self.container, prefix=prefix, account_name=self.account, account_key=self.key, endpoint=self.endpoint,
+            client_options={"allow_http": True})
+
+
+@pytest.fixture(scope="session")
+def gcs():
+    server = Gcs()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def azure():
+    program = os.environ.get("RECHUNK_TEST_AZURITE")
+    if not program:
+        pytest.skip("RECHUNK_TEST_AZURITE is not set: Azurite needs Node.js, and tests/run installs it")
+    server = Azure(program)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A web server for the files of the test's directory."""
+    server = Server("web.py", tmp_path)
+    yield server
+    server.stop()

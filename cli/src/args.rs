@@ -129,7 +129,7 @@ pub(crate) struct JobArgs {
 /// `rechunk info`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct InfoArgs {
-    /// An array or a group: a path, file:// or s3:// URL
+    /// An array or a group: a path or a URL
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) stores: StoreArgs,

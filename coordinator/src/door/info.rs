@@ -3,7 +3,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use rechunk_common::{Refusal, layout::ArrayLayout, limits::LISTED_BY_DEFAULT};
-use rechunk_storage::{Access, StoreUrl};
+use rechunk_storage::{Access, ErrorClass, StoreUrl};
 use rechunk_zarr::ArrayDocument;
 use serde::Serialize;
 
@@ -117,7 +117,7 @@ impl Door {
         })
     }
 
-    /// The objects of an array, up to the number that a plan lists; `None` where the store denies a listing.
+    /// The objects of an array, up to the number that a plan lists; `None` where the store denies a listing, or has none.
     async fn stored(&self, url: &StoreUrl, layout: &ArrayLayout) -> Result<Option<StoredInfo>, Refusal> {
         let prefix = self.stores.open(url, Access::Read).map_err(|error| refusals::of_storage(&error, "source"))?;
         let mut objects = prefix.list("");
@@ -125,7 +125,7 @@ impl Door {
         while let Some(object) = objects.next().await {
             let object = match object {
                 Ok(object) => object,
-                Err(error) if error.class == rechunk_storage::ErrorClass::Denied => return Ok(None),
+                Err(error) if matches!(error.class, ErrorClass::Denied | ErrorClass::Unsupported) => return Ok(None),
                 Err(error) => return Err(refusals::of_storage(&error, "source")),
             };
             listed = listed.saturating_add(1);

@@ -30,8 +30,8 @@ def source(s3):
 
 @pytest.fixture
 def cluster(tmp_path, s3):
-    """Its leases outlast any pause of a test, and its jobs take seconds on any machine."""
-    cluster = Cluster(tmp_path, s3, lease=600, puts_per_second=40)
+    """Its leases outlast any pause of a test."""
+    cluster = Cluster(tmp_path, s3, lease=600)
     yield cluster
     cluster.stop()
 

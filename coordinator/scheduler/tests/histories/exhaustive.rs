@@ -134,6 +134,7 @@ fn with_workers_that_are_late_before_a_stage_publishes() {
 }
 
 #[test]
+#[ignore = "takes minutes; the random histories meet backups in seconds"]
 fn with_a_late_lease_that_gets_a_backup() {
     let trouble = Trouble { delays: 1, ..Trouble::default() };
     let scope = Scope { tasks: 2, late_after: SOON, trouble, ..Scope::calm() };
@@ -141,6 +142,7 @@ fn with_a_late_lease_that_gets_a_backup() {
 }
 
 #[test]
+#[ignore = "takes minutes; the random histories meet backups in seconds"]
 fn with_a_late_lease_that_gets_a_backup_before_a_stage_destroys() {
     let trouble = Trouble { delays: 1, ..Trouble::default() };
     let scope = Scope { tasks: 2, late_after: SOON, second: StageEffect::Destroys, trouble, ..Scope::calm() };

@@ -125,15 +125,14 @@ def test_without_a_coordinator_that_answers_nothing_is_removed(cluster, s3):
 
 
 def test_what_a_killed_run_left_on_a_disk_goes_by_its_age(tmp_path):
-    array = zarr.create_array(tmp_path / "maps", shape=(64, 24, 20), chunks=(1, 24, 20), dtype="<f4")
-    array[...] = np.arange(64 * 24 * 20, dtype="<f4").reshape(array.shape)
+    # 64 MiB that do not compress: enough to be killed in the middle of it.
+    array = zarr.create_array(tmp_path / "maps", shape=(256, 256, 256), chunks=(1, 256, 256), dtype="<f4")
+    array[...] = np.random.default_rng(11).random(array.shape, dtype="<f4")
     # What is missing is written down in the temporary space, where it lies to the end of the job.
     (tmp_path / "maps" / "c" / "7" / "0" / "0").unlink()
-    config = tmp_path / "config.toml"
-    config.write_text(f'[[stores]]\nprefix = "file://{tmp_path.resolve()}"\naccess = "read-write"\nmax_puts_per_second = 4\n')
     run = subprocess.Popen(
-        [PROGRAMS / "rechunk", "run", tmp_path / "maps", tmp_path / "series", "--chunks", "16,3,2",
-         "--config", config, "--quiet"], env=ENVIRONMENT)
+        [PROGRAMS / "rechunk", "run", tmp_path / "maps", tmp_path / "series", "--chunks", "256,16,16", "--threads", "1",
+         "--quiet"], env=ENVIRONMENT)
 
     def objects():
         return [path for path in tmp_path.glob(".rechunk-job-*/**/*") if path.is_file()]

@@ -109,7 +109,21 @@ impl Scheduler {
         let listed: BTreeSet<LeaseId> = held.iter().map(|lease| lease.id).collect();
         let over: Vec<LeaseId> = state.leases.difference(&listed).copied().collect();
         for lease in over {
+            self.note_let_go(lease);
             self.settle_lease(turn, lease);
+        }
+    }
+
+    /// A worker that lets go of a lease, after its term and before its tasks are done, could not renew it in time: as bad
+    /// as a failure, or the same tasks would go round with the slowest of all.
+    fn note_let_go(&mut self, id: LeaseId) {
+        let Some(lease) = self.leases.get(id).filter(|lease| lease.is_live() && !lease.unreported.is_empty()) else {
+            return;
+        };
+        if self.now >= lease.granted_at.after(self.settings.lease)
+            && let Some(worker) = self.fleet.get_mut(&lease.worker)
+        {
+            worker.record.note_failure(self.now);
         }
     }
 

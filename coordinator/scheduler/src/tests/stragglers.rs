@@ -181,3 +181,32 @@ fn a_worker_whose_tasks_fail_does_not_rest_where_it_is_alone() {
         world.fail("bad", FailureClass::TryElsewhere);
     }
 }
+
+#[test]
+fn a_worker_that_cannot_keep_its_leases_leaves_them_to_others() {
+    let mut world = with_tasks(1);
+    world.add_worker("far", 1);
+    world.add_worker("w", 1);
+    for _ in 0..3 {
+        assert_eq!(world.take("far"), vec![tasks(0, 1)]);
+        for _ in 0..3 {
+            world.wait(10_000);
+            assert_eq!(world.take("w"), vec![], "it is leased, and not late: nobody knows how long it takes");
+        }
+        world.drop_lease("far");
+    }
+    assert_eq!(world.take("far"), vec![], "it rests");
+    assert_eq!(world.take("w"), vec![tasks(0, 1)]);
+}
+
+#[test]
+fn a_grant_that_was_lost_on_the_way_is_no_failure() {
+    let mut world = with_tasks(1);
+    world.add_worker("unlucky", 1);
+    world.add_worker("w", 1);
+    for _ in 0..4 {
+        assert_eq!(world.sync_lost("unlucky").granted.len(), 1);
+        world.wait(1_000);
+    }
+    assert_eq!(world.take("unlucky"), vec![tasks(0, 1)]);
+}

@@ -9,7 +9,7 @@ use rechunk_common::{
 };
 
 use super::{
-    basics::{bytes, counts, names, refusals, texts},
+    basics::{bytes, counts, names, refusals, texts, urls},
     functions::function_ids,
     plans::summaries,
 };
@@ -39,7 +39,7 @@ pub(crate) fn jobs() -> impl Strategy<Value = JobView> {
     let what = (names(), any::<u32>(), standing, texts(), texts());
     let when = (any::<u64>(), any::<Option<u64>>());
     let temp_standing = select(vec![TempStanding::InUse, TempStanding::Kept, TempStanding::Released]);
-    let temp = (texts(), temp_standing).prop_map(|(url, standing)| TempView { url, standing });
+    let temp = (urls(), temp_standing).prop_map(|(url, standing)| TempView { url, standing });
     let failure = option::of(refusals());
     let how = (vec(stage, 0..3), option::of(texts()), failure, option::of(temp), option::of(summaries()));
     (what, when, how, any::<[u64; 3]>()).prop_map(

@@ -85,7 +85,7 @@ number! {
     Epoch(u64)
 }
 number! {
-    /// One start of one worker process: two processes with one name never share it.
+    /// One start of one worker process: two processes with one name never share it, and the later one has the greater.
     Incarnation(u64)
 }
 number! {

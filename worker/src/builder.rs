@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     hash::{BuildHasher, Hasher},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rechunk_common::{
@@ -150,14 +150,13 @@ impl WorkerBuilder {
         let link = self.link.take().ok_or(BuildError::NoLink)?;
         let clock = self.clock.take().unwrap_or_else(|| Arc::new(BootClock));
         let patience = Patience { grace: self.grace.unwrap_or(DEFAULT_GRACE) };
-        let incarnation = random();
-        let worker = self.name.take().unwrap_or_else(|| WorkerId(format!("worker-{incarnation:016x}")));
+        let worker = self.name.take().unwrap_or_else(|| WorkerId(format!("worker-{:016x}", random())));
         let scratch = self.scratch.as_ref().map(Scratch::size).unwrap_or_default();
         let total = Capacity { memory: self.memory, scratch, slots: self.slots.unwrap_or(1).max(1) };
         let attempts = self.attempts()?;
         let identity = Identity {
             worker,
-            incarnation: Incarnation(incarnation),
+            incarnation: this_start(),
             functions: attempts.functions.ids(),
             total,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -189,6 +188,14 @@ impl WorkerBuilder {
         let scratch = self.scratch.map(Arc::new);
         Ok(Attempts { stores, functions, compute, admission, scratch, presences: Arc::default() })
     }
+}
+
+/// Greater than that of any earlier start, as far as the clocks of both agree: whoever comes later under a name counts,
+/// also where the coordinator hears of both for the first time.
+fn this_start() -> Incarnation {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+    Incarnation((micros << 12) | (random() & 0xfff))
 }
 
 /// Differs between any two starts.

@@ -24,7 +24,7 @@ impl Scheduler {
                 let response = self.response(request.seq, 0);
                 answer(turn, request.worker, response);
             }
-            Some(worker) if worker.earlier.contains(&request.incarnation) => self.sync_of_earlier(turn, request),
+            Some(worker) if request.incarnation < worker.incarnation => self.sync_of_earlier(turn, request),
             Some(worker) if worker.incarnation == request.incarnation && request.seq <= worker.seq => {
                 self.sync_out_of_order(turn, request);
             }
@@ -56,8 +56,7 @@ impl Scheduler {
         turn.serve.insert(request.worker);
     }
 
-    /// Takes in what the worker says of itself. Another process under a known name takes the place of the one before,
-    /// which may still be writing: its tasks are leased again, its leases are over when their time is.
+    /// Takes in what the worker says of itself. A later process under a known name takes the place of the one before, which may still be writing: its tasks are leased again, its leases are over when their time is.
     fn meet(&mut self, turn: &mut Turn, request: &SyncRequest) {
         let known = self.fleet.get(&request.worker);
         let has_died = known.is_some_and(|worker| worker.incarnation != request.incarnation);
@@ -68,9 +67,8 @@ impl Scheduler {
             }
         }
         let worker = match self.fleet.remove(&request.worker) {
-            Some(worker) if has_died => worker.succeeded_by(request.incarnation, self.now),
-            Some(worker) => worker,
-            None => Worker::new(request.incarnation, self.now),
+            Some(worker) if !has_died => worker,
+            Some(_) | None => Worker::new(request.incarnation, self.now),
         };
         turn.wake |= request.draining && !worker.is_draining;
         let functions: BTreeSet<_> = request.functions.iter().cloned().collect();

@@ -11,15 +11,10 @@ use rechunk_common::{
 
 use crate::{event::Timestamp, track_record::TrackRecord};
 
-/// Earlier processes of a worker that are remembered, so that a late call of one is not taken for a new one.
-const REMEMBERED_INCARNATIONS: usize = 8;
-
 /// One worker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Worker {
     pub(crate) incarnation: Incarnation,
-    /// Its earlier processes, the latest last.
-    pub(crate) earlier: Vec<Incarnation>,
     pub(crate) seq: SyncSeq,
     pub(crate) functions: BTreeSet<FunctionId>,
     pub(crate) free: Capacity,
@@ -59,7 +54,6 @@ impl Worker {
     pub(crate) fn new(incarnation: Incarnation, now: Timestamp) -> Self {
         Self {
             incarnation,
-            earlier: Vec::new(),
             seq: SyncSeq::default(),
             functions: BTreeSet::new(),
             free: Capacity::default(),
@@ -75,15 +69,6 @@ impl Worker {
             record: TrackRecord::default(),
             poll: None,
         }
-    }
-
-    /// The same name, another process.
-    pub(crate) fn succeeded_by(mut self, incarnation: Incarnation, now: Timestamp) -> Self {
-        self.earlier.push(self.incarnation);
-        if self.earlier.len() > REMEMBERED_INCARNATIONS {
-            self.earlier.remove(0);
-        }
-        Self { earlier: self.earlier, ..Self::new(incarnation, now) }
     }
 
     fn slots(&self) -> u64 {

@@ -39,13 +39,13 @@ async fn a_web_server_passes_what_reads_of_the_conformance_suite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_main_job_runs_on_gcs_bit_for_bit_with_the_planned_requests() {
     let server = GcsDouble::start();
-    run_main_job(&Place::on_gcs(&server)).await;
+    Box::pin(run_main_job(&Place::on_gcs(&server))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_main_job_runs_on_azure_bit_for_bit_with_the_planned_requests() {
     let Some(server) = Azurite::start() else { return };
-    run_main_job(&Place::on_azure(&server)).await;
+    Box::pin(run_main_job(&Place::on_azure(&server))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,7 +24,7 @@ async fn seaweedfs_passes_the_conformance_suite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_main_job_runs_on_s3_bit_for_bit_with_the_planned_requests() {
     let server = SeaweedFs::start().await;
-    run_main_job(&Place::on_s3(&server)).await;
+    Box::pin(run_main_job(&Place::on_s3(&server))).await;
 }
 
 /// A direct sweep, an exchange and shards, whose requests are counted.

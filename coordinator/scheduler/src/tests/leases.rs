@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rechunk_common::{
     Counts,
-    ids::{Epoch, LeaseId, SyncSeq, WorkerId},
+    ids::{Epoch, Incarnation, LeaseId, SyncSeq, WorkerId},
     session::Lease,
 };
 
@@ -283,6 +283,24 @@ fn another_process_of_a_worker_takes_its_place_and_its_tasks_are_leased_at_once(
     assert_eq!((response.revoked, response.granted), (vec![lease_id(7, 1)], vec![]), "the old process is to stop");
     *world.worker("w") = new;
     assert_eq!(world.sync("w").renewed, vec![lease_id(7, 2)], "the new one is not disturbed");
+}
+
+#[test]
+fn a_late_call_of_an_earlier_process_disturbs_nobody_after_a_restart_either() {
+    let mut world = with_tasks(1);
+    world.add_worker("w", 1);
+    let old = world.worker("w").clone();
+    world.make_durable();
+    world.worker("w").incarnation = 2;
+    world.restart(1);
+    // The coordinator knew neither.
+    world.sync("w");
+    let new = std::mem::replace(world.worker("w"), old);
+    assert_eq!(world.sync_lost("w").granted, vec![], "on its way since before");
+    *world.worker("w") = new;
+    world.sync("w");
+    let known = world.scheduler.fleet.get(&"w".into()).map(|worker| worker.incarnation);
+    assert_eq!(known, Some(Incarnation(2)));
 }
 
 #[test]

@@ -90,6 +90,18 @@ pub struct LeaseProgress {
     pub count: u64,
 }
 
+/// Which call of which process. Two processes of one name count their calls each for themselves, so the number alone
+/// would take one's call for the other's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SyncCall {
+    /// Who.
+    pub worker: WorkerId,
+    /// Which start of it.
+    pub incarnation: Incarnation,
+    /// Which call.
+    pub seq: SyncSeq,
+}
+
 /// A worker speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncRequest {
@@ -121,6 +133,14 @@ pub struct SyncRequest {
     pub request_rates: Vec<StoreRates>,
     /// How the leases that it works on move.
     pub progress: Vec<LeaseProgress>,
+}
+
+impl SyncRequest {
+    /// Which call this is.
+    #[must_use]
+    pub fn call(&self) -> SyncCall {
+        SyncCall { worker: self.worker.clone(), incarnation: self.incarnation, seq: self.seq }
+    }
 }
 
 /// What a worker can hold.

@@ -2,10 +2,10 @@
 
 use rechunk_common::{
     Refusal,
-    ids::{JobId, SyncSeq, WorkerId},
+    ids::JobId,
     job::{JobView, WorkerView},
     request::{PipelinesRequest, RechunkRequest},
-    session::{SyncRequest, SyncResponse},
+    session::{SyncCall, SyncRequest, SyncResponse},
 };
 use tokio::sync::{oneshot, watch};
 
@@ -34,7 +34,7 @@ pub(crate) enum Message {
     /// A worker speaks.
     Sync { request: Box<SyncRequest>, answer: oneshot::Sender<SyncResponse> },
     /// The caller of a `Sync` is gone.
-    SyncDropped { worker: WorkerId, seq: SyncSeq },
+    SyncDropped { call: SyncCall },
     /// One job, with its plan.
     Job { job: JobId, answer: Answer<JobView> },
     /// Some jobs.

@@ -1,9 +1,6 @@
 //! Tells the driver that the caller of a `Sync` has gone, so that nothing is granted to nobody.
 
-use rechunk_common::{
-    ids::{SyncSeq, WorkerId},
-    session::SyncRequest,
-};
+use rechunk_common::session::{SyncCall, SyncRequest};
 use tokio::sync::mpsc;
 
 use crate::message::Message;
@@ -11,12 +8,12 @@ use crate::message::Message;
 /// Lives as long as a call; dropped early, it says so.
 pub(crate) struct SyncGuard {
     inbox: mpsc::Sender<Message>,
-    call: Option<(WorkerId, SyncSeq)>,
+    call: Option<SyncCall>,
 }
 
 impl SyncGuard {
     pub(crate) fn new(inbox: mpsc::Sender<Message>, request: &SyncRequest) -> Self {
-        Self { inbox, call: Some((request.worker.clone(), request.seq)) }
+        Self { inbox, call: Some(request.call()) }
     }
 
     /// The call has its answer.
@@ -27,9 +24,9 @@ impl SyncGuard {
 
 impl Drop for SyncGuard {
     fn drop(&mut self) {
-        if let Some((worker, seq)) = self.call.take() {
+        if let Some(call) = self.call.take() {
             // Where the inbox is full the call is answered into nothing, which costs its worker a round.
-            let _full = self.inbox.try_send(Message::SyncDropped { worker, seq });
+            let _full = self.inbox.try_send(Message::SyncDropped { call });
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use rechunk_common::{
     Refusal,
-    ids::{JobId, WorkerId},
+    ids::JobId,
     record::Record,
-    session::SyncResponse,
+    session::{SyncCall, SyncResponse},
 };
 
 /// Something to do.
@@ -12,11 +12,11 @@ use rechunk_common::{
 pub enum Command {
     /// Append to the journal; `Event::RecordDurable` answers. Records carry rising positions.
     Append(Record),
-    /// Answer the `Sync` of this worker with this sequence number.
+    /// Answer this `Sync`, if it still waits.
     Answer {
-        /// The worker.
-        worker: WorkerId,
-        /// The answer; it names the call.
+        /// Which.
+        call: SyncCall,
+        /// The answer.
         response: Box<SyncResponse>,
     },
     /// Answer a submission: accepted durably under this id, which is an older job's where the request id was seen.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rechunk_common::{
     ByteCount,
-    ids::{JobId, JournalPosition, RequestId, SyncSeq, WorkerId},
+    ids::{JobId, JournalPosition, RequestId},
     limits::{LEASE_MARGIN, RETRY_WINDOW},
     plan::Plan,
-    session::SyncRequest,
+    session::{SyncCall, SyncRequest},
 };
 
 /// A moment on the caller's clock, which never goes back: milliseconds since some start, which is the same for the
@@ -75,10 +75,8 @@ pub enum Event {
     Sync(Box<SyncRequest>),
     /// The caller of a `Sync` is gone: its answer is not wanted any more.
     SyncDropped {
-        /// The worker.
-        worker: WorkerId,
-        /// Which call.
-        seq: SyncSeq,
+        /// Which.
+        call: SyncCall,
     },
     /// Everything up to this position is durable.
     RecordDurable {

@@ -105,7 +105,7 @@ impl Scheduler {
             Event::Retry { job } => self.retry(&mut turn, &job),
             Event::Delete { job } => self.delete(&mut turn, &job),
             Event::Sync(request) => self.sync(&mut turn, *request),
-            Event::SyncDropped { worker, seq } => self.fleet.drop_poll(&worker, seq),
+            Event::SyncDropped { call } => self.fleet.drop_poll(&call),
             Event::RecordDurable { position } => self.record_durable(&mut turn, position),
             Event::Begin => self.resume(&mut turn),
             Event::Tick => {}

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rechunk_common::{
     ids::{JobId, LeaseId, SyncSeq, WorkerId},
     limits::{MAX_LEASES_PER_WORKER, MAX_SYNC_WAIT, MAX_WORKERS},
-    session::{Grant, Lease, SyncRequest, SyncResponse},
+    session::{Grant, Lease, SyncCall, SyncRequest, SyncResponse},
 };
 
 use crate::{
@@ -22,7 +22,7 @@ impl Scheduler {
         match self.fleet.get(&request.worker) {
             None if self.fleet.len() >= MAX_WORKERS => {
                 let response = self.response(request.seq, 0);
-                answer(turn, request.worker, response);
+                answer(turn, request.call(), response);
             }
             Some(worker) if request.incarnation < worker.incarnation => self.sync_of_earlier(turn, request),
             Some(worker) if worker.incarnation == request.incarnation && request.seq <= worker.seq => {
@@ -148,29 +148,36 @@ impl Scheduler {
         if self.fleet.get(&request.worker).is_some_and(|worker| worker.seq == request.seq) {
             self.fleet.take_poll(&request.worker);
         }
+        let call = request.call();
         self.take_reports(turn, &request.worker, request.incarnation, request.reports);
         let accepted = self.fleet.get(&request.worker).map_or(0, |worker| worker.accepted_through);
         let response = self.response(request.seq, accepted);
-        answer(turn, request.worker, response);
+        answer(turn, call, response);
     }
 
     /// A call of a process that another one of its name has replaced: what it did counts, and it is to stop.
     fn sync_of_earlier(&mut self, turn: &mut Turn, request: SyncRequest) {
+        let call = request.call();
         let through = request.reports.iter().map(|report| report.number).max().unwrap_or(0);
         for report in request.reports {
             self.take_report(turn, &request.worker, request.incarnation, report);
         }
         let revoked = request.held.iter().map(|lease| lease.id).collect();
         let response = SyncResponse { revoked, ..self.response(request.seq, through) };
-        answer(turn, request.worker, response);
+        answer(turn, call, response);
     }
 
     /// The older call of a worker that speaks again gets nothing.
     fn end_poll(&mut self, turn: &mut Turn, worker: &WorkerId) {
         if let Some(poll) = self.fleet.take_poll(worker) {
-            let accepted = self.fleet.get(worker).map_or(0, |worker| worker.accepted_through);
+            let Some((incarnation, accepted)) =
+                self.fleet.get(worker).map(|worker| (worker.incarnation, worker.accepted_through))
+            else {
+                return;
+            };
+            let call = SyncCall { worker: worker.clone(), incarnation, seq: poll.seq };
             let response = self.response(poll.seq, accepted);
-            answer(turn, worker.clone(), response);
+            answer(turn, call, response);
         }
     }
 
@@ -202,6 +209,7 @@ impl Scheduler {
             return;
         }
         let accepted = worker.accepted_through;
+        let call = SyncCall { worker: worker_id.clone(), incarnation: worker.incarnation, seq: poll.seq };
         self.fleet.take_poll(worker_id);
         let progress_ms = self.progress_ms();
         for (id, _) in &ended {
@@ -214,7 +222,7 @@ impl Scheduler {
             worker.told = poll.unknown.into_iter().collect();
         }
         let response = SyncResponse { granted, revoked, renewed, ..self.response(poll.seq, accepted) };
-        answer(turn, worker_id.clone(), response);
+        answer(turn, call, response);
     }
 
     /// New leases within what the worker has free.
@@ -253,6 +261,6 @@ impl Scheduler {
     }
 }
 
-fn answer(turn: &mut Turn, worker: WorkerId, response: SyncResponse) {
-    turn.commands.push(Command::Answer { worker, response: Box::new(response) });
+fn answer(turn: &mut Turn, call: SyncCall, response: SyncResponse) {
+    turn.commands.push(Command::Answer { call, response: Box::new(response) });
 }

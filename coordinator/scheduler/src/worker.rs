@@ -6,7 +6,7 @@ use rechunk_common::{
     ByteCount,
     ids::{Incarnation, LeaseId, SyncSeq, WorkerId},
     plan::FunctionId,
-    session::Capacity,
+    session::{Capacity, SyncCall},
 };
 
 use crate::{event::Timestamp, track_record::TrackRecord};
@@ -149,9 +149,10 @@ impl Fleet {
     }
 
     /// The caller has gone away.
-    pub(crate) fn drop_poll(&mut self, id: &WorkerId, seq: SyncSeq) {
-        if self.get(id).and_then(|worker| worker.poll.as_ref()).is_some_and(|poll| poll.seq == seq) {
-            self.take_poll(id);
+    pub(crate) fn drop_poll(&mut self, call: &SyncCall) {
+        let worker = self.get(&call.worker).filter(|worker| worker.incarnation == call.incarnation);
+        if worker.and_then(|worker| worker.poll.as_ref()).is_some_and(|poll| poll.seq == call.seq) {
+            self.take_poll(&call.worker);
         }
     }
 

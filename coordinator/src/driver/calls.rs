@@ -2,22 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use rechunk_common::{
-    ids::{SyncSeq, WorkerId},
-    session::SyncResponse,
-};
+use rechunk_common::session::{SyncCall, SyncResponse};
 use tokio::sync::oneshot;
 
-/// Open calls, by worker and sequence number.
+/// Open calls.
 #[derive(Default)]
 pub(super) struct Calls {
-    open: BTreeMap<(WorkerId, SyncSeq), oneshot::Sender<SyncResponse>>,
+    open: BTreeMap<SyncCall, oneshot::Sender<SyncResponse>>,
 }
 
 impl Calls {
-    /// A call waits. An equal one that still waits, of another process with the same name, ends without an answer.
-    pub(super) fn open(&mut self, worker: WorkerId, seq: SyncSeq, caller: oneshot::Sender<SyncResponse>) {
-        self.open.insert((worker, seq), caller);
+    /// A call waits. An equal one that still waits ends without an answer.
+    pub(super) fn open(&mut self, call: SyncCall, caller: oneshot::Sender<SyncResponse>) {
+        self.open.insert(call, caller);
     }
 
     /// Whether a new call may wait beside the `limit` others.
@@ -26,14 +23,14 @@ impl Calls {
     }
 
     /// The caller has gone; answers whether its call was still waiting.
-    pub(super) fn drop_call(&mut self, worker: &WorkerId, seq: SyncSeq) -> bool {
-        self.open.remove(&(worker.clone(), seq)).is_some()
+    pub(super) fn drop_call(&mut self, call: &SyncCall) -> bool {
+        self.open.remove(call).is_some()
     }
 
     /// Answers a call. An answer that nobody takes costs a round: at its next call the worker does not hold what was
     /// granted here, and the scheduler takes it back.
-    pub(super) fn answer(&mut self, worker: &WorkerId, response: SyncResponse) {
-        if let Some(caller) = self.open.remove(&(worker.clone(), response.seq)) {
+    pub(super) fn answer(&mut self, call: &SyncCall, response: SyncResponse) {
+        if let Some(caller) = self.open.remove(call) {
             let _gone = caller.send(response);
         }
     }

@@ -2,8 +2,8 @@
 
 use rechunk_common::{
     Refusal,
-    ids::{JobId, JournalPosition, WorkerId},
-    session::SyncResponse,
+    ids::{JobId, JournalPosition},
+    session::{SyncCall, SyncResponse},
 };
 use rechunk_scheduler::{Command, Record, RecordFact};
 use tokio::time::Instant;
@@ -27,7 +27,7 @@ impl Driver {
     pub(super) fn perform(&mut self, command: Command) {
         match command {
             Command::Append(record) => self.append(record),
-            Command::Answer { worker, response } => self.answer_worker(&worker, *response),
+            Command::Answer { call, response } => self.answer_worker(&call, *response),
             Command::Accepted { submitted, job } => self.accepted(&submitted, job),
             Command::Refused { job, refusal } => self.refused(&job, refusal),
             Command::Confirmed { job } => {
@@ -82,11 +82,12 @@ impl Driver {
         }
     }
 
-    fn answer_worker(&mut self, worker: &WorkerId, mut response: SyncResponse) {
+    fn answer_worker(&mut self, call: &SyncCall, mut response: SyncResponse) {
+        let worker = &call.worker;
         if !self.journal.is_confirmed(Instant::now(), self.lease) {
             // A lost answer costs the worker a round; a grant of a coordinator that is none any more might cost data.
             warn!(%worker, "answer held back: the journal has not confirmed this reign for one lease time");
-            let _was_open = self.calls.drop_call(worker, response.seq);
+            let _was_open = self.calls.drop_call(call);
             return;
         }
         for grant in &response.granted {
@@ -96,8 +97,8 @@ impl Driver {
         for lease in &response.revoked {
             info!(%worker, %lease, "lease revoked");
         }
-        response.request_shares = self.shares.answer(worker, response.seq, !response.granted.is_empty());
-        self.calls.answer(worker, response);
+        response.request_shares = self.shares.answer(call, !response.granted.is_empty());
+        self.calls.answer(call, response);
     }
 
     fn accepted(&mut self, submitted: &JobId, job: JobId) {

@@ -15,7 +15,7 @@ use rechunk_common::{
     ids::{Incarnation, SyncSeq, WorkerId},
     limits::{MAX_SYNC_WAIT, MAX_WORKERS},
     request_rate::{RequestRate, RequestShares, StoreRates},
-    session::SyncRequest,
+    session::{SyncCall, SyncRequest},
 };
 use rechunk_scheduler::Timestamp;
 
@@ -36,8 +36,6 @@ pub(super) struct RateShares {
     patience: Duration,
     members: BTreeMap<(WorkerId, Incarnation), Member>,
     totals: Totals,
-    /// Calls that were heard.
-    calls: u64,
     swept_at: Timestamp,
 }
 
@@ -46,8 +44,6 @@ pub(super) struct RateShares {
 struct Member {
     seq: SyncSeq,
     heard_at: Timestamp,
-    /// The place of its last call among all calls.
-    turn: u64,
     slots: u64,
     /// It held leases.
     has_work: bool,
@@ -119,7 +115,7 @@ impl RateShares {
     /// Divides `budget` among workers whose leases end when they have been silent for `patience`.
     pub(super) fn new(budget: Vec<StoreRates>, patience: Duration) -> Self {
         let totals = Totals { used: vec![Pair::default(); budget.len()], ..Totals::default() };
-        Self { budget, patience, members: BTreeMap::new(), totals, calls: 0, swept_at: Timestamp::default() }
+        Self { budget, patience, members: BTreeMap::new(), totals, swept_at: Timestamp::default() }
     }
 
     /// A worker calls: it will take no other answer any more than the one to this call.
@@ -141,11 +137,9 @@ impl RateShares {
                 puts: kept.puts.unwrap_or_default(),
             })
         });
-        self.calls = self.calls.saturating_add(1);
         let member = Member {
             seq: request.seq,
             heard_at: now,
-            turn: self.calls,
             slots: u64::from(request.total.slots.max(1)),
             has_work: !request.held.is_empty(),
             kept: kept.collect(),
@@ -158,17 +152,16 @@ impl RateShares {
     }
 
     /// The answer to a call; `None` where there is no budget.
-    pub(super) fn answer(&mut self, worker: &WorkerId, seq: SyncSeq, is_granted: bool) -> Option<RequestShares> {
+    pub(super) fn answer(&mut self, call: &SyncCall, is_granted: bool) -> Option<RequestShares> {
         if self.budget.is_empty() {
             return None;
         }
-        let of_worker = (worker.clone(), Incarnation(0))..=(worker.clone(), Incarnation(u64::MAX));
-        let of_call = self.members.range(of_worker).filter(|(_, member)| member.seq == seq);
-        let Some(key) = of_call.max_by_key(|(_, member)| member.turn).map(|(key, _)| key.clone()) else {
+        let key = (call.worker.clone(), call.incarnation);
+        let Some(mut member) = self.members.get(&key).filter(|member| member.seq == call.seq).cloned() else {
             // Nobody waits for it: another call has taken its place, or there are too many workers.
             return Some(self.shares(&vec![Pair::default(); self.budget.len()]));
         };
-        let mut member = self.members.remove(&key)?;
+        self.members.remove(&key);
         self.totals.subtract(&member);
         let (of, in_all) = if member.has_work {
             (member.slots, self.totals.slots_with_work.saturating_add(member.slots))

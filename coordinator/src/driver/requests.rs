@@ -30,9 +30,9 @@ impl Driver {
     pub(super) fn on_message(&mut self, message: Message) {
         match message {
             Message::Sync { request, answer } => self.on_sync(request, answer),
-            Message::SyncDropped { worker, seq } => {
-                if self.calls.drop_call(&worker, seq) {
-                    self.apply(Event::SyncDropped { worker, seq });
+            Message::SyncDropped { call } => {
+                if self.calls.drop_call(&call) {
+                    self.apply(Event::SyncDropped { call });
                 }
             }
             Message::SubmitRechunk { request, answer } => self.on_submit_rechunk(request, answer),
@@ -66,7 +66,7 @@ impl Driver {
             debug!(worker = %request.worker, "call refused: too many workers");
             return;
         }
-        self.calls.open(request.worker.clone(), request.seq, answer);
+        self.calls.open(request.call(), answer);
         self.shares.hear(self.now(), &request);
         self.apply(Event::Sync(request));
     }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use rechunk_common::{
     Counts,
     ids::{Epoch, Incarnation, LeaseId, SyncSeq, WorkerId},
-    session::Lease,
+    session::{Lease, SyncCall, SyncRequest},
 };
 
 use super::{
     plans::{of_function, stage, stages},
     world::{World, answer_to, job, lease_id, puts, tasks},
 };
-use crate::Event;
+use crate::{Command, Event};
 
 fn with_tasks(count: u64) -> World {
     let mut world = World::new();
@@ -125,9 +125,41 @@ fn a_call_that_was_dropped_gets_no_answer() {
     let mut world = World::new();
     world.add_worker("w", 1);
     world.poll("w");
-    world.apply(Event::SyncDropped { worker: WorkerId::from("w"), seq: SyncSeq(1) });
+    world.apply(Event::SyncDropped { call: first_call(1) });
     assert_eq!(answer_to(&world.submit("a", stages(vec![stage("copy", 1)])), "w"), None);
     assert_eq!(world.view("a").stages[0].leased, 0);
+}
+
+#[test]
+fn the_dropped_call_of_an_earlier_process_is_not_taken_for_the_call_of_the_later_one() {
+    let mut world = World::new();
+    world.add_worker("w", 1).incarnation = 2;
+    world.poll("w");
+    world.apply(Event::SyncDropped { call: first_call(1) });
+    let answer = answer_to(&world.submit("a", stages(vec![stage("copy", 1)])), "w");
+    assert_eq!(answer.map(|answer| answer.granted.len()), Some(1));
+}
+
+#[test]
+fn the_answer_to_an_earlier_process_is_not_taken_for_the_answer_to_the_later_one() {
+    let mut world = World::new();
+    world.add_worker("w", 1).incarnation = 2;
+    world.poll("w");
+    let late = SyncRequest { incarnation: Incarnation(1), seq: SyncSeq(1), ..world.request("w", 9_000) };
+    let commands = world.apply(Event::Sync(Box::new(late)));
+    let answered = commands.iter().filter_map(|command| match command {
+        Command::Answer { call, .. } => Some(call),
+        Command::Append(_)
+        | Command::Accepted { .. }
+        | Command::Refused { .. }
+        | Command::Confirmed { .. }
+        | Command::JobChanged { .. } => None,
+    });
+    assert_eq!(answered.collect::<Vec<_>>(), [&first_call(1)]);
+}
+
+fn first_call(incarnation: u64) -> SyncCall {
+    SyncCall { worker: "w".into(), incarnation: Incarnation(incarnation), seq: SyncSeq(1) }
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, time::Duration};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use rechunk_common::{
     FailureClass, TaskFailure,
-    ids::{JournalPosition, StageAddress, TaskIndex},
+    ids::{Incarnation, JournalPosition, StageAddress, SyncSeq, TaskIndex},
     job::{JobState, JobView},
     plan::Plan,
-    session::{DoneTasks, FailedTask, SyncRequest},
+    session::{DoneTasks, FailedTask, SyncCall, SyncRequest},
     task_set::{TaskRange, TaskSet},
 };
 
@@ -109,8 +109,8 @@ impl History {
     /// Answers reach the workers that still wait for them.
     fn deliver(&mut self, commands: &[Command]) {
         for command in commands {
-            let Command::Answer { worker, response } = command else { continue };
-            let Some(name) = WORKERS.into_iter().find(|name| *name == worker.as_str()) else { continue };
+            let Command::Answer { call, response } = command else { continue };
+            let Some(name) = WORKERS.into_iter().find(|name| *name == call.worker.as_str()) else { continue };
             if self.awaited.get(name) == Some(&response.seq.0) {
                 self.awaited.remove(name);
                 self.world.receive(name, response);
@@ -186,9 +186,15 @@ impl History {
                 self.apply(Event::Sync(Box::new(request)));
             }
             Step::Drop { worker } => {
-                let seq = rechunk_common::ids::SyncSeq(self.world.worker(WORKERS[worker]).seq);
+                let process = self.world.worker(WORKERS[worker]);
+                let (incarnation, seq) = (process.incarnation, process.seq);
+                let call = SyncCall {
+                    worker: WORKERS[worker].into(),
+                    incarnation: Incarnation(incarnation),
+                    seq: SyncSeq(seq),
+                };
                 self.awaited.remove(WORKERS[worker]);
-                self.apply(Event::SyncDropped { worker: WORKERS[worker].into(), seq });
+                self.apply(Event::SyncDropped { call });
             }
             Step::Work { worker, lease, count } => self.work(worker, lease, count),
             Step::Fail { worker, lease, class } => self.fail(worker, lease, class),

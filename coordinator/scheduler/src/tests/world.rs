@@ -328,7 +328,7 @@ impl World {
 /// The answer to the latest call of a worker among commands.
 pub(super) fn answer_to(commands: &[Command], name: &str) -> Option<SyncResponse> {
     commands.iter().rev().find_map(|command| match command {
-        Command::Answer { worker, response } if worker.as_str() == name => Some((**response).clone()),
+        Command::Answer { call, response } if call.worker.as_str() == name => Some((**response).clone()),
         Command::Answer { .. }
         | Command::Append(_)
         | Command::Accepted { .. }

@@ -63,6 +63,10 @@ impl Process {
         now < self.works_until
     }
 
+    fn call_of(&self, seq: SyncSeq) -> SyncCall {
+        SyncCall { worker: self.name.into(), incarnation: Incarnation(self.incarnation), seq }
+    }
+
     fn call(&mut self, now: Timestamp) -> SyncRequest {
         self.seq += 1;
         let total = Capacity { slots: self.slots, ..Capacity::default() };
@@ -100,7 +104,7 @@ impl Process {
 fn round(shares: &mut RateShares, process: &mut Process, now: Timestamp, is_granted: bool) -> RequestRate {
     let request = process.call(now);
     shares.hear(now, &request);
-    let answer = shares.answer(&request.worker, request.seq, is_granted).expect("there is a budget");
+    let answer = shares.answer(&request.call(), is_granted).expect("there is a budget");
     process.answer = Some((request.seq, answer, is_granted));
     process.take_answer(now);
     gets(&process.keeps)
@@ -114,8 +118,9 @@ fn per_second(requests: u32) -> RequestRate {
 fn where_nothing_is_limited_nothing_is_told() {
     let mut shares = RateShares::new(Vec::new(), PATIENCE);
     let mut worker = Process::new("a", 1);
-    shares.hear(Timestamp(0), &worker.call(Timestamp(0)));
-    assert_eq!(shares.answer(&"a".into(), SyncSeq(1), true), None);
+    let request = worker.call(Timestamp(0));
+    shares.hear(Timestamp(0), &request);
+    assert_eq!(shares.answer(&request.call(), true), None);
 }
 
 #[test]
@@ -199,11 +204,14 @@ fn a_coordinator_that_begins_counts_what_workers_keep_to() {
 fn large_fleets_are_asked_to_call_less_often() {
     let mut shares = RateShares::new(rates(100, None), PATIENCE);
     let mut ask_within = |workers: u64| {
+        let mut call = None;
         for incarnation in 1..=workers {
             let mut worker = Process { incarnation, ..Process::new("a", 1) };
-            shares.hear(Timestamp(0), &worker.call(Timestamp(0)));
+            let request = worker.call(Timestamp(0));
+            shares.hear(Timestamp(0), &request);
+            call = Some(request.call());
         }
-        shares.answer(&"a".into(), SyncSeq(1), false).map(|shares| shares.ask_within)
+        shares.answer(&call.expect("a worker"), false).map(|shares| shares.ask_within)
     };
     assert_eq!(ask_within(1), Some(Duration::from_secs(1)));
     assert_eq!(ask_within(5_000), Some(Duration::from_secs(10)));
@@ -281,16 +289,11 @@ impl World {
             Step::HearLate { which } if !self.lost.is_empty() => {
                 let request = self.lost.swap_remove(which % self.lost.len());
                 self.shares.hear(self.now, &request);
-                // An equal call of another process of the name ends without an answer.
-                for (worker, heard) in self.workers.iter().zip(&mut self.heard) {
-                    let is_other = worker.incarnation != request.incarnation.0;
-                    heard.take_if(|seq| is_other && request.worker == worker.name.into() && *seq == request.seq);
-                }
             }
             Step::Answer { worker, is_granted } => {
                 let process = &mut self.workers[worker];
                 let Some(seq) = self.heard[worker] else { return };
-                let answer = self.shares.answer(&process.name.into(), seq, is_granted).expect("there is a budget");
+                let answer = self.shares.answer(&process.call_of(seq), is_granted).expect("there is a budget");
                 process.answer = Some((seq, answer, is_granted));
             }
             Step::Arrive { worker } => self.workers[worker].take_answer(self.now),

@@ -94,8 +94,8 @@ pub(crate) struct SmallWorld {
     durable: usize,
     workers: Vec<SmallWorker>,
     network: Network,
-    /// Calls that the coordinator has and did not answer: worker and sequence number.
-    open_calls: Vec<(usize, u64)>,
+    /// Calls that the coordinator has and did not answer: worker, its process, and sequence number.
+    open_calls: Vec<(usize, u64, u64)>,
     left: Trouble,
     truth: Truth,
     idle_steps: u32,

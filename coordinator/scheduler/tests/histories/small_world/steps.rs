@@ -53,7 +53,7 @@ impl SmallWorld {
             Action::Die(worker) => {
                 self.left.deaths -= 1;
                 self.workers[worker].replace();
-                self.open_calls.retain(|(of, _)| *of != worker);
+                self.open_calls.retain(|(of, _, _)| *of != worker);
             }
             Action::Record => {
                 let Some(next) = self.next_fact() else { return self };
@@ -104,7 +104,7 @@ impl SmallWorld {
             Body::Request(request) => {
                 self.seen.was_overtaken |= self.network.has_earlier_request(message);
                 if self.workers[message.worker].incarnation == message.incarnation {
-                    self.open_calls.push((message.worker, message.seq));
+                    self.open_calls.push((message.worker, message.incarnation, message.seq));
                     self.open_calls.sort_unstable();
                     self.open_calls.dedup();
                 }
@@ -131,13 +131,14 @@ impl SmallWorld {
                 let print = print_of_debug(&record);
                 self.journal.push(Written { record: Arc::new(record), print });
             }
-            Command::Answer { worker, response } => {
-                let Some(index) = (0..self.workers.len()).find(|index| name(*index) == worker.as_str()) else { return };
-                let call = (index, response.seq.0);
+            Command::Answer { call, response } => {
+                let is_caller = |index: &usize| name(*index) == call.worker.as_str();
+                let Some(index) = (0..self.workers.len()).find(is_caller) else { return };
+                let incarnation = call.incarnation.0;
+                let call = (index, incarnation, call.seq.0);
                 // Only the call that waits hears it.
                 if self.open_calls.contains(&call) {
                     self.open_calls.retain(|open| *open != call);
-                    let incarnation = self.workers[index].incarnation;
                     self.seen.backed_up |= response.granted.iter().any(|grant| self.is_held(&grant.lease, index));
                     self.seen.adopted |= response.renewed.iter().any(|lease| lease.epoch < response.epoch);
                     self.network.send(index, incarnation, response.seq.0, Body::Answer(Arc::from(response)));
@@ -206,7 +207,7 @@ impl SmallWorld {
     /// The coordinator dies: calls that wait with it break off, and all but the first `kept` records are lost.
     fn crash(&mut self, kept: usize) {
         self.left.crashes -= 1;
-        for (worker, seq) in std::mem::take(&mut self.open_calls) {
+        for (worker, _, seq) in std::mem::take(&mut self.open_calls) {
             let worker = &mut self.workers[worker];
             if worker.asked.is_some_and(|asked| asked.seq == seq) {
                 worker.give_up_call();
@@ -238,7 +239,9 @@ impl SmallWorld {
         let Some(job) = self.scheduler.job(&JobId::from(JOB)).filter(|job| job.state.is_terminal()) else { return };
         let outcome = self.truth.check_end(&self.scope, &job);
         self.check(outcome);
-        if self.workers.iter().any(|worker| !worker.held.is_empty()) {
+        // What a failed job has written is removed when its retry window is over; nothing else is.
+        let mut held = self.workers.iter().flat_map(|worker| &worker.held);
+        if held.any(|held| !self.truth.may_clean_up(&held.lease.stage)) {
             self.check(Err(format!("a terminal job is a promise: a worker still holds a lease, {:?}", job.state)));
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct Truth {
     closed: Option<(u32, u32)>,
     /// Tasks that the journal says are done.
     recorded: BTreeSet<Task>,
+    /// The journal says that what the failed job wrote is being removed: its retry window is over.
+    is_removing: bool,
     pub(super) was_accepted: bool,
     pub(super) was_cancelled: bool,
 }
@@ -38,7 +40,7 @@ impl Truth {
     ) -> Result<bool, String> {
         let place = (stage.phase.0, stage.stage.0);
         let name = format!("task {task} of {stage}");
-        if standing.is_none_or(JobState::is_terminal) {
+        if standing.is_none_or(JobState::is_terminal) && !self.may_clean_up(stage) {
             return Err(format!("a terminal job is a promise: {name} runs, and the job is {standing:?}"));
         }
         if self.closed.is_some_and(|closed| place < closed) {
@@ -63,8 +65,14 @@ impl Truth {
         Ok(!self.done.insert((place.0, place.1, task)))
     }
 
+    /// Whether the stage is the removal of what a failed job left, and its time has come.
+    pub(super) fn may_clean_up(&self, stage: &StageAddress) -> bool {
+        self.is_removing && stage.phase.0 == 1
+    }
+
     /// The scheduler writes a record.
     pub(super) fn note_record(&mut self, fact: &RecordFact) -> Result<(), String> {
+        self.is_removing |= matches!(fact, RecordFact::CleanupStarted { .. });
         let RecordFact::TasksDone { stage, tasks, .. } = fact else { return Ok(()) };
         for task in tasks.start..tasks.end {
             let task = (stage.phase.0, stage.stage.0, task);
@@ -81,6 +89,7 @@ impl Truth {
     /// Another coordinator begins with these records.
     pub(super) fn forget_records<'a>(&mut self, kept: impl Iterator<Item = &'a RecordFact>) -> Result<(), String> {
         self.recorded.clear();
+        self.is_removing = false;
         kept.into_iter().try_for_each(|fact| self.note_record(fact))
     }
 

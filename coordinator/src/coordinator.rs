@@ -23,13 +23,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     door::Door,
-    driver::{DriverParts, Planner, Prepare, drive},
+    driver::{DriverParts, OnThread, Planner, Prepare, drive},
     journal::{Journal, JournalError, MemoryJournal},
     message::{Answer, Message},
     page::{JobsPage, PageRequest},
     pipelines,
     settings::CoordinatorSettings,
-    surroundings::{Machine, Surroundings},
+    surroundings::{Machine, Surroundings, Witness},
     sync_guard::SyncGuard,
 };
 
@@ -83,27 +83,43 @@ pub struct CoordinatorParts {
     pub journal: Box<dyn Journal>,
     /// The time of day and fresh ids.
     pub surroundings: Arc<dyn Surroundings>,
+    /// Who sees what the scheduler does; nobody but in simulations.
+    pub witness: Option<Box<dyn Witness>>,
 }
 
 impl Coordinator {
     /// Starts a coordinator that forgets its jobs when it ends. Call it on a tokio runtime.
     pub fn start(settings: CoordinatorSettings, stores: Stores) -> (Self, CoordinatorTask) {
         let journal = Box::new(MemoryJournal::default());
-        Self::start_with(CoordinatorParts { settings, stores, journal, surroundings: Arc::new(Machine) })
+        let surroundings = Arc::new(Machine);
+        Self::start_with(CoordinatorParts { settings, stores, journal, surroundings, witness: None })
     }
 
     /// Starts a coordinator of these parts. Call it on a tokio runtime.
     pub fn start_with(parts: CoordinatorParts) -> (Self, CoordinatorTask) {
-        let CoordinatorParts { settings, stores, journal, surroundings } = parts;
-        Self::start_preparing(settings, Arc::new(Door::new(stores)), journal, surroundings)
+        let door = Door::new(parts.stores);
+        let prepare: Arc<dyn Prepare> =
+            if parts.surroundings.has_threads() { Arc::new(OnThread(door)) } else { Arc::new(door) };
+        Self::start_driving(parts.settings, prepare, parts.journal, parts.surroundings, parts.witness)
     }
 
     /// Starts a coordinator whose plans come from `prepare`.
+    #[cfg(test)]
     pub(crate) fn start_preparing(
         settings: CoordinatorSettings,
         prepare: Arc<dyn Prepare>,
         journal: Box<dyn Journal>,
         surroundings: Arc<dyn Surroundings>,
+    ) -> (Self, CoordinatorTask) {
+        Self::start_driving(settings, prepare, journal, surroundings, None)
+    }
+
+    fn start_driving(
+        settings: CoordinatorSettings,
+        prepare: Arc<dyn Prepare>,
+        journal: Box<dyn Journal>,
+        surroundings: Arc<dyn Surroundings>,
+        witness: Option<Box<dyn Witness>>,
     ) -> (Self, CoordinatorTask) {
         let (sender, inbox) = mpsc::channel(INBOX);
         let planner = Planner::new(prepare);
@@ -114,6 +130,7 @@ impl Coordinator {
             journal,
             planner: planner.clone(),
             surroundings: Arc::clone(&surroundings),
+            witness,
             inbox,
             ready: told,
         };
@@ -247,6 +264,17 @@ impl CoordinatorTask {
     /// Waits until the journal is read and the jobs go on; `false` where the coordinator has ended instead.
     pub async fn is_ready(&mut self) -> bool {
         (&mut self.ready).await.is_ok()
+    }
+
+    /// Whether the coordinator has ended.
+    pub fn has_ended(&self) -> bool {
+        self.driver.is_finished()
+    }
+
+    /// Ends the coordinator where it stands, as the end of its process would: nothing more is written or answered.
+    pub async fn kill(self) {
+        self.driver.abort();
+        let _was_aborted = self.driver.await;
     }
 
     /// Waits until the coordinator has ended.

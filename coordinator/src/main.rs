@@ -119,7 +119,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     }
     let journal = place.open(&stores).map_err(|error| Failure::wrong(format!("--journal: {error}")))?;
-    let parts = CoordinatorParts { settings: constants, stores, journal, surroundings: Arc::new(Machine) };
+    let parts =
+        CoordinatorParts { settings: constants, stores, journal, surroundings: Arc::new(Machine), witness: None };
     let (coordinator, mut task) = Coordinator::start_with(parts);
     let is_ready = tokio::select! {
         is_ready = task.is_ready() => is_ready,

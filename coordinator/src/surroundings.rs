@@ -4,6 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rechunk_common::ids::JobId;
+use rechunk_scheduler::{Command, Event, Scheduler, Timestamp};
 
 /// The time of day, for people, and ids that nobody has used.
 pub trait Surroundings: Send + Sync + 'static {
@@ -12,6 +13,17 @@ pub trait Surroundings: Send + Sync + 'static {
 
     /// A fresh id: `job-` and 12 hexadecimal digits.
     fn new_job_id(&self) -> JobId;
+
+    /// Whether plans are made on threads of their own; a simulation allows none.
+    fn has_threads(&self) -> bool {
+        true
+    }
+}
+
+/// Sees every step of the scheduler; for simulations, which check what must hold.
+pub trait Witness: Send + 'static {
+    /// This happened at `now`, and these commands came of it.
+    fn saw(&mut self, now: Timestamp, event: &Event, commands: &[Command], after: &Scheduler);
 }
 
 /// The machine's clock and its randomness.

@@ -51,6 +51,11 @@ impl Place {
         self.directory.as_ref().expect("a place on disk").path().to_owned()
     }
 
+    /// Below `root` in these stores.
+    pub fn on(root: &str, stores: Stores) -> Self {
+        Self { root: root.to_owned(), config: stores.config().clone(), stores, directory: None }
+    }
+
     fn new(root: String, config: StoreConfig, directory: Option<TempDir>) -> Self {
         let stores = Stores::new(config.clone());
         Self { root, config, stores, directory }

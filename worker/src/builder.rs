@@ -1,11 +1,6 @@
 //! Putting a worker together, and running it.
 
-use std::{
-    collections::BTreeSet,
-    hash::{BuildHasher, Hasher},
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use rechunk_common::{
     ByteCount,
@@ -22,7 +17,9 @@ use crate::{
     resident::peak_rss,
     runner::TaskRunner,
     scratch::Scratch,
-    session::{Admission, Attempts, BootClock, Clock, Conversation, CoordinatorLink, Identity, Patience},
+    session::{
+        Admission, Attempts, BootClock, Clock, Conversation, CoordinatorLink, Identity, Machine, Patience, Surroundings,
+    },
 };
 
 /// For held tasks, once the worker is asked to leave: two leases' work.
@@ -59,6 +56,7 @@ pub struct WorkerBuilder {
     functions: Vec<Arc<dyn TaskFunction>>,
     link: Option<Arc<dyn CoordinatorLink>>,
     clock: Option<Arc<dyn Clock>>,
+    surroundings: Option<Arc<dyn Surroundings>>,
 }
 
 impl WorkerBuilder {
@@ -145,24 +143,32 @@ impl WorkerBuilder {
         self
     }
 
+    /// The time of day and chance; [`Machine`] unless a simulation brings its own.
+    #[must_use]
+    pub fn surroundings(mut self, surroundings: impl Surroundings) -> Self {
+        self.surroundings = Some(Arc::new(surroundings));
+        self
+    }
+
     /// The worker.
     pub fn build(mut self) -> Result<Worker, BuildError> {
         let link = self.link.take().ok_or(BuildError::NoLink)?;
         let clock = self.clock.take().unwrap_or_else(|| Arc::new(BootClock));
+        let surroundings = self.surroundings.take().unwrap_or_else(|| Arc::new(Machine));
         let patience = Patience { grace: self.grace.unwrap_or(DEFAULT_GRACE) };
-        let worker = self.name.take().unwrap_or_else(|| WorkerId(format!("worker-{:016x}", random())));
+        let worker = self.name.take().unwrap_or_else(|| WorkerId(format!("worker-{:016x}", surroundings.draw())));
         let scratch = self.scratch.as_ref().map(Scratch::size).unwrap_or_default();
         let total = Capacity { memory: self.memory, scratch, slots: self.slots.unwrap_or(1).max(1) };
         let attempts = self.attempts()?;
         let identity = Identity {
             worker,
-            incarnation: this_start(),
+            incarnation: this_start(surroundings.as_ref()),
             functions: attempts.functions.ids(),
             total,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             peak_rss,
         };
-        Ok(Worker { link, clock, identity, patience, attempts })
+        Ok(Worker { link, clock, surroundings, identity, patience, attempts })
     }
 
     /// The same without a coordinator: an engine with a scheduler of its own says which task comes next.
@@ -192,21 +198,16 @@ impl WorkerBuilder {
 
 /// Greater than that of any earlier start, as far as the clocks of both agree: whoever comes later under a name counts,
 /// also where the coordinator hears of both for the first time.
-fn this_start() -> Incarnation {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-    Incarnation((micros << 12) | (random() & 0xfff))
-}
-
-/// Differs between any two starts.
-pub(crate) fn random() -> u64 {
-    std::hash::RandomState::new().build_hasher().finish()
+fn this_start(surroundings: &dyn Surroundings) -> Incarnation {
+    let micros = u64::try_from(surroundings.time_of_day().as_micros()).unwrap_or(u64::MAX);
+    Incarnation((micros << 12) | (surroundings.draw() & 0xfff))
 }
 
 /// A worker, ready to run.
 pub struct Worker {
     link: Arc<dyn CoordinatorLink>,
     clock: Arc<dyn Clock>,
+    surroundings: Arc<dyn Surroundings>,
     identity: Identity,
     patience: Patience,
     attempts: Attempts,
@@ -221,9 +222,9 @@ impl Worker {
     /// Works until `shutdown` is cancelled; then it takes no more leases, finishes and reports what it holds within
     /// the grace, and returns. Dropping the future stops everything at once; leases then end by themselves.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { link, clock, identity, patience, attempts } = self;
+        let Self { link, clock, surroundings, identity, patience, attempts } = self;
         tracing::info!(worker = %identity.worker, memory = %identity.total.memory, slots = identity.total.slots,
             "a worker starts");
-        Conversation::new(link, clock, identity, patience, attempts).run(shutdown).await;
+        Conversation::new(link, (clock, surroundings), identity, patience, attempts).run(shutdown).await;
     }
 }

@@ -35,4 +35,4 @@ pub use function::TaskFunction;
 pub use memory::{BufferPool, TaskMemory, memory_reserve};
 pub use runner::TaskRunner;
 pub use scratch::{Scratch, ScratchError};
-pub use session::{BootClock, Clock, CoordinatorLink, GrpcLink, LinkError};
+pub use session::{BootClock, Clock, CoordinatorLink, GrpcLink, LinkError, Machine, Surroundings};

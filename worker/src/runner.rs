@@ -13,9 +13,8 @@ use rechunk_common::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    builder::random,
     progress::Progress,
-    session::{Attempts, BootClock, LeaseTerm, NextTask, Outcome},
+    session::{Attempts, BootClock, LeaseTerm, Machine, NextTask, Outcome, Surroundings as _},
 };
 
 /// Runs tasks one by one or side by side, within one budget of memory. Clones share everything.
@@ -41,7 +40,7 @@ impl TaskRunner {
         let next = NextTask {
             // No two attempts share it: compressed exchange objects are told apart by it. Processes that were forked
             // draw the same numbers.
-            lease: LeaseId { epoch: Epoch(u64::from(std::process::id())), counter: random() },
+            lease: LeaseId { epoch: Epoch(u64::from(std::process::id())), counter: Machine.draw() },
             stage: address.clone(),
             stage_name: stage.name.clone(),
             task,

@@ -13,6 +13,7 @@ mod conversation;
 mod lease_table;
 mod link;
 mod outbox;
+mod surroundings;
 mod term;
 
 pub(crate) use attempt::{Admission, Attempts, Outcome};
@@ -20,6 +21,7 @@ pub use clock::{BootClock, Clock};
 pub(crate) use conversation::{Conversation, Identity, Patience};
 pub(crate) use lease_table::NextTask;
 pub use link::{CoordinatorLink, GrpcLink, LinkError};
+pub use surroundings::{Machine, Surroundings};
 pub(crate) use term::LeaseTerm;
 
 #[cfg(test)]

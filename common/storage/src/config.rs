@@ -15,7 +15,7 @@ use crate::{
     aws_environment::AwsEnvironment,
     error::{ErrorClass, Operation, StorageError},
     profile::{Access, RequestLimits, StoreProfile, StoreSettings},
-    retry::RetryPolicy,
+    retry::{self, RetryPolicy},
     upload::UploadSizes,
     url::{Scheme, StoreUrl},
 };
@@ -25,6 +25,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Making a connection: a host that does not answer by then will not.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Draws numbers that are uniform over all `u32`.
+pub(crate) type Chance = Arc<dyn Fn() -> u32 + Send + Sync>;
 
 /// Reads environment variables.
 pub(crate) type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -36,6 +39,8 @@ pub struct StoreConfig {
     /// For URLs that no profile covers; `None`: they are refused.
     open: Option<StoreSettings>,
     pub(crate) retry: RetryPolicy,
+    /// What spreads retries.
+    pub(crate) chance: Chance,
     pub(crate) request_timeout: Duration,
     pub(crate) put_timeout: Duration,
     pub(crate) upload_sizes: UploadSizes,
@@ -85,6 +90,7 @@ impl StoreConfig {
             profiles: Vec::new(),
             open: None,
             retry: RetryPolicy::default(),
+            chance: Arc::new(retry::random),
             request_timeout: REQUEST_TIMEOUT,
             put_timeout: limits::PUT_TIMEOUT,
             upload_sizes: UploadSizes::default(),
@@ -125,6 +131,13 @@ impl StoreConfig {
     #[must_use]
     pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Spreads retries by numbers from `chance`, uniform over all `u32`, instead of the process's own.
+    #[must_use]
+    pub fn with_chance(mut self, chance: impl Fn() -> u32 + Send + Sync + 'static) -> Self {
+        self.chance = Arc::new(chance);
         self
     }
 

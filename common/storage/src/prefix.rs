@@ -8,7 +8,7 @@ use object_store::{ObjectStore, multipart::MultipartStore, path::Path as ObjectP
 use tokio::time::Instant;
 
 use crate::{
-    config::StoreConfig,
+    config::{Chance, StoreConfig},
     deadline,
     error::{ErrorClass, Fault, Hint, Operation, StorageError},
     faults::Verdict,
@@ -17,7 +17,7 @@ use crate::{
     local_unfinished::is_unfinished,
     observer::{Observer, RequestKind},
     profile::Access,
-    retry::{self, RetryPolicy},
+    retry::RetryPolicy,
     stores::{Watch, Way},
     traffic::{RequestRates, Ticket, Traffic},
     upload::UploadSizes,
@@ -47,6 +47,7 @@ pub(crate) struct Place {
     pub(crate) local_reads: LocalReads,
     access: Access,
     retry: RetryPolicy,
+    chance: Chance,
     pub(crate) request_timeout: Duration,
     pub(crate) put_timeout: Duration,
 }
@@ -91,6 +92,7 @@ impl Prefix {
             local_reads,
             access,
             retry: config.retry,
+            chance: Arc::clone(&config.chance),
             request_timeout: config.request_timeout,
             put_timeout: config.put_timeout,
         };
@@ -204,7 +206,7 @@ impl Prefix {
             let spent = || started.elapsed().saturating_sub(waited);
             let delay = match fault.class {
                 ErrorClass::TryAgain => {
-                    let delay = self.place.retry.delay_after(attempt, spent(), retry::random());
+                    let delay = self.place.retry.delay_after(attempt, spent(), (self.place.chance)());
                     delay.and_then(|delay| self.place.retry.with_pause(delay, asked_pause(&fault), spent()))
                 }
                 ErrorClass::Denied

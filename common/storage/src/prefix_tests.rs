@@ -64,6 +64,29 @@ async fn memory_of_one_name_is_one_store_in_the_whole_process() {
 }
 
 #[tokio::test]
+async fn memory_urls_lead_to_the_store_that_a_program_brings_whatever_their_name() {
+    let memory = Arc::new(object_store::memory::InMemory::new());
+    let open = |url: &str| {
+        let stores = Stores::on_memory(StoreConfig::environment(), memory.clone());
+        stores.open(&StoreUrl::parse(url).unwrap(), Access::ReadWrite).unwrap()
+    };
+    open("memory://one/root").put("k", "v", &Unguarded).await.unwrap();
+    assert_eq!(open("memory://two/root").get("k").await.unwrap().as_deref(), Some(&b"v"[..]));
+    assert_eq!(Bench::new("one").prefix.get("k").await.unwrap(), None, "not a store of the process");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_chance_that_a_program_brings_spreads_its_retries() {
+    for (drawn, waited) in [(0, Duration::ZERO), (u32::MAX, Duration::from_millis(100 + 200))] {
+        let bench = Bench::with("chance", StoreConfig::environment().with_chance(move || drawn));
+        bench.faults.add(FaultRule::nth(RequestKind::Put, 1, Effect::Fail(ErrorClass::TryAgain)).times(2));
+        let started = tokio::time::Instant::now();
+        bench.put("k", "v").await;
+        assert_eq!((started.elapsed(), bench.seen.count(RequestKind::Put)), (waited, 3));
+    }
+}
+
+#[tokio::test]
 async fn a_passing_fault_is_retried_and_each_attempt_is_seen() {
     let bench = Bench::new("retried");
     bench.faults.add(FaultRule::nth(RequestKind::Put, 1, Effect::Fail(ErrorClass::TryAgain)).times(2));

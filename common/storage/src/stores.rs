@@ -35,6 +35,8 @@ pub struct Stores {
 
 struct Shared {
     config: StoreConfig,
+    /// Where `memory:` URLs lead, if not to the stores of the process.
+    memory: Option<Arc<dyn ObjectStore>>,
     clients: Mutex<BTreeMap<ClientKey, Client>>,
     local_reads: LocalReads,
     rates: Arc<RequestRates>,
@@ -92,8 +94,18 @@ impl fmt::Debug for Stores {
 impl Stores {
     /// The stores that `config` allows; nothing is opened yet.
     pub fn new(config: StoreConfig) -> Self {
+        Self::of(config, None)
+    }
+
+    /// The same, but every `memory:` URL leads to `memory`, whatever its name, instead of to a store that the whole process
+    /// shares: a simulation brings stores that are slow and fail.
+    pub fn on_memory(config: StoreConfig, memory: Arc<dyn ObjectStore>) -> Self {
+        Self::of(config, Some(memory))
+    }
+
+    fn of(config: StoreConfig, memory: Option<Arc<dyn ObjectStore>>) -> Self {
         let rates = Arc::new(RequestRates::new(config.request_rates()));
-        let shared = Shared { config, clients: Mutex::default(), local_reads: LocalReads::default(), rates };
+        let shared = Shared { config, memory, clients: Mutex::default(), local_reads: LocalReads::default(), rates };
         Self { shared: Arc::new(shared), watch: Watch::default() }
     }
 
@@ -160,7 +172,10 @@ impl Shared {
         }
         let traffic = self.traffic(url.scheme(), granted);
         let client = match url.scheme() {
-            Scheme::Memory => Client::in_parts(memory_store(url.container()), traffic),
+            Scheme::Memory => match &self.memory {
+                Some(memory) => Client { store: Arc::clone(memory), uploads: None, traffic },
+                None => Client::in_parts(memory_store(url.container()), traffic),
+            },
             Scheme::File => Client { store: Arc::new(self.local_files()), uploads: None, traffic },
             Scheme::S3 => Client::in_parts(client::s3(url, &granted.settings, &self.config)?, traffic),
             Scheme::Gcs => Client::in_parts(gcs_client::gcs(url, &granted.settings, &self.config)?, traffic),

@@ -24,6 +24,9 @@ use super::{
 /// Requests under way at a time, for the nodes of one group.
 const CONCURRENT_REQUESTS: usize = 32;
 
+/// Nodes that are asked for in one go; a pause comes only after so many.
+const READ_AT_ONCE: usize = 1024;
+
 /// The source of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
@@ -109,13 +112,10 @@ async fn read_listed_nodes(prefix: &Prefix, listed: &Consolidated, source: &mut 
         refuse_unsafe_path(&source.url, path)?;
     }
     let format = source.format;
-    let mut nodes = stream::iter(listed.nodes())
-        .map(|(path, documents)| async move {
-            let node = node::read(prefix, path, Some(format), "source").await?;
-            Ok::<_, Refusal>((path, documents, node))
-        })
-        .buffered(CONCURRENT_REQUESTS);
-    while let Some((path, documents, node)) = nodes.try_next().await? {
+    let asked: Vec<_> = listed.nodes().keys().map(|path| read_node(prefix, path, format)).collect();
+    let mut nodes = stream::iter(asked).buffered(CONCURRENT_REQUESTS).zip(stream::iter(listed.nodes()));
+    while let Some((node, (path, documents))) = nodes.next().await {
+        let node = node?;
         if let Some(node) = node {
             source.add(path.clone(), node)?;
             continue;
@@ -143,37 +143,35 @@ async fn walk(prefix: &Prefix, source: &mut Source) -> Result<(), Refusal> {
     let format = source.format;
     let mut level = vec![String::new()];
     while !level.is_empty() {
-        let mut listings = stream::iter(&level)
-            .map(|path| async move {
-                let listing = prefix.list_directory(path).await;
-                let listing = listing.map_err(|error| refusals::of_storage(&error, "source"))?;
-                Ok::<_, Refusal>((path, listing))
-            })
-            .buffered(CONCURRENT_REQUESTS);
-        let mut children: Vec<String> = Vec::new();
-        while let Some((path, listing)) = listings.try_next().await? {
-            let child = |name: String| if path.is_empty() { name } else { format!("{path}/{name}") };
-            children.extend(listing.directories.into_iter().map(child));
-        }
-        drop(listings);
-        let mut nodes = stream::iter(&children)
-            .map(|path| async move {
-                let node = node::read(prefix, path, Some(format), "source").await?;
-                Ok::<_, Refusal>((path, node))
-            })
-            .buffered(CONCURRENT_REQUESTS);
-        let mut groups = Vec::new();
-        while let Some((path, node)) = nodes.try_next().await? {
-            let Some(node) = node else { continue };
-            if matches!(node.document, NodeDocument::Group(_)) {
-                groups.push(path.clone());
+        let asked: Vec<_> = level.iter().map(|path| list_children(prefix, path)).collect();
+        let children: Vec<Vec<String>> = stream::iter(asked).buffered(CONCURRENT_REQUESTS).try_collect().await?;
+        level = Vec::new();
+        // In batches, since most of the directories may be no nodes: there is no limit to those.
+        for paths in children.concat().chunks(READ_AT_ONCE) {
+            let asked: Vec<_> = paths.iter().map(|path| read_node(prefix, path, format)).collect();
+            let mut nodes = stream::iter(asked).buffered(CONCURRENT_REQUESTS).zip(stream::iter(paths));
+            while let Some((node, path)) = nodes.next().await {
+                let Some(node) = node? else { continue };
+                if matches!(node.document, NodeDocument::Group(_)) {
+                    level.push(path.clone());
+                }
+                source.add(path.clone(), node)?;
             }
-            source.add(path.clone(), node)?;
         }
-        drop(nodes);
-        level = groups;
     }
     Ok(())
+}
+
+/// The directories in `path`, by their paths.
+async fn list_children(prefix: &Prefix, path: &str) -> Result<Vec<String>, Refusal> {
+    let listing = prefix.list_directory(path).await.map_err(|error| refusals::of_storage(&error, "source"))?;
+    let child = |name: String| if path.is_empty() { name } else { format!("{path}/{name}") };
+    Ok(listing.directories.into_iter().map(child).collect())
+}
+
+/// One node of the source, which is all of one format.
+async fn read_node(prefix: &Prefix, path: &str, format: ZarrFormat) -> Result<Option<Node>, Refusal> {
+    node::read(prefix, path, Some(format), "source").await
 }
 
 /// There is no node: is there anything?

@@ -61,7 +61,8 @@ impl Enclosing {
 /// said so: a server's profiles need not reach above the data.
 pub(super) async fn find(stores: &Stores, target: &StoreUrl) -> Result<Enclosing, Refusal> {
     let ancestors: Vec<StoreUrl> = std::iter::successors(target.parent(), StoreUrl::parent).collect();
-    let mut looked_at = stream::iter(&ancestors).map(|url| look(stores, target, url)).buffered(CONCURRENT_REQUESTS);
+    let looks: Vec<_> = ancestors.iter().map(|url| look(stores, target, url)).collect();
+    let mut looked_at = stream::iter(looks).buffered(CONCURRENT_REQUESTS);
     let mut enclosing = Enclosing::default();
     while let Some(seen) = looked_at.try_next().await? {
         match seen {

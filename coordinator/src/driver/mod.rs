@@ -30,7 +30,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-pub(crate) use self::planning::{Planner, Prepare};
+pub(crate) use self::planning::{OnThread, Planner, Prepare};
 use self::{
     calls::Calls, jobs::JobTable, planning::Planning, rate_shares::RateShares, submissions::Submissions,
     watchers::Watchers,
@@ -39,7 +39,7 @@ use crate::{
     journal::{Journal, JournalError, JournalLane, Written},
     message::{Answer, Message},
     settings::{CoordinatorSettings, FleetSettings},
-    surroundings::Surroundings,
+    surroundings::{Surroundings, Witness},
 };
 
 /// How long the last records may take when the coordinator ends.
@@ -56,6 +56,7 @@ pub(crate) struct Driver {
     started_at: Timestamp,
     lease: Duration,
     surroundings: Arc<dyn Surroundings>,
+    witness: Option<Box<dyn Witness>>,
     fleet: FleetSettings,
     journal: JournalLane,
     inbox: mpsc::Receiver<Message>,
@@ -78,6 +79,7 @@ pub(crate) struct DriverParts {
     pub(crate) journal: Box<dyn Journal>,
     pub(crate) planner: Planner,
     pub(crate) surroundings: Arc<dyn Surroundings>,
+    pub(crate) witness: Option<Box<dyn Witness>>,
     pub(crate) inbox: mpsc::Receiver<Message>,
     /// Told when the journal is read and the jobs go on.
     pub(crate) ready: oneshot::Sender<()>,
@@ -90,6 +92,7 @@ pub(crate) async fn drive(parts: DriverParts, stop: CancellationToken) -> Result
     let shares = RateShares::new(parts.settings.request_budget, lease + settings.margin);
     let opening = JournalLane::open(parts.journal, lease / 3);
     let (journal, loaded) = tokio::select! {
+        biased;
         opened = opening => opened?,
         () = stop.cancelled() => return Ok(()),
     };
@@ -104,6 +107,7 @@ pub(crate) async fn drive(parts: DriverParts, stop: CancellationToken) -> Result
         started_at,
         lease,
         surroundings: parts.surroundings,
+        witness: parts.witness,
         fleet: parts.settings.fleet,
         journal,
         inbox: parts.inbox,
@@ -154,15 +158,17 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
+        // In this order, so that equal histories are equal: a deadline comes at most once a millisecond.
         tokio::select! {
+            biased;
             () = stop.cancelled() => Wake::Stop,
             written = self.journal.written() => Wake::Written(written),
             planned = self.planning.ready() => Wake::Planned(Box::new(planned)),
+            () = asleep => Wake::Deadline,
             // A journal that can't keep up holds back new work instead of filling the memory.
             message = self.inbox.recv(), if self.journal.has_room() => {
                 message.map_or(Wake::NoHandleLeft, Wake::Message)
             }
-            () = asleep => Wake::Deadline,
         }
     }
 
@@ -201,7 +207,16 @@ impl Driver {
     /// Tells the scheduler what happened and does what it asks for, in order.
     fn apply(&mut self, event: Event) {
         let now = self.now();
-        for command in self.scheduler.apply(now, event) {
+        let commands = match &mut self.witness {
+            None => self.scheduler.apply(now, event),
+            Some(witness) => {
+                let told = event.clone();
+                let commands = self.scheduler.apply(now, event);
+                witness.saw(now, &told, &commands, &self.scheduler);
+                commands
+            }
+        };
+        for command in commands {
             self.perform(command);
         }
     }

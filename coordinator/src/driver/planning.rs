@@ -41,10 +41,29 @@ pub(crate) trait Prepare: Send + Sync + 'static {
     }
 }
 
+/// Plans on the thread that asks: for who has no other.
 #[async_trait]
 impl Prepare for Door {
     async fn prepare(&self, request: &RechunkRequest, job: &JobId, outlook: &Outlook) -> Result<Prepared, Refusal> {
-        let (door, request, job, outlook) = (self.clone(), request.clone(), job.clone(), outlook.clone());
+        Self::prepare(self, request, job, &outlook.fleet, &outlook.taken).await
+    }
+
+    async fn write(&self, objects: &TempObjects) -> Result<(), Refusal> {
+        Self::write(self, objects).await
+    }
+
+    async fn discard(&self, space: &str) {
+        Self::discard(self, space).await;
+    }
+}
+
+/// A door that plans on threads of its own.
+pub(crate) struct OnThread(pub(crate) Door);
+
+#[async_trait]
+impl Prepare for OnThread {
+    async fn prepare(&self, request: &RechunkRequest, job: &JobId, outlook: &Outlook) -> Result<Prepared, Refusal> {
+        let (door, request, job, outlook) = (self.0.clone(), request.clone(), job.clone(), outlook.clone());
         let runtime = Handle::current();
         // Resolving the links of local paths blocks, and the search for a plan takes up to 100 ms: too long for a
         // thread that serves calls. The deadline is here too, since nobody can end this thread from outside.
@@ -56,11 +75,11 @@ impl Prepare for Door {
     }
 
     async fn write(&self, objects: &TempObjects) -> Result<(), Refusal> {
-        Self::write(self, objects).await
+        self.0.write(objects).await
     }
 
     async fn discard(&self, space: &str) {
-        Self::discard(self, space).await;
+        self.0.discard(space).await;
     }
 }
 

@@ -223,9 +223,11 @@ impl ObjectJournal {
                 return Ok(tail);
             }
             let before = tail.next;
-            tail.catch_up(&self.prefix).await?;
-            // Nothing new, and yet the number was not ours to take: it is covered by a snapshot.
-            read = (tail.next > before).then_some(tail);
+            read = match tail.catch_up(&self.prefix).await {
+                Ok(()) => (tail.next > before).then_some(tail),
+                Err(Broken::Moved) => None,
+                Err(Broken::Failed(error)) => return Err(error),
+            };
         }
         Err(JournalError::Unavailable(
             "the coordinator that reigns writes faster than its records can be read".to_owned(),

@@ -28,6 +28,8 @@ pub(super) struct Tail {
     pub(super) ledger: Ledger,
     /// The lowest number that may be there.
     pub(super) first: u64,
+    /// What the snapshot covers, up to this number.
+    covered: u64,
     /// Objects and bytes since the snapshot.
     pub(super) objects: u64,
     pub(super) bytes: u64,
@@ -61,14 +63,12 @@ impl Tail {
         let listed = numbers(prefix).await?;
         tail.first = listed.first().copied().unwrap_or(tail.next).min(tail.next);
         let listed: Vec<u64> = listed.into_iter().filter(|seq| *seq >= tail.next).collect();
-        tail.take(prefix, &listed).await?;
+        let taken = tail.take(prefix, &listed).await;
+        tail.check_current(prefix).await?;
+        taken?;
         tail.catch_up(prefix).await?;
         let last = listed.last().copied().unwrap_or_default().max(written_through);
         if last >= tail.next {
-            // Either it was removed while we read, or it is lost.
-            if snapshot::newest(prefix).await?.is_some_and(|newest| newest.seq >= tail.next) {
-                return Err(Broken::Moved);
-            }
             let problem = format!("is missing, though {} was written", record_key(last));
             return Err(corrupt(prefix, &record_key(tail.next), problem).into());
         }
@@ -81,6 +81,7 @@ impl Tail {
             next: seq.saturating_add(1),
             ledger: snapshot.ledger,
             first: seq.saturating_add(1),
+            covered: seq,
             objects: 0,
             bytes: 0,
             assembler: Assembler::default(),
@@ -103,7 +104,20 @@ impl Tail {
     }
 
     /// Reads on to the first number that is not there.
-    pub(super) async fn catch_up(&mut self, prefix: &Prefix) -> Result<(), JournalError> {
+    pub(super) async fn catch_up(&mut self, prefix: &Prefix) -> Result<(), Broken> {
+        let read = self.read_on(prefix).await;
+        self.check_current(prefix).await?;
+        Ok(read?)
+    }
+
+    /// What was read counts, whether it is good or bad, only if no newer snapshot is there by then. If one is, it may have
+    /// been removed, and somebody who stood still meanwhile, ourselves too, may have created the same numbers again.
+    async fn check_current(&self, prefix: &Prefix) -> Result<(), Broken> {
+        let newest = snapshot::newest(prefix).await?;
+        if newest.is_some_and(|newest| newest.seq > self.covered) { Err(Broken::Moved) } else { Ok(()) }
+    }
+
+    async fn read_on(&mut self, prefix: &Prefix) -> Result<(), JournalError> {
         while let Some(bytes) = prefix.get(&record_key(self.next)).await.map_err(|error| unavailable(&error))? {
             self.add(prefix, &bytes)?;
         }

@@ -19,9 +19,13 @@ use rechunk_coordinator::journal::{Journal, JournalError, JournalLimits, Loaded,
 use rechunk_proto::journal::Nonce;
 use rechunk_storage::{CountingObserver, Effect, FaultRule, Faults, RequestKind, StoreUrl, Stores};
 use rechunk_tests::{Azurite, GcsDouble, Place, SeaweedFs};
+use tokio::{sync::Semaphore, task::JoinHandle};
 
 /// Snapshots soon, and objects small, so that both are met.
 const SMALL: JournalLimits = JournalLimits { object_bytes: 1_000, snapshot_objects: 6, snapshot_bytes: 1 << 20 };
+
+/// A snapshot after the claim and two appends.
+const AFTER_THREE: JournalLimits = JournalLimits { snapshot_objects: 3, ..WHOLE };
 
 /// A journal that keeps every record.
 const WHOLE: JournalLimits =
@@ -216,6 +220,61 @@ async fn on_gcs_the_journal_keeps_its_promises() {
 async fn on_azure_the_journal_keeps_its_promises() {
     let Some(server) = Azurite::start() else { return };
     suite(&Place::on_azure(&server)).await;
+}
+
+/// A start that stands still at its first request of `kind` for a number, until the gate is closed.
+async fn start_held(place: &Place, kind: RequestKind) -> (JoinHandle<(ObjectJournal, Loaded)>, Arc<Semaphore>) {
+    let (faults, gate) = (Arc::new(Faults::new()), Arc::new(Semaphore::new(0)));
+    faults.add(FaultRule::nth(kind, 1, Effect::Hold(Arc::clone(&gate))).on("/journal/0000"));
+    let mut held = open_with(&Stores::new(place.config().clone()).with_faults(faults), place, 2, WHOLE);
+    let starting = tokio::spawn(async move {
+        let loaded = load(&mut held).await;
+        (held, loaded)
+    });
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!starting.is_finished(), "it waits for what only we can give it");
+    (starting, gate)
+}
+
+/// It goes on, knows what `other` has written meanwhile, and reigns in its place.
+async fn assert_goes_on_well(
+    (starting, gate): (JoinHandle<(ObjectJournal, Loaded)>, Arc<Semaphore>),
+    mut other: ObjectJournal,
+) {
+    gate.close();
+    let (mut late, loaded) = starting.await.expect("no panic");
+    assert_eq!((loaded.epoch, loaded.last), (Epoch(2), JournalPosition(3)));
+    let is_accepted = |record: &&Record| matches!(record.fact, RecordFact::JobAccepted { .. });
+    assert_eq!(loaded.records.iter().filter(is_accepted).count(), 2, "{:?}", loaded.records);
+    assert_eq!(other.append(&[record(4, settled("b"))]).await, Err(JournalError::Fenced(Epoch(2))));
+    assert_eq!(late.append(&[record(4, settled("b"))]).await, Ok(JournalPosition(4)));
+}
+
+#[tokio::test]
+async fn a_start_that_stood_still_before_its_claim_reads_anew_what_was_covered_meanwhile() {
+    let place = Place::in_memory();
+    let starting = start_held(&place, RequestKind::Put).await;
+    let mut other = open(&place, 1, AFTER_THREE);
+    load(&mut other).await;
+    write_two(&mut other).await;
+    assert_eq!(place.keys("j/journal").await, Vec::<String>::new(), "a snapshot covers all numbers");
+    assert_goes_on_well(starting, other).await;
+}
+
+#[tokio::test]
+async fn a_start_that_stood_still_while_it_read_takes_no_number_that_was_created_again() {
+    let place = Place::in_memory();
+    let mut other = open(&place, 1, AFTER_THREE);
+    load(&mut other).await;
+    let claim = place.get("j/journal/00000000000000000001").await.expect("a claim");
+    let starting = start_held(&place, RequestKind::Get).await;
+    write_two(&mut other).await;
+    assert_eq!(place.keys("j/journal").await, Vec::<String>::new(), "a snapshot covers all numbers");
+    // By a third, who stood still since before that claim.
+    place.put("j/journal/00000000000000000001", claim).await;
+    assert_goes_on_well(starting, other).await;
 }
 
 #[tokio::test]

@@ -251,6 +251,7 @@ impl Sweep {
                 return self.at_rest(next);
             }
             tokio::select! {
+                biased;
                 ended = self.running.join_next() => {
                     let mut ended = ended;
                     while let Some(step) = ended {

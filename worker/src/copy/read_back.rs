@@ -75,6 +75,7 @@ impl ReadBack {
                 break;
             }
             tokio::select! {
+                biased;
                 ended = running.join_next() => note(ended)?,
                 () = memory.freed().notified() => {}
             }

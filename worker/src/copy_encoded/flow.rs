@@ -51,6 +51,7 @@ impl Flow {
                 break;
             }
             tokio::select! {
+                biased;
                 ended = self.running.join_next() => {
                     if let Some(ended) = ended {
                         self.note(ended)?;

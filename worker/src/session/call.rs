@@ -1,11 +1,6 @@
 //! The call that is under way, and when the next one is due.
 
-use std::{
-    future::Future,
-    hash::{BuildHasher, Hasher},
-    pin::Pin,
-    time::Duration,
-};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use rechunk_common::{
     ids::SyncSeq,
@@ -65,10 +60,4 @@ pub(crate) fn pause_after(failures: u32, random: u32) -> Duration {
     let bound = FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
     // Half of it is fixed, so that a crowd of workers is both spread and slowed down.
     bound.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))
-}
-
-/// A random number, from the seed of a fresh hasher: good enough to spread calls, not for secrets.
-pub(crate) fn random() -> u32 {
-    let hash = std::hash::RandomState::new().build_hasher().finish();
-    u32::try_from(hash >> 32).unwrap_or(u32::MAX)
 }

@@ -14,9 +14,9 @@ use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Attempts, Clock, CoordinatorLink, LinkError,
+    Attempts, Clock, CoordinatorLink, LinkError, Surroundings,
     attempt::{Ended, Outcome},
-    call::{Call, answer, pause_after, random},
+    call::{Call, answer, pause_after},
     lease_table::LeaseTable,
     outbox::Outbox,
 };
@@ -63,6 +63,7 @@ const NEVER: Duration = Duration::from_hours(24);
 pub(crate) struct Conversation {
     link: Arc<dyn CoordinatorLink>,
     clock: Arc<dyn Clock>,
+    surroundings: Arc<dyn Surroundings>,
     identity: Identity,
     patience: Patience,
     attempts: Attempts,
@@ -98,7 +99,7 @@ enum Leaving {
 impl Conversation {
     pub(crate) fn new(
         link: Arc<dyn CoordinatorLink>,
-        clock: Arc<dyn Clock>,
+        (clock, surroundings): (Arc<dyn Clock>, Arc<dyn Surroundings>),
         identity: Identity,
         patience: Patience,
         attempts: Attempts,
@@ -107,6 +108,7 @@ impl Conversation {
             leases: LeaseTable::new(Arc::clone(&clock)),
             link,
             clock,
+            surroundings,
             identity,
             patience,
             attempts,
@@ -310,7 +312,8 @@ impl Conversation {
     /// A call was in vain: what it carried is still news, but not at once.
     fn pause(&mut self) {
         self.failures = self.failures.saturating_add(1);
-        self.next_call = Instant::now() + pause_after(self.failures, random());
+        let random = u32::try_from(self.surroundings.draw() >> 32).unwrap_or(u32::MAX);
+        self.next_call = Instant::now() + pause_after(self.failures, random);
         self.note_news();
     }
 

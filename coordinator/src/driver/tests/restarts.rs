@@ -48,3 +48,22 @@ async fn the_older_of_two_coordinators_ends_fenced_also_when_it_is_idle() {
     assert!(matches!(ended, CoordinatorError::Journal(JournalError::Fenced(_))), "{ended}");
     newer.submit_pipelines(two_stages()).await.expect("accepted");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_that_is_killed_writes_nothing_more_and_its_promises_are_kept() {
+    let (coordinator, task) = start_on("killed");
+    let job = coordinator.submit_pipelines(named("mine")).await.expect("accepted");
+    let mut worker = ScriptedWorker::new(&coordinator, "w1");
+    let granted = worker.granted().await;
+    let report = worker.done(&granted[0]);
+    worker.sync(Vec::new(), vec![report]).await.expect("an answer");
+    assert!(coordinator.job(&job).await.expect("known").stages[0].done > 0);
+    assert!(!task.has_ended());
+    task.kill().await;
+    assert_eq!(coordinator.job(&job).await.expect_err("it is gone").code, RefusalCode::Unavailable);
+
+    let (coordinator, mut task) = start_on("killed");
+    assert!(task.is_ready().await);
+    assert_eq!(coordinator.submit_pipelines(named("mine")).await, Ok(job.clone()), "an accepted job is durable");
+    assert_eq!(coordinator.job(&job).await.expect("known").stages[0].done, 0, "what waited for its record is not");
+}

@@ -73,6 +73,8 @@ pub(crate) struct Conversation {
     seq: u64,
     /// The last call that was answered.
     answered: u64,
+    /// The last call that nobody answered.
+    unanswered: u64,
     epoch: Epoch,
     call: Option<Call>,
     /// When there is no call under way: the next one.
@@ -116,6 +118,7 @@ impl Conversation {
             running: JoinSet::new(),
             seq: 0,
             answered: 0,
+            unanswered: 0,
             epoch: Epoch(0),
             call: None,
             next_call: Instant::now(),
@@ -151,7 +154,9 @@ impl Conversation {
         match self.leaving {
             Leaving::No => false,
             Leaving::Draining { since, .. } => {
-                self.answered > since && self.leases.is_empty() && self.running.is_empty() && self.outbox.is_empty()
+                // Without anything to report, a coordinator that does not answer is not waited for.
+                let has_said_so = self.answered.max(self.unanswered) > since;
+                has_said_so && self.leases.is_empty() && self.running.is_empty() && self.outbox.is_empty()
             }
             Leaving::Farewell { until, since } => {
                 let has_reported = self.answered > since && self.outbox.is_empty() && self.running.is_empty();
@@ -301,6 +306,7 @@ impl Conversation {
         match response {
             Ok(response) => self.take_answer(&call, response),
             Err(error) => {
+                self.unanswered = call.seq.0;
                 if self.failures == 0 {
                     tracing::warn!(%error, "the coordinator did not answer; held work goes on");
                 }

@@ -184,6 +184,15 @@ async fn a_worker_that_is_asked_to_leave_finishes_reports_and_leaves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_with_nothing_to_report_does_not_wait_for_a_coordinator_that_is_gone() {
+    let mut story = Story::new();
+    let _poll = story.call().await;
+    story.shutdown.cancel();
+    story.call_where(|request| request.draining).await.fail(LinkError::Unreachable("gone".into()));
+    story.ended_without_a_word().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_the_grace_what_is_not_done_is_given_up() {
     let mut story = Story::new();
     story.call().await.answer(|answer| answer.granted.push(grant(1, 0..1)));

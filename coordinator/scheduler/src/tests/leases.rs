@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rechunk_common::{
     Counts,
-    ids::{Epoch, Incarnation, LeaseId, SyncSeq, WorkerId},
+    ids::{Epoch, Incarnation, LeaseId, SyncSeq},
     session::{Lease, SyncCall, SyncRequest},
 };
 

@@ -273,4 +273,13 @@ impl Story {
             }
         }
     }
+
+    /// Waits until the worker has left, and makes sure that it says nothing more.
+    pub(super) async fn ended_without_a_word(mut self) {
+        tokio::select! {
+            biased;
+            Some(call) = self.calls.recv() => panic!("it called again: {:?}", call.request),
+            ended = &mut self.worker => ended.expect("no panic"),
+        }
+    }
 }

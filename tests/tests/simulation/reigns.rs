@@ -150,6 +150,12 @@ impl Reigns {
     pub(crate) async fn end(&mut self) -> Result<(), String> {
         sleep(UNAWARE).await;
         self.bury().await?;
+        if self.processes.is_empty() {
+            // The one that was left had been overtaken before: as ever, another is started.
+            self.start();
+            sleep(UNAWARE).await;
+            self.bury().await?;
+        }
         let mut processes = std::mem::take(&mut self.processes);
         let names: Vec<_> = processes.iter().map(|process| process.name.clone()).collect();
         let (Some(Process { name, task, .. }), true) = (processes.pop(), processes.is_empty()) else {

@@ -8,6 +8,7 @@ mod conflict;
 mod jobs;
 mod perform;
 mod planning;
+mod planning_thread;
 mod rate_shares;
 mod recovery;
 mod requests;

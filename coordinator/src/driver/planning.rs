@@ -4,14 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rechunk_common::{Refusal, RefusalCode, ids::JobId, request::RechunkRequest};
-use tokio::{
-    runtime::Handle,
-    sync::Semaphore,
-    task::{JoinSet, spawn_blocking},
-    time::timeout,
-};
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 
-use super::jobs::Turn;
+use super::{jobs::Turn, planning_thread::on_thread};
 use crate::{
     door::{Door, Prepared, TempObjects},
     message::Outlook,
@@ -64,14 +59,9 @@ pub(crate) struct OnThread(pub(crate) Door);
 impl Prepare for OnThread {
     async fn prepare(&self, request: &RechunkRequest, job: &JobId, outlook: &Outlook) -> Result<Prepared, Refusal> {
         let (door, request, job, outlook) = (self.0.clone(), request.clone(), job.clone(), outlook.clone());
-        let runtime = Handle::current();
-        // Resolving the links of local paths blocks, and the search for a plan takes up to 100 ms: too long for a
-        // thread that serves calls. The deadline is here too, since nobody can end this thread from outside.
-        let planned = spawn_blocking(move || {
-            let prepared = door.prepare(&request, &job, &outlook.fleet, &outlook.taken);
-            runtime.block_on(timeout(PLANNING_DEADLINE, prepared)).unwrap_or_else(|_elapsed| Err(too_slow()))
-        });
-        planned.await.unwrap_or_else(|_panicked| Err(planner_failed()))
+        let planned =
+            on_thread(move || async move { door.prepare(&request, &job, &outlook.fleet, &outlook.taken).await });
+        planned.await.unwrap_or_else(|| Err(planner_failed()))
     }
 
     async fn write(&self, objects: &TempObjects) -> Result<(), Refusal> {

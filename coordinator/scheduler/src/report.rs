@@ -119,14 +119,16 @@ impl Scheduler {
             stage.take_out(tasks);
         }
         let row = stage.row;
-        let measured = share(report.counts, count, tasks.len());
+        let (measured, repeated) = split(report.counts, count, tasks.len());
         stage.content += measured.content;
         if let Some(row) = row.and_then(|row| job.rows.get_mut(row)) {
             row.measured += measured;
         }
-        job.count_repeated(place, share(report.counts, tasks.len().saturating_sub(count), tasks.len()));
+        job.count_repeated(place, repeated);
+        let (mut rest, mut left) = (measured, count);
         for range in new {
-            let counts = share(measured, range.len(), count);
+            let (counts, others) = split(rest, range.len(), left);
+            (rest, left) = (others, left.saturating_sub(range.len()));
             let fact = RecordFact::TasksDone { stage: place.address(job_id, run), tasks: range, counts };
             self.record(turn, fact);
         }
@@ -206,33 +208,40 @@ impl Scheduler {
     }
 }
 
-/// The part of `counts` that falls to `tasks` of `of` tasks. Workers count tasks together; only where some of them were
-/// done before is their part estimated.
-fn share(counts: Counts, tasks: u64, of: u64) -> Counts {
+/// The part of `counts` that falls to `tasks` of `of` tasks, and the rest: their sum is `counts`. Workers count tasks
+/// together that asked for the same, so only what no plan predicts is estimated, where some of them were done before.
+fn split(counts: Counts, tasks: u64, of: u64) -> (Counts, Counts) {
     if tasks == of {
-        return counts;
+        return (counts, Counts::default());
     }
-    let part = |count: u64| {
-        let part = u128::from(count).saturating_mul(u128::from(tasks)) / u128::from(of.max(1));
-        u64::try_from(part).unwrap_or(u64::MAX)
-    };
-    Counts {
-        get_requests: part(counts.get_requests),
-        put_requests: part(counts.put_requests),
-        delete_requests: part(counts.delete_requests),
-        bytes_decoded: part(counts.bytes_decoded),
-        bytes_encoded: part(counts.bytes_encoded),
-        skipped_fill_chunks: part(counts.skipped_fill_chunks),
-        missing_source_chunks: part(counts.missing_source_chunks),
-        metadata_requests: part(counts.metadata_requests),
-        repeated_requests: part(counts.repeated_requests),
-        upload_parts: part(counts.upload_parts),
-        wire_bytes_read: part(counts.wire_bytes_read),
-        wire_bytes_written: part(counts.wire_bytes_written),
-        // One of the tasks took it: perhaps one of these.
-        peak_task_memory: counts.peak_task_memory,
-        rate_wait_us: part(counts.rate_wait_us),
-        // No part of a sum is a sum of a part: workers tell it task by task.
-        content: ContentSum::default(),
+    if tasks == 0 {
+        return (Counts::default(), counts);
     }
+    let (mut part, mut rest) = (counts, counts);
+    // No part of a sum is a sum of a part: workers tell it task by task.
+    (part.content, rest.content) = (ContentSum::default(), ContentSum::default());
+    // One of the tasks took the most memory: perhaps one of these, perhaps one of the others.
+    let fields: [fn(&mut Counts) -> &mut u64; 13] = [
+        |counts| &mut counts.get_requests,
+        |counts| &mut counts.put_requests,
+        |counts| &mut counts.delete_requests,
+        |counts| &mut counts.bytes_decoded,
+        |counts| &mut counts.bytes_encoded,
+        |counts| &mut counts.skipped_fill_chunks,
+        |counts| &mut counts.missing_source_chunks,
+        |counts| &mut counts.metadata_requests,
+        |counts| &mut counts.repeated_requests,
+        |counts| &mut counts.upload_parts,
+        |counts| &mut counts.wire_bytes_read,
+        |counts| &mut counts.wire_bytes_written,
+        |counts| &mut counts.rate_wait_us,
+    ];
+    for field in fields {
+        let whole = *field(&mut part);
+        let share = u128::from(whole).saturating_mul(u128::from(tasks)) / u128::from(of.max(1));
+        let share = u64::try_from(share).unwrap_or(u64::MAX).min(whole);
+        *field(&mut part) = share;
+        *field(&mut rest) = whole.saturating_sub(share);
+    }
+    (part, rest)
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use rechunk_common::{
     Counts,
     ids::{Epoch, Incarnation, LeaseId, SyncSeq},
-    session::{Lease, SyncCall, SyncRequest},
+    record::RecordFact,
+    session::{DoneTasks, Lease, SyncCall, SyncRequest},
 };
 
 use super::{
@@ -240,6 +241,31 @@ fn done_reports_count_from_any_lease_and_measure_only_once() {
     let row = world.view("a").stages[0].clone();
     assert_eq!(row.done, 1);
     assert_eq!(row.measured, Counts { repeated_requests: 1, ..puts(1) });
+}
+
+#[test]
+fn a_report_of_tasks_that_are_partly_known_loses_no_count() {
+    let mut world = with_tasks(5);
+    world.add_worker("late", 5);
+    world.add_worker("w", 5);
+    world.take("late");
+    let leases: Vec<_> = (0..5).map(|_| world.drop_lease("late")).collect();
+    world.say_done("late", &leases[1], tasks(1, 2));
+    world.say_done("late", &leases[3], tasks(3, 4));
+    let known = world.records.len();
+    let counts = Counts { wire_bytes_written: 17, ..puts(10) };
+    world.report("late", &leases[0], vec![DoneTasks { tasks: tasks(0, 5), counts }], vec![]);
+    world.sync("late");
+    let recorded: Vec<_> = world.records[known..]
+        .iter()
+        .filter_map(|record| {
+            let RecordFact::TasksDone { tasks, counts, .. } = &record.fact else { return None };
+            Some((*tasks, counts.put_requests, counts.wire_bytes_written))
+        })
+        .collect();
+    assert_eq!(recorded, [(tasks(0, 1), 2, 3), (tasks(2, 3), 2, 3), (tasks(4, 5), 2, 4)]);
+    let measured = world.view("a").stages[0].measured;
+    assert_eq!(measured, Counts { wire_bytes_written: 10, repeated_requests: 4, ..puts(8) });
 }
 
 #[test]

@@ -31,8 +31,8 @@ use std::{
 
 use run::{Outcome, run};
 
-/// Some seconds' worth.
-const SEEDS: Range<u64> = 0..60;
+/// Half a minute's worth.
+const SEEDS: Range<u64> = 0..200;
 
 /// Runs one seed; a failure names the command that shows it again.
 fn outcome_of(seed: u64) -> Result<Outcome, String> {

@@ -24,7 +24,9 @@ use rechunk_common::{
     },
     request::PipelinesRequest,
 };
-use rechunk_coordinator::{Coordinator, CoordinatorSettings, CoordinatorTask, ListenerSettings, Serving, serve};
+use rechunk_coordinator::{
+    Coordinator, CoordinatorSettings, CoordinatorTask, ListenerSettings, Security, Serving, serve,
+};
 use rechunk_proto::client::{ClientOptions, WorkerLink};
 use rechunk_scheduler::Timestamp;
 use rechunk_storage::{StoreConfig, Stores};
@@ -78,7 +80,11 @@ impl Service {
     async fn start() -> Self {
         let stores = Stores::new(StoreConfig::of_profiles(Vec::new()));
         let (coordinator, task) = Coordinator::start(CoordinatorSettings::default(), stores);
-        let listen = ListenerSettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), listen_workers: None };
+        let listen = ListenerSettings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen_workers: None,
+            security: Security::default(),
+        };
         let serving = serve(&listen, coordinator.clone(), CancellationToken::new()).await.expect("a free port");
         // Leases hold a thousand tasks at the most: with ten jobs there is work for ten million calls.
         for number in 0..10 {

@@ -11,7 +11,7 @@ use rechunk_common::{
     plan::PlanSummary,
     request::RechunkRequest,
 };
-use rechunk_proto::client::{ClientError, ClientOptions, JobWatch, RechunkClient};
+use rechunk_proto::client::{ClientError, ClientOptions, Credentials, JobWatch, RechunkClient};
 
 use crate::{failure::Failure, service::Service};
 
@@ -29,8 +29,9 @@ pub struct RemoteService {
 impl RemoteService {
     /// Connects at once or not at all: a wrong address should be said without delay. Later calls are made again for
     /// `patience` while the coordinator is away.
-    pub async fn connect(url: &str, patience: Duration) -> Result<Self, Failure> {
-        let client = RechunkClient::connect(url, ClientOptions::default()).await.map_err(failure)?;
+    pub async fn connect(url: &str, credentials: Credentials, patience: Duration) -> Result<Self, Failure> {
+        let options = ClientOptions::with_credentials(credentials);
+        let client = RechunkClient::connect(url, options).await.map_err(failure)?;
         Ok(Self { client, patience })
     }
 

@@ -20,5 +20,5 @@ mod testing;
 
 pub use coordinator::{Coordinator, CoordinatorError, CoordinatorParts, CoordinatorTask};
 pub use page::{JobsPage, PageRequest};
-pub use services::{ListenerSettings, ServeError, Serving, serve};
+pub use services::{ListenerSettings, Security, ServeError, Serving, serve};
 pub use settings::{CoordinatorSettings, FleetSettings};

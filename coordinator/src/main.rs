@@ -1,5 +1,7 @@
 //! `rechunk-coordinator`: reads its flags and its configuration, serves until it is told to end.
 
+mod security_args;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -19,6 +21,7 @@ use rechunk_coordinator::{
 };
 use rechunk_program::{Failure, Signals, read_configuration, run_to_end, start_logging};
 use rechunk_storage::{StoreConfig, Stores};
+use security_args::SecurityArgs;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -38,6 +41,9 @@ struct Arguments {
     /// Where workers connect, apart from users; without it they share --listen.
     #[arg(long, env = "RECHUNK_LISTEN_WORKERS", value_name = "ADDRESS")]
     listen_workers: Option<SocketAddr>,
+
+    #[command(flatten)]
+    security: SecurityArgs,
 
     /// A TOML file with a [[stores]] table for every prefix that jobs may read or write.
     #[arg(long, env = "RECHUNK_CONFIG", value_name = "FILE")]
@@ -100,6 +106,7 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let place = JournalPlace::parse(&arguments.journal)
         .map_err(|problem| Failure::wrong(format!("--journal {}: {problem}", arguments.journal)))?;
+    let security = arguments.security.read()?;
     let stores = Stores::new(store_config(arguments.config.as_deref())?);
     // Before anything is announced: a signal from here on ends the program in good order.
     let mut signals = Signals::listen()?;
@@ -132,7 +139,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     if !is_ready {
         return task.join().await.map_err(|error| why_ended(&error));
     }
-    let settings = ListenerSettings { listen: arguments.listen, listen_workers: arguments.listen_workers };
+    let settings = ListenerSettings { listen: arguments.listen, listen_workers: arguments.listen_workers, security };
     let stop = CancellationToken::new();
     let serving = serve(&settings, coordinator.clone(), stop.clone())
         .await

@@ -30,6 +30,12 @@ pub fn to_status(refusal: Refusal) -> Status {
     Status::with_error_details(to_code(code), message, details)
 }
 
+/// What a call answers whose caller is not known: `UNAUTHENTICATED`, with our reason.
+pub fn unauthenticated(reason: &str, message: &str) -> Status {
+    let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, HashMap::new());
+    Status::with_error_details(Code::Unauthenticated, message, details)
+}
+
 /// What a status says, in our words. One that is not from a coordinator of ours has the code's name as its reason.
 pub fn from_status(status: &Status) -> Refusal {
     let details = status.get_error_details();

@@ -6,11 +6,12 @@ use std::{
 };
 
 use futures::StreamExt;
-use pyo3::{Py, PyAny, PyResult, Python, pyclass, pymethods};
+use pyo3::{Py, PyAny, PyResult, Python, exceptions::PyValueError, pyclass, pymethods};
 use rechunk_cli::{
     failure::Failure, local::LocalService, remote::RemoteService, report, service::Service as Coordinator,
 };
 use rechunk_common::{Refusal, RefusalCode, ids::JobId, job::JobView, request::RechunkRequest};
+use rechunk_proto::client::CredentialFiles;
 
 use crate::{failure::of_failure, machine::Machine, request::Rechunk, runtime};
 
@@ -55,10 +56,12 @@ impl Service {
         Ok(Self::of(Home::Local(started.map_err(|failure| of_failure(py, &failure))?)))
     }
 
-    /// The coordinator at a URL, which must answer at once.
+    /// The coordinator at a URL, which must answer at once. Certificates and a token come from the environment.
     #[staticmethod]
     fn remote(py: Python<'_>, url: &str) -> PyResult<Self> {
-        let connected = runtime::wait(py, || RemoteService::connect(url, PATIENCE))?;
+        let credentials = CredentialFiles::of_environment().read();
+        let credentials = credentials.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let connected = runtime::wait(py, || RemoteService::connect(url, credentials, PATIENCE))?;
         Ok(Self::of(Home::Remote(connected.map_err(|failure| of_failure(py, &failure))?)))
     }
 

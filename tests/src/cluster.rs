@@ -9,8 +9,10 @@ use std::{
 
 use futures::StreamExt;
 use rechunk_common::{ByteCount, Refusal, ids::JobId, job::JobView, request::RechunkRequest};
-use rechunk_coordinator::{Coordinator, CoordinatorSettings, CoordinatorTask, ListenerSettings, Serving, serve};
-use rechunk_proto::client::{ClientError, ClientOptions, RechunkClient};
+use rechunk_coordinator::{
+    Coordinator, CoordinatorSettings, CoordinatorTask, ListenerSettings, Security, Serving, serve,
+};
+use rechunk_proto::client::{ClientError, ClientOptions, Credentials, RechunkClient};
 use rechunk_storage::{CountingObserver, Faults, StoreConfig, Stores};
 use rechunk_worker::{ComputePool, GrpcLink, Scratch, WorkerBuilder};
 use tempfile::TempDir;
@@ -119,7 +121,11 @@ impl Cluster {
         settings.scheduler.margin = options.margin;
         settings.request_budget = options.config.request_rates();
         let (coordinator, task) = Coordinator::start(settings, stores);
-        let listen = ListenerSettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), listen_workers: None };
+        let listen = ListenerSettings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen_workers: None,
+            security: Security::default(),
+        };
         let stop_serving = CancellationToken::new();
         let serving = serve(&listen, coordinator.clone(), stop_serving.clone()).await.expect("a free port");
         let url = format!("http://{}", serving.address);
@@ -154,7 +160,7 @@ impl Cluster {
     /// link.
     pub fn add_worker(&mut self, name: &str, change: impl FnOnce(WorkerBuilder) -> WorkerBuilder) -> LinkSwitch {
         let link = match self.options.wire {
-            Wire::Grpc => SwitchableLink::new(GrpcLink::new(&self.url()).expect("a URL")),
+            Wire::Grpc => SwitchableLink::new(GrpcLink::new(&self.url(), Credentials::default()).expect("a URL")),
             Wire::Direct => SwitchableLink::new(DirectLink(self.coordinator.clone())),
         };
         let switch = link.switch();

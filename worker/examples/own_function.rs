@@ -18,7 +18,7 @@ use rechunk_common::{
     },
     request::PipelinesRequest,
 };
-use rechunk_proto::client::{ClientOptions, RechunkClient};
+use rechunk_proto::client::{ClientOptions, Credentials, RechunkClient};
 use rechunk_storage::{Access, StoreConfig, Stores};
 use rechunk_worker::{GrpcLink, TaskContext, TaskFunction, WorkerBuilder};
 use tokio_util::sync::CancellationToken;
@@ -74,7 +74,7 @@ async fn work(config: &str) -> Result<(), Box<dyn Error>> {
         .memory(ByteCount(1 << 30))
         .slots(4)
         .register(WriteSquares)
-        .link(GrpcLink::new(COORDINATOR)?)
+        .link(GrpcLink::new(COORDINATOR, Credentials::default())?)
         .build()?;
     let shutdown = CancellationToken::new();
     let working = worker.run(shutdown.clone());

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{ArgAction, Parser};
 use rechunk_common::{ByteCount, limits::PUT_TIMEOUT};
-use rechunk_program::{Failure, Signals, read_configuration, run_to_end, start_logging};
+use rechunk_program::{CredentialArgs, Failure, Signals, read_configuration, run_to_end, start_logging};
 use rechunk_storage::{StoreConfig, Stores};
 use rechunk_worker::{GrpcLink, Scratch, WorkerBuilder, memory_reserve, pages::suit_pages_to, resident::current_rss};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,9 @@ struct Arguments {
     /// Where the coordinator listens for workers.
     #[arg(long, env = "RECHUNK_COORDINATOR", default_value = "http://127.0.0.1:7380", value_name = "URL")]
     coordinator: String,
+
+    #[command(flatten)]
+    credentials: CredentialArgs,
 
     /// The resident set that this process may have; a fixed reserve is taken off, the rest is for tasks.
     #[arg(long, env = "RECHUNK_MEMORY", default_value = "4GiB", value_name = "SIZE")]
@@ -83,7 +86,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(cpus) => usize::from(cpus),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let link = GrpcLink::new(&arguments.coordinator).map_err(|error| Failure::wrong(error.to_string()))?;
+    let link = GrpcLink::new(&arguments.coordinator, arguments.credentials.read()?)
+        .map_err(|error| Failure::wrong(error.to_string()))?;
     let config =
         store_config(arguments.config.as_deref())?.with_put_timeout(Duration::from_secs(arguments.put_timeout));
     suit_pages_to(arguments.memory);

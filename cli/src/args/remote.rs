@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use clap::Args;
+use rechunk_common::Refusal;
+use rechunk_program::CredentialArgs;
+
+use crate::{failure::Failure, remote::RemoteService};
 
 /// Which coordinator.
 #[derive(Debug, Clone, Args)]
@@ -10,6 +14,18 @@ pub(crate) struct RemoteArgs {
     /// URL of the coordinator
     #[arg(long, value_name = "URL", env = "RECHUNK_COORDINATOR", default_value = "http://127.0.0.1:7380")]
     pub(crate) coordinator: String,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
+}
+
+impl RemoteArgs {
+    /// Connects to that coordinator; see [`RemoteService::connect`].
+    pub(crate) async fn connect(&self, patience: Duration) -> Result<RemoteService, Failure> {
+        let unusable = |failure: rechunk_program::Failure| {
+            Failure::Refused(Refusal::invalid("credentials", "CREDENTIALS_UNUSABLE", failure.message))
+        };
+        RemoteService::connect(&self.coordinator, self.credentials.read().map_err(unusable)?, patience).await
+    }
 }
 
 /// How long to go on without a coordinator.

@@ -36,11 +36,8 @@ struct Judged {
 /// Looks, says, and removes what may go.
 pub(crate) async fn run(args: &GcArgs, output: &OutputArgs) -> Result<(), Failure> {
     let stores = Stores::new(store_config(&args.stores)?);
-    let coordinator = if args.no_coordinator {
-        None
-    } else {
-        Some(RemoteService::connect(&args.remote.coordinator, std::time::Duration::ZERO).await?)
-    };
+    let coordinator =
+        if args.no_coordinator { None } else { Some(args.remote.connect(std::time::Duration::ZERO).await?) };
     let places = match (&args.url, &coordinator) {
         (Some(url), _) => BTreeSet::from([parse(url)?]),
         (None, Some(coordinator)) => places_of(&coordinator.jobs().await?),

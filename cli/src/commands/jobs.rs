@@ -18,7 +18,7 @@ use crate::{
 
 /// All jobs, the newest first.
 pub(crate) async fn list(args: &RemoteArgs, output: &OutputArgs) -> Result<(), Failure> {
-    let jobs = RemoteService::connect(&args.coordinator, std::time::Duration::ZERO).await?.jobs().await?;
+    let jobs = args.connect(std::time::Duration::ZERO).await?.jobs().await?;
     match output.output {
         OutputFormat::Json => say!("{:#}", Value::Array(jobs.iter().map(report::json::job).collect())),
         OutputFormat::Text if jobs.is_empty() => say!("no jobs"),
@@ -85,7 +85,7 @@ pub(crate) async fn delete(args: &JobArgs, output: &OutputArgs) -> Result<(), Fa
 }
 
 async fn connect(args: &JobArgs) -> Result<RemoteService, Failure> {
-    RemoteService::connect(&args.remote.coordinator, args.patience.reconnect).await
+    args.remote.connect(args.patience.reconnect).await
 }
 
 fn report_back(output: &OutputArgs, text: &str, value: &Value) {

@@ -11,7 +11,6 @@ use crate::{
     follow::{self, OnInterrupt},
     interrupt::Interrupts,
     progress::Progress,
-    remote::RemoteService,
     request,
     service::Service,
 };
@@ -21,7 +20,7 @@ pub(crate) async fn run(args: &SubmitArgs, output: &OutputArgs, interrupts: &Int
     // A fresh id, so that a submission repeated after a lost answer is still one job.
     let request_id = args.request_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let request = request::from_arguments(&args.copy, Some(&request_id))?;
-    let service = RemoteService::connect(&args.remote.coordinator, args.patience.reconnect).await?;
+    let service = args.remote.connect(args.patience.reconnect).await?;
     let begun = Instant::now();
     let job = service.submit(request).await?;
     if !args.wait {

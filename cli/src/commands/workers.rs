@@ -4,13 +4,12 @@ use crate::{
     args::{OutputArgs, OutputFormat, RemoteArgs},
     console::say,
     failure::Failure,
-    remote::RemoteService,
     report::{figure::grouped, table::table_of},
 };
 
 /// All workers of a coordinator.
 pub(crate) async fn list(args: &RemoteArgs, output: &OutputArgs) -> Result<(), Failure> {
-    let workers = RemoteService::connect(&args.coordinator, std::time::Duration::ZERO).await?.workers().await?;
+    let workers = args.connect(std::time::Duration::ZERO).await?.workers().await?;
     match output.output {
         OutputFormat::Json => {
             let value = serde_json::to_value(&workers).map_err(|error| Failure::internal(error.to_string()))?;

@@ -4,6 +4,7 @@
 
 mod rechunk;
 mod routes;
+mod security;
 mod worker;
 
 use std::{net::SocketAddr, time::Duration};
@@ -12,12 +13,14 @@ use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::Routes,
-    transport::{Server, server::TcpIncoming},
+    transport::{Server, ServerTlsConfig, server::TcpIncoming},
 };
 use tracing::{info, warn};
 
-use self::{rechunk::Rechunk, routes::routes, worker::Worker};
+use self::{rechunk::Rechunk, routes::routes, security::Guard, worker::Worker};
 use crate::coordinator::Coordinator;
+
+pub use self::security::{BadCertificates, BadTokens, Security, ServerTls, Tokens};
 
 /// A connection without traffic is asked whether it still stands.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
@@ -34,13 +37,15 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// Calls at a time on one connection: a program with many watchers or workers shares one.
 const MAX_STREAMS_PER_CONNECTION: u32 = 1_000;
 
-/// Where a coordinator listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a coordinator listens, and to whom.
+#[derive(Debug, Clone)]
 pub struct ListenerSettings {
     /// For users; port 0 takes a free one.
     pub listen: SocketAddr,
     /// For workers; `None`: they share `listen`.
     pub listen_workers: Option<SocketAddr>,
+    /// Who may call.
+    pub security: Security,
 }
 
 /// Listeners at work. Dropping it closes them at once.
@@ -87,17 +92,21 @@ pub async fn serve(
     let rechunk = Rechunk::new(coordinator.clone(), shutdown.clone());
     let worker = Worker::new(coordinator, shutdown.clone());
     let mut listeners = JoinSet::new();
-    let mut listen = |routes: Routes, address| -> Result<SocketAddr, ServeError> {
+    let Security { tls, users, workers } = &settings.security;
+    let (of_users, of_workers) = (Guard::new(users.clone()), Guard::new(workers.clone()));
+    let mut listen = |routes: Routes, address, for_workers| -> Result<SocketAddr, ServeError> {
+        let mut server = server(tls.as_ref().map(|tls| tls.config(for_workers)))?;
         let (incoming, address) = bind(address)?;
         let stopped = shutdown.clone().cancelled_owned();
-        listeners.spawn(server().add_routes(routes).serve_with_incoming_shutdown(incoming, stopped));
+        listeners.spawn(server.add_routes(routes).serve_with_incoming_shutdown(incoming, stopped));
         Ok(address)
     };
     let (address, workers_address) = if let Some(workers) = settings.listen_workers {
-        let public = listen(routes(Some(rechunk), None).await?, settings.listen)?;
-        (public, listen(routes(None, Some(worker)).await?, workers)?)
+        let public = listen(routes(Some((rechunk, of_users)), None).await?, settings.listen, false)?;
+        (public, listen(routes(None, Some((worker, of_workers))).await?, workers, true)?)
     } else {
-        let shared = listen(routes(Some(rechunk), Some(worker)).await?, settings.listen)?;
+        let both = routes(Some((rechunk, of_users)), Some((worker, of_workers))).await?;
+        let shared = listen(both, settings.listen, true)?;
         (shared, shared)
     };
     Ok(Serving { address, workers_address, listeners, shutdown })
@@ -142,12 +151,14 @@ fn bind(address: SocketAddr) -> Result<(TcpIncoming, SocketAddr), ServeError> {
     Ok((incoming, bound))
 }
 
-fn server() -> Server {
-    Server::builder()
+fn server(tls: Option<ServerTlsConfig>) -> Result<Server, ServeError> {
+    let server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
-        .timeout(CALL_DEADLINE)
+        .timeout(CALL_DEADLINE);
+    let Some(tls) = tls else { return Ok(server) };
+    Ok(server.tls_config(tls)?)
 }
 
 #[cfg(test)]

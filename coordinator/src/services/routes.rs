@@ -7,7 +7,7 @@ use rechunk_proto::{
 };
 use tonic::{
     server::NamedService,
-    service::{Routes, RoutesBuilder},
+    service::{Routes, RoutesBuilder, interceptor::InterceptedService},
 };
 use tonic_health::{
     pb::health_server::HealthServer,
@@ -15,31 +15,31 @@ use tonic_health::{
 };
 use tonic_reflection::server::Builder as Reflection;
 
-use super::{rechunk::Rechunk, worker::Worker};
+use super::{rechunk::Rechunk, security::Guard, worker::Worker};
 
-/// The given services, health and reflection.
+/// The given services, each behind its guard; health and reflection, which anybody may ask.
 pub(super) async fn routes(
-    rechunk: Option<Rechunk>,
-    worker: Option<Worker>,
+    rechunk: Option<(Rechunk, Guard)>,
+    worker: Option<(Worker, Guard)>,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let health = HealthReporter::new();
     let mut names = vec![HealthServer::<HealthService>::NAME];
     let mut routes = Routes::builder();
-    if let Some(rechunk) = rechunk {
+    if let Some((rechunk, guard)) = rechunk {
         let server = RechunkServiceServer::new(rechunk)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         health.set_serving::<RechunkServiceServer<Rechunk>>().await;
         names.push(RechunkServiceServer::<Rechunk>::NAME);
-        routes.add_service(server);
+        routes.add_service(InterceptedService::new(server, guard));
     }
-    if let Some(worker) = worker {
+    if let Some((worker, guard)) = worker {
         let server = WorkerServiceServer::new(worker)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         health.set_serving::<WorkerServiceServer<Worker>>().await;
         names.push(WorkerServiceServer::<Worker>::NAME);
-        routes.add_service(server);
+        routes.add_service(InterceptedService::new(server, guard));
     }
     routes.add_service(HealthServer::new(HealthService::from_health_reporter(health)));
     add_reflection(&mut routes, &names)?;

@@ -48,6 +48,7 @@ async fn run(listen_workers: Option<&str>) -> Running {
     let settings = ListenerSettings {
         listen: FREE_PORT.parse().expect("an address"),
         listen_workers: listen_workers.map(|address| address.parse().expect("an address")),
+        security: Security::default(),
     };
     let stop = CancellationToken::new();
     let serving = serve(&settings, coordinator.clone(), stop.clone()).await.expect("a free port");
@@ -176,7 +177,8 @@ async fn an_end_answers_open_calls_closes_watches_and_ends() {
 async fn an_address_in_use_is_named() {
     let running = run(None).await;
     let (coordinator, _task) = start();
-    let settings = ListenerSettings { listen: running.serving.address, listen_workers: None };
+    let settings =
+        ListenerSettings { listen: running.serving.address, listen_workers: None, security: Security::default() };
     let error = serve(&settings, coordinator, CancellationToken::new()).await.expect_err("taken");
     assert!(error.to_string().contains(&running.serving.address.to_string()), "{error}");
 }

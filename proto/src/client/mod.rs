@@ -3,12 +3,14 @@
 
 mod call;
 mod connection;
+mod credentials;
 mod error;
 mod options;
 mod rechunk_client;
 mod watch;
 mod worker_link;
 
+pub use credentials::{BadCredentials, CredentialFiles, Credentials};
 pub use error::ClientError;
 pub use options::ClientOptions;
 pub use rechunk_client::RechunkClient;

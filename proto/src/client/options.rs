@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-/// Deadlines and liveness of a connection. Identities and trusted certificates will stand here too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use super::Credentials;
+
+/// Deadlines and liveness of a connection, and who is at its ends.
+#[derive(Debug, Clone)]
 pub struct ClientOptions {
     /// For the connection to stand.
     pub connect_timeout: Duration,
@@ -17,6 +19,15 @@ pub struct ClientOptions {
     pub keepalive_interval: Duration,
     /// Without an answer to one of those, the connection counts as cut.
     pub keepalive_timeout: Duration,
+    /// Whom we believe, and who we are.
+    pub credentials: Credentials,
+}
+
+impl ClientOptions {
+    /// The usual ones, with these credentials.
+    pub fn with_credentials(credentials: Credentials) -> Self {
+        Self { credentials, ..Self::default() }
+    }
 }
 
 impl Default for ClientOptions {
@@ -28,6 +39,7 @@ impl Default for ClientOptions {
             sync_margin: Duration::from_secs(10),
             keepalive_interval: Duration::from_secs(10),
             keepalive_timeout: Duration::from_secs(10),
+            credentials: Credentials::default(),
         }
     }
 }

@@ -6,12 +6,13 @@ use rechunk_common::{
     limits::{MAX_LIVE_JOBS, MAX_MESSAGE_BYTES, MAX_REMEMBERED_JOBS},
     request::{PipelinesRequest, RechunkRequest},
 };
-use tonic::transport::Channel;
+use tonic::{service::interceptor::InterceptedService, transport::Channel};
 
 use super::{
     ClientError, ClientOptions, JobWatch,
     call::{answer, converted, request, required},
     connection,
+    credentials::Bearer,
 };
 use crate::{
     Fault, PlannedRechunk, Problem,
@@ -21,20 +22,20 @@ use crate::{
 /// Calls of `rechunk.v1.RechunkService`. Clones share one connection, which is made again after it was cut.
 #[derive(Debug, Clone)]
 pub struct RechunkClient {
-    service: RechunkServiceClient<Channel>,
+    service: RechunkServiceClient<InterceptedService<Channel, Bearer>>,
     url: String,
     options: ClientOptions,
 }
 
 impl RechunkClient {
-    /// Connects to the coordinator at `url`, as in `http://127.0.0.1:7380`.
+    /// Connects to the coordinator at `url`, as in `http://127.0.0.1:7380`, or at an `https` URL.
     pub async fn connect(url: &str, options: ClientOptions) -> Result<Self, ClientError> {
-        Ok(Self::over(connection::connect(url, options).await?, url, options))
+        Ok(Self::over(connection::connect(url, &options).await?, url, options))
     }
 
     /// A client over a connection that the caller made; `url` is for messages.
     pub fn over(channel: Channel, url: &str, options: ClientOptions) -> Self {
-        let service = RechunkServiceClient::new(channel)
+        let service = RechunkServiceClient::with_interceptor(channel, options.credentials.bearer())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         Self { service, url: url.to_owned(), options }
@@ -131,7 +132,7 @@ impl RechunkClient {
     }
 
     /// tonic's client wants to be owned by its call; a clone is two pointers.
-    fn service(&self) -> RechunkServiceClient<Channel> {
+    fn service(&self) -> RechunkServiceClient<InterceptedService<Channel, Bearer>> {
         self.service.clone()
     }
 }

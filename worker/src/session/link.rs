@@ -5,7 +5,7 @@ use rechunk_common::{
     RefusalCode,
     session::{SyncRequest, SyncResponse},
 };
-use rechunk_proto::client::{ClientError, ClientOptions, WorkerLink};
+use rechunk_proto::client::{ClientError, ClientOptions, Credentials, WorkerLink};
 
 /// Why a call brought no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,8 +34,8 @@ pub struct GrpcLink {
 impl GrpcLink {
     /// A link to the coordinator at `url`. Connects with the first call, and again whenever the connection is lost: a
     /// worker may be started before its coordinator. Call it on a tokio runtime.
-    pub fn new(url: &str) -> Result<Self, LinkError> {
-        let client = WorkerLink::connect_lazily(url, ClientOptions::default())?;
+    pub fn new(url: &str, credentials: Credentials) -> Result<Self, LinkError> {
+        let client = WorkerLink::connect_lazily(url, ClientOptions::with_credentials(credentials))?;
         Ok(Self { client })
     }
 }

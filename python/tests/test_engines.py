@@ -1,18 +1,24 @@
 """The executors of large engines, where those are installed: `python/tests/engines_run` installs them."""
 
+import sys
+
 import engines
 import pytest
 
 MISSING = "%s is not installed: python/tests/engines_run tests it in an environment of its own"
 
 
-@pytest.fixture(scope="module", params=["beam", "prefect"])
+@pytest.fixture(scope="module", params=["beam", "prefect", "lithops"])
 def executor(request):
     package = {"beam": "apache_beam"}.get(request.param, request.param)
     pytest.importorskip(package, reason=MISSING % request.param)
     module = pytest.importorskip(f"rechunk.executors.{request.param}")
     if request.param == "beam":
         yield module.BeamExecutor()
+    elif request.param == "lithops":
+        # Its functions are processes of this interpreter, and its storage is a directory.
+        yield module.LithopsExecutor(
+            parallel=1, backend="localhost", storage="localhost", runtime=sys.executable, log_level="WARNING")
     else:
         from prefect.testing.utilities import prefect_test_harness
 

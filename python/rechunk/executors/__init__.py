@@ -9,7 +9,7 @@ from rechunk.executors.base import PipelineExecutor
 
 __all__ = ["NAMES", "PipelineExecutor", "get_executor"]
 
-NAMES = ("python", "concurrent.futures", "dask", "beam", "prefect")
+NAMES = ("python", "concurrent.futures", "dask", "beam", "prefect", "lithops")
 """What `get_executor` knows."""
 
 
@@ -36,6 +36,10 @@ def get_executor(name: str) -> PipelineExecutor[Any]:
             from rechunk.executors.prefect import PrefectExecutor
 
             return PrefectExecutor()
+        if name == "lithops":
+            from rechunk.executors.lithops import LithopsExecutor
+
+            return LithopsExecutor()
     except ImportError as error:
         raise ImportError(f"the executor {name!r} needs more: pip install 'rechunk[{name}]' ({error})") from error
     raise refused(

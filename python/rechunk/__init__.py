@@ -8,6 +8,7 @@ plan.execute()
 ```
 """
 
+from rechunk import _logs
 from rechunk._api import Rechunked, rechunk
 from rechunk._client import Client, Job, connect
 from rechunk._counts import Counts

@@ -6,6 +6,7 @@
 
 mod engine;
 mod failure;
+mod logging;
 mod machine;
 mod request;
 mod runtime;

@@ -1,5 +1,5 @@
 //! The async threads behind every call: started by the first one, shared by all, and started anew in a process that was
-//! forked, where threads do not follow.
+//! forked, where threads do not follow. What was logged meanwhile is handed over by the thread that waits.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -9,6 +9,8 @@ use std::{
 use pyo3::{PyErr, PyResult, Python, exceptions::PyRuntimeError};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
+
+use crate::logging;
 
 /// How often a call that waits looks for Ctrl-C.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -27,6 +29,7 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
     }
     // Two TLS providers may be linked in; naming one keeps the choice from being made twice.
     let _already_named = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    logging::begin();
     let started = Builder::new_multi_thread().enable_all().thread_name("rechunk").build();
     let started = started.map_err(|error| PyRuntimeError::new_err(format!("cannot start threads: {error}")))?;
     let started: &'static Runtime = Box::leak(Box::new(started));
@@ -36,14 +39,12 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
 
 /// Waits for what `work` begins, without the interpreter, which other threads may have meanwhile. Ctrl-C drops it.
 pub(crate) fn wait<T: Send, F: Future<Output = T>>(py: Python<'_>, work: impl FnOnce() -> F + Send) -> PyResult<T> {
-    py.detach(|| {
-        runtime()?.block_on(async {
-            tokio::select! {
-                done = work() => Ok(done),
-                interrupted = interrupted() => Err(interrupted),
-            }
-        })
-    })
+    block(py, || async {
+        tokio::select! {
+            done = work() => Ok(done),
+            interrupted = interrupted() => Err(interrupted),
+        }
+    })?
 }
 
 /// The same, but Ctrl-C cancels the work and lets it end before it is raised.
@@ -52,27 +53,36 @@ pub(crate) fn wait_to_the_end<T: Send>(
     cancelled: &CancellationToken,
     work: impl Future<Output = T> + Send,
 ) -> PyResult<T> {
-    py.detach(|| {
-        runtime()?.block_on(async {
-            tokio::pin!(work);
-            tokio::select! {
-                done = &mut work => Ok(done),
-                interrupted = interrupted() => {
-                    cancelled.cancel();
-                    let _unwanted = work.await;
-                    Err(interrupted)
-                }
+    block(py, || async {
+        tokio::pin!(work);
+        tokio::select! {
+            done = &mut work => Ok(done),
+            interrupted = interrupted() => {
+                cancelled.cancel();
+                let _unwanted = work.await;
+                Err(interrupted)
             }
-        })
-    })
+        }
+    })?
+}
+
+/// The same for work that looks for Ctrl-C itself.
+pub(crate) fn block<T: Send, F: Future<Output = T>>(py: Python<'_>, work: impl FnOnce() -> F + Send) -> PyResult<T> {
+    logging::deliver(py)?;
+    let done = py.detach(|| Ok(runtime()?.block_on(work())));
+    logging::deliver(py)?;
+    done
 }
 
 /// Ends when a signal handler of Python's raises, as that of Ctrl-C does; only the main thread has any.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method by itself is not general enough")]
-async fn interrupted() -> PyErr {
+pub(crate) async fn interrupted() -> PyErr {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        if let Err(raised) = Python::attach(|py| py.check_signals()) {
+        let looked = Python::attach(|py| {
+            logging::deliver(py)?;
+            py.check_signals()
+        });
+        if let Err(raised) = looked {
             return raised;
         }
     }

@@ -9,7 +9,7 @@ use rechunk_common::{
     ids::JobId,
     job::{JobView, WorkerView},
     plan::PlanSummary,
-    request::RechunkRequest,
+    request::{PipelinesRequest, RechunkRequest},
 };
 use rechunk_proto::client::{ClientError, ClientOptions, Credentials, JobWatch, RechunkClient};
 
@@ -38,6 +38,15 @@ impl RemoteService {
     /// All jobs, newest first.
     pub async fn jobs(&self) -> Result<Vec<JobView>, Failure> {
         self.client.jobs().await.map_err(failure)
+    }
+
+    /// Takes pipelines on that the caller planned; the same request id gives the same job.
+    pub async fn submit_pipelines(&self, pipelines: PipelinesRequest) -> Result<JobId, Failure> {
+        self.patiently(|client| {
+            let pipelines = pipelines.clone();
+            async move { client.submit_pipelines(pipelines).await }
+        })
+        .await
     }
 
     /// All workers.

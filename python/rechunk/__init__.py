@@ -8,7 +8,7 @@ plan.execute()
 ```
 """
 
-from rechunk import _logs
+from rechunk import _logs, aio
 from rechunk._api import Rechunked, rechunk
 from rechunk._client import Client, Job, connect
 from rechunk._counts import Counts
@@ -26,6 +26,7 @@ from rechunk._errors import (
 from rechunk._plan import Plan
 from rechunk._rechunk import VERSION as __version__
 from rechunk._tasks import run_task
+from rechunk._worker import Worker
 from rechunk.executors import PipelineExecutor, get_executor
 from rechunk.pipelines import ParallelPipelines, Pipeline, Stage
 
@@ -48,7 +49,9 @@ __all__ = [
     "Stage",
     "TaskFailedError",
     "UnreachableError",
+    "Worker",
     "__version__",
+    "aio",
     "connect",
     "get_executor",
     "rechunk",

@@ -36,12 +36,13 @@ def request_of(
     exclude: Sequence[str] = (),
     prefer: str = "time",
     listing: bool | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Request:
     """The request; `service` is asked where a meaning depends on the source's arrays."""
     target = store_place("target_store", target_store)
     overwrite = bool((target_options or {}).get("overwrite", False))
     places = Request(
-        source=source_place(source),
+        source=source_place(source, storage_options),
         target=join(target, array_name) if array_name else target,
         overwrite=overwrite,
         max_mem=None if max_mem is None else str(max_mem),

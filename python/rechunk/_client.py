@@ -1,17 +1,19 @@
-"""Jobs on a coordinator: submitted, followed, cancelled, tried again."""
+"""Jobs on a coordinator: submitted, followed, cancelled, tried again. `rechunk.aio` has the same for asyncio."""
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rechunk import _rechunk
 from rechunk._arguments import request_of
-from rechunk._errors import CancelledError, RechunkError, UnreachableError, of_failure
+from rechunk._jobs import AnyJob
+from rechunk._named import pipelines_request
 from rechunk._plan import Plan
 from rechunk._progress import Progress
+from rechunk._request import fresh_id
+from rechunk.pipelines import ParallelPipelines
 
 
 def connect(url: str = "http://127.0.0.1:7380") -> Client:
@@ -59,10 +61,41 @@ class Client:
         the smallest has. The same `request_id` gives the same job."""
         request = request_of(
             self._service, source, target_chunks, max_mem, target_store, target_options, temp_store, temp_options,
-            array_name, request_id=request_id, strict=strict, verify=verify, include=include, exclude=exclude,
+            array_name, request_id=request_id or fresh_id(), strict=strict, verify=verify, include=include, exclude=exclude,
             prefer=prefer, listing=listing,
         )  # fmt: skip
         return Job(self._service, self._service.submit(request))
+
+    def submit_pipelines(
+        self,
+        pipelines: ParallelPipelines | Sequence[ParallelPipelines],
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        *,
+        name: str = "pipelines",
+        cleanup: ParallelPipelines | None = None,
+        task_memory: int | str = "64MiB",
+        retries: int = 2,
+        max_parallel_tasks: int | None = None,
+        weight: int | None = None,
+        request_id: str | None = None,
+    ) -> Job:
+        """Submits pipelines of functions that workers have registered (`rechunk.Worker`); several ParallelPipelines are
+        phases, one after another. Code does not travel: a stage has the name of a function ("download", "download@2"), or a
+        function, or a `functools.partial` of one, that stands under its name in `functions`. Inputs and arguments that are
+        bound travel as JSON, at most 1 MiB for a stage; a range travels by its ends.
+
+        name: shown to people.
+        cleanup: what runs when the job is cancelled or deleted.
+        task_memory: what one call takes at its peak; workers admit by it.
+        retries: tries of a call after the first.
+        max_parallel_tasks: calls of the job at a time. weight: the job's share beside others.
+        request_id: the same gives the same job.
+        """
+        request = pipelines_request(
+            pipelines, functions, name=name, cleanup=cleanup, task_memory=task_memory, retries=retries,
+            max_parallel_tasks=max_parallel_tasks, weight=weight, request_id=request_id,
+        )  # fmt: skip
+        return Job(self._service, self._service.submit_pipelines(request))
 
     def job(self, id: str) -> Job:
         """A job by its id."""
@@ -76,30 +109,26 @@ class Client:
         return [Job(self._service, view["job"], view) for view in views]
 
 
-class Job:
+class Job(AnyJob):
     """A job of a coordinator. What it says of itself is as of the last `refresh()` or `wait()`."""
 
     def __init__(self, service: _rechunk.Service, id: str, view: dict[str, Any] | None = None) -> None:
+        super().__init__(id, view)
         self._service = service
-        self.id = id
-        self._view = view
 
     @property
     def view(self) -> dict[str, Any]:
         """As `rechunk show --output json` has it."""
-        return self.refresh()._view or {} if self._view is None else self._view
-
-    @property
-    def state(self) -> str:
-        """ACCEPTED, RUNNING, …, SUCCEEDED, FAILED or CANCELLED."""
-        return str(self.view["state"])
+        if self._view is None:
+            self.refresh()
+        return super().view
 
     @property
     def report(self) -> dict[str, Any] | None:
         """What was measured, beside what was planned, of a job that has ended."""
-        if self.view.get("plan") is None:
+        if self._lacks_its_report:
             self.refresh()
-        return self.view.get("report")
+        return super().report
 
     def refresh(self) -> Job:
         """Asks how the job stands."""
@@ -111,9 +140,7 @@ class Job:
         ends the following, not the job."""
         with Progress(progress) as bars:
             self._view = json.loads(self._service.follow(self.id, bars.show))
-        failure = _failure(self.view)
-        if failure is not None:
-            raise failure
+        self._raise_failure()
         return self
 
     def cancel(self) -> Job:
@@ -130,31 +157,3 @@ class Job:
     def delete(self) -> None:
         """Forgets a job that has ended, and removes what it left if it failed."""
         self._service.delete(self.id)
-
-    def __repr__(self) -> str:
-        view = self.view
-        return f"<rechunk.Job {self.id} {view['state']} {view['source']} → {view['target']}>"
-
-    def _repr_html_(self) -> str:
-        view = self.view
-        rows = "".join(
-            f"<tr><td>{html.escape(stage['array'])}</td><td>{html.escape(stage['name'])}</td>"
-            f"<td>{stage['done']:,} of {stage['tasks']:,}</td></tr>"
-            for stage in view["stages"]
-        )
-        return (
-            f"<p><b>{html.escape(self.id)}</b> {html.escape(view['state'])}<br>{html.escape(view['source'])} → "
-            f"{html.escape(view['target'])}</p><table><tr><th>array</th><th>stage</th><th>tasks</th></tr>{rows}</table>"
-        )
-
-
-def _failure(view: dict[str, Any]) -> RechunkError | None:
-    if view["state"] == "SUCCEEDED":
-        return None
-    if view["state"] == "CANCELLED":
-        return CancelledError("cancelled; what the job had written is removed", reason="CANCELLED")
-    failure = view["failure"]
-    if failure is None:
-        message = f"the coordinator stopped reporting on {view['job']} while it was {view['state']}"
-        return UnreachableError(message, code="UNAVAILABLE", reason="WATCH_ENDED")
-    return of_failure("failed", failure["code"], failure["reason"], failure["field"], failure["message"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import uuid
+from collections.abc import Callable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,3 +63,65 @@ class Request:
     prefer: str = "time"
     listing: bool | None = None
     request_id: str | None = None
+
+
+def fresh_id() -> str:
+    """The `request_id` of a submission that was given none: a call whose answer is lost is made again, and must not be a
+    second job."""
+    return uuid.uuid4().hex
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedStage:
+    """A function by the name under which workers registered it, and the inputs of its tasks as JSON."""
+
+    name: str
+    function: str
+    version: int
+    parameters: bytes
+    tasks: int
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedPipeline:
+    """Stages one after another."""
+
+    name: str
+    stages: list[NamedStage]
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedPipelines:
+    """A job of functions that are not ours."""
+
+    name: str
+    phases: list[list[NamedPipeline]]
+    cleanup: list[NamedPipeline]
+    task_memory: str
+    retries: int
+    max_parallel_tasks: int | None
+    weight: int | None
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Offer:
+    """A function that a worker offers: called with its parameters and the number of a task, it returns what it counted as
+    JSON, or its failure: a class and a sentence."""
+
+    name: str
+    version: int
+    call: Callable[[bytes, int], tuple[str | None, tuple[str, str] | None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerOptions:
+    """What a worker is, and what it offers."""
+
+    url: str
+    name: str | None
+    machine: Machine
+    slots: int
+    grace_seconds: float
+    offers_rechunks: bool
+    functions: list[Offer]

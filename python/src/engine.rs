@@ -10,9 +10,14 @@ use std::ops::Range;
 use futures::StreamExt;
 use pyo3::{Bound, PyResult, Python, pyfunction, types::PyBytes};
 use rechunk_cli::{failure::Failure, report};
-use rechunk_common::{ByteCount, Counts, MemoryShare, TaskFailure, ids::TaskIndex, request::RechunkRequest};
+use rechunk_common::{
+    ByteCount, Counts, MemoryShare, TaskFailure,
+    ids::{JobId, TaskIndex},
+    plan::{Plan, PlanSummary},
+    request::RechunkRequest,
+};
 use rechunk_coordinator::{
-    door::{Door, Fleet},
+    door::{Door, Fleet, TempObjects},
     surroundings::{Machine as Clock, Surroundings},
 };
 use rechunk_storage::Stores;
@@ -46,28 +51,70 @@ pub(crate) fn prepare(
     Ok((PyBytes::new(py, &bytes), plan.outline(), figures))
 }
 
+/// What would be prepared: its figures as JSON, as a table, and as a page. Writes nothing.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "the form in which Python hands them over")]
+pub(crate) fn preview(
+    py: Python<'_>,
+    request: Rechunk,
+    machine: Machine,
+    parallel: u64,
+) -> PyResult<(String, String, String)> {
+    let previewed = wait(py, || async {
+        let request = RechunkRequest::try_from(request)?;
+        let planned = Planned::of(request.clone(), &machine, parallel).await?;
+        let page = report::html::page(&request, &planned.plan, &planned.summary);
+        Ok::<_, Failure>((
+            report::json::plan(&planned.summary).to_string(),
+            report::table::plan(&planned.summary),
+            page,
+        ))
+    })?;
+    previewed.map_err(|failure| of_failure(py, &failure))
+}
+
 async fn prepare_plan(
-    mut request: RechunkRequest,
+    request: RechunkRequest,
     machine: &Machine,
     parallel: u64,
 ) -> Result<(EnginePlan, String), Failure> {
-    let (max_mem, threads) = (machine.max_mem()?, machine.threads()?);
-    request.max_mem = Some(max_mem);
-    let MemoryShare { reserve, budget, .. } = memory_reserve(max_mem, current_rss(), threads);
-    let fleet = Fleet {
-        worker_memory_budget: Some(budget),
-        reserve,
-        worker_scratch: ByteCount(0),
-        slots: parallel.max(1),
-        threads: threads as u64,
-    };
-    let door = Door::new(Stores::new(machine.stores.config()?));
-    let job = Clock.new_job_id();
-    let mut prepared = door.prepare(&request, &job, &fleet, &[]).await?;
-    let summary = prepared.plan.summary.take().ok_or_else(|| Failure::internal("the plan came without its figures"))?;
-    door.write(&prepared.objects).await?;
+    let Planned { job, door, plan, summary, objects, budget, threads } =
+        Planned::of(request, machine, parallel).await?;
+    door.write(&objects).await?;
     let figures = report::json::plan(&summary).to_string();
-    Ok((EnginePlan { job, stores: machine.stores.clone(), budget, threads, plan: prepared.plan }, figures))
+    Ok((EnginePlan { job, stores: machine.stores.clone(), budget, threads, plan }, figures))
+}
+
+/// A plan of which nothing is written yet.
+struct Planned {
+    job: JobId,
+    door: Door,
+    plan: Plan,
+    summary: PlanSummary,
+    objects: TempObjects,
+    budget: ByteCount,
+    threads: usize,
+}
+
+impl Planned {
+    async fn of(mut request: RechunkRequest, machine: &Machine, parallel: u64) -> Result<Self, Failure> {
+        let (max_mem, threads) = (machine.max_mem()?, machine.threads()?);
+        request.max_mem = Some(max_mem);
+        let MemoryShare { reserve, budget, .. } = memory_reserve(max_mem, current_rss(), threads);
+        let fleet = Fleet {
+            worker_memory_budget: Some(budget),
+            reserve,
+            worker_scratch: ByteCount(0),
+            slots: parallel.max(1),
+            threads: threads as u64,
+        };
+        let door = Door::new(Stores::new(machine.stores.config()?));
+        let job = Clock.new_job_id();
+        let mut prepared = door.prepare(&request, &job, &fleet, &[]).await?;
+        let summary =
+            prepared.plan.summary.take().ok_or_else(|| Failure::internal("the plan came without its figures"))?;
+        Ok(Self { job, door, plan: prepared.plan, summary, objects: prepared.objects, budget, threads })
+    }
 }
 
 /// Runs the tasks `start..stop` of a stage of a plan, as many at a time as there are threads; their counts as JSON. The

@@ -1,6 +1,6 @@
 //! `rechunk._rechunk`: what the Python package asks of Rust. A coordinator in this process or behind gRPC
-//! ([`service`]), and plans whose tasks an engine of the user's runs ([`engine`]). Everything that is said about plans
-//! and jobs crosses as JSON text; the Python side gives it its form.
+//! ([`service`]), plans whose tasks an engine of the user's runs ([`engine`]), and workers of Python's functions
+//! ([`worker`]). Everything that is said about plans and jobs crosses as JSON text; the Python side gives it its form.
 //!
 //! Knows nothing of zarr-python, xarray, or the engines.
 
@@ -8,9 +8,11 @@ mod engine;
 mod failure;
 mod logging;
 mod machine;
+mod pipelines;
 mod request;
 mod runtime;
 mod service;
+mod worker;
 
 use pyo3::pymodule;
 
@@ -22,8 +24,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod _rechunk {
     #[pymodule_export]
     use crate::{
-        engine::{prepare, run_tasks, stop_tasks},
-        service::Service,
+        engine::{prepare, preview, run_tasks, stop_tasks},
+        service::{Call, Service},
+        worker::Worker,
     };
 
     /// The version of the package.

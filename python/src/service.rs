@@ -1,4 +1,5 @@
-//! A coordinator, in this process or behind gRPC, as a Python object. Calls block, without the interpreter.
+//! A coordinator, in this process or behind gRPC, as a Python object. Calls block, without the interpreter, or tell their
+//! answer to a function.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -6,14 +7,15 @@ use std::{
 };
 
 use futures::StreamExt;
-use pyo3::{Py, PyAny, PyResult, Python, exceptions::PyValueError, pyclass, pymethods};
+use pyo3::{IntoPyObject, IntoPyObjectExt, Py, PyAny, PyErr, PyResult, Python, pyclass, pymethods};
 use rechunk_cli::{
     failure::Failure, local::LocalService, remote::RemoteService, report, service::Service as Coordinator,
 };
 use rechunk_common::{Refusal, RefusalCode, ids::JobId, job::JobView, request::RechunkRequest};
-use rechunk_proto::client::CredentialFiles;
+use rechunk_proto::client::{CredentialFiles, Credentials};
+use tokio::task::AbortHandle;
 
-use crate::{failure::of_failure, machine::Machine, request::Rechunk, runtime};
+use crate::{failure::of_failure, logging, machine::Machine, pipelines::Pipelines, request::Rechunk, runtime};
 
 /// How long a call is made again while a coordinator is away.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -59,15 +61,15 @@ impl Service {
     /// The coordinator at a URL, which must answer at once. Certificates and a token come from the environment.
     #[staticmethod]
     fn remote(py: Python<'_>, url: &str) -> PyResult<Self> {
-        let credentials = CredentialFiles::of_environment().read();
-        let credentials = credentials.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let credentials = credentials().map_err(|failure| of_failure(py, &failure))?;
         let connected = runtime::wait(py, || RemoteService::connect(url, credentials, PATIENCE))?;
         Ok(Self::of(Home::Remote(connected.map_err(|failure| of_failure(py, &failure))?)))
     }
 
     /// What would be done: as JSON, as a table, and, of a coordinator in this process, as a page.
-    fn plan(&self, py: Python<'_>, request: Rechunk) -> PyResult<(String, String, Option<String>)> {
-        self.call(py, |home| async move {
+    #[pyo3(signature = (request, done=None))]
+    fn plan(&self, py: Python<'_>, request: Rechunk, done: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        self.call(py, done, |home| async move {
             let request = RechunkRequest::try_from(request)?;
             let (summary, page) = match &*home {
                 Home::Local(local) => {
@@ -82,53 +84,75 @@ impl Service {
     }
 
     /// Takes a job on; its id.
-    fn submit(&self, py: Python<'_>, request: Rechunk) -> PyResult<String> {
-        self.call(py, |home| async move { Ok(home.coordinator().submit(request.try_into()?).await?.0) })
+    #[pyo3(signature = (request, done=None))]
+    fn submit(&self, py: Python<'_>, request: Rechunk, done: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        self.call(py, done, |home| async move { Ok(home.coordinator().submit(request.try_into()?).await?.0) })
+    }
+
+    /// Takes pipelines on whose functions workers have registered; the job's id.
+    #[pyo3(signature = (pipelines, done=None))]
+    fn submit_pipelines(&self, py: Python<'_>, pipelines: Pipelines, done: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        self.call(py, done, |home| async move { Ok(home.remote()?.submit_pipelines(pipelines.try_into()?).await?.0) })
     }
 
     /// A job at this moment, as JSON.
-    fn job(&self, py: Python<'_>, job: &str) -> PyResult<String> {
-        self.call(py, |home| async move { Ok(told(&home.coordinator().job(&JobId::from(job)).await?)) })
+    #[pyo3(signature = (job, done=None))]
+    fn job(&self, py: Python<'_>, job: String, done: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        self.call(py, done, |home| async move { Ok(told(&home.coordinator().job(&JobId(job)).await?)) })
     }
 
     /// All jobs, the newest first, without their plans.
-    fn jobs(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.call(py, |home| async move { Ok(home.remote()?.jobs().await?.iter().map(told).collect()) })
+    #[pyo3(signature = (done=None))]
+    fn jobs(&self, py: Python<'_>, done: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        self.call(
+            py,
+            done,
+            |home| async move { Ok(home.remote()?.jobs().await?.iter().map(told).collect::<Vec<String>>()) },
+        )
     }
 
     /// Follows a job until it has ended, and shows it whenever it changes; its last view. Ctrl-C ends only this call.
-    fn follow(&self, py: Python<'_>, job: &str, show: Option<Py<PyAny>>) -> PyResult<String> {
-        self.call(py, |home| async move {
-            let job = JobId::from(job);
+    #[pyo3(signature = (job, show, done=None))]
+    fn follow(
+        &self,
+        py: Python<'_>,
+        job: String,
+        show: Option<Py<PyAny>>,
+        done: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        self.call(py, done, |home| async move {
+            let job = JobId(job);
             let mut views = home.coordinator().watch(&job).await?;
             while let Some(view) = views.next().await {
                 let view = view?;
-                if let Some(show) = &show
-                    && let Err(raised) = Python::attach(|py| show.call1(py, (told(&view),)).map(drop))
-                {
-                    return Ok(Err(raised));
+                if let Some(show) = &show {
+                    let shown = Python::try_attach(|py| show.call1(py, (told(&view),)).map(drop));
+                    shown.unwrap_or(Ok(())).map_err(NoAnswer::Raised)?;
                 }
                 if view.state.is_terminal() {
                     break;
                 }
             }
-            Ok(Ok(told(&home.coordinator().job(&job).await?)))
-        })?
+            Ok(told(&home.coordinator().job(&job).await?))
+        })
     }
 
     /// Ends a job early; what it wrote is removed. Answers before that is done.
-    fn cancel(&self, py: Python<'_>, job: &str) -> PyResult<()> {
-        self.call(py, |home| async move { home.coordinator().cancel(&JobId::from(job)).await })
+    #[pyo3(signature = (job, done=None))]
+    fn cancel(&self, py: Python<'_>, job: String, done: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        self.call(py, done, |home| async move { Ok(home.coordinator().cancel(&JobId(job)).await?) })
     }
 
     /// Lets a failed job go on, with what is done.
-    fn retry(&self, py: Python<'_>, job: &str) -> PyResult<()> {
-        self.call(py, |home| async move { home.remote()?.retry(&JobId::from(job)).await })
+    #[pyo3(signature = (job, done=None))]
+    fn retry(&self, py: Python<'_>, job: String, done: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        self.call(py, done, |home| async move { Ok(home.remote()?.retry(&JobId(job)).await?) })
     }
 
     /// Forgets a job that has ended, and removes what it left if it failed.
-    fn delete(&self, py: Python<'_>, job: &str) -> PyResult<()> {
-        self.call(py, |home| async move { home.coordinator().delete(&JobId::from(job)).await })
+    #[pyo3(signature = (job, done=None))]
+    fn delete(&self, py: Python<'_>, job: String, done: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        self.call(py, done, |home| async move { Ok(home.coordinator().delete(&JobId(job)).await?) })
     }
 
     /// Ends the workers and the coordinator of this process.
@@ -146,17 +170,78 @@ impl Service {
         Self { home: Mutex::new(Some(Arc::new(home))) }
     }
 
-    /// Makes a call, and raises its failure.
-    fn call<T, F>(&self, py: Python<'_>, call: impl FnOnce(Arc<Home>) -> F + Send) -> PyResult<T>
+    /// Makes a call and waits for its answer; or, with `done`, begins it: `done(answer, None)` or `done(None, error)` is
+    /// called when it has ended, on a thread of ours, unless it is cancelled first.
+    fn call<T, F>(
+        &self,
+        py: Python<'_>,
+        done: Option<Py<PyAny>>,
+        call: impl FnOnce(Arc<Home>) -> F + Send + 'static,
+    ) -> PyResult<Py<PyAny>>
     where
-        T: Send,
-        F: Future<Output = Result<T, Failure>>,
+        T: for<'py> IntoPyObject<'py> + Send + 'static,
+        F: Future<Output = Result<T, NoAnswer>> + Send + 'static,
     {
         let home = self.home.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let closed = || Refusal::new(RefusalCode::FailedPrecondition, "CLOSED", "it is closed; make a new one");
         let home = home.ok_or_else(|| of_failure(py, &closed().into()))?;
-        let called = runtime::wait(py, || call(home))?;
-        called.map_err(|failure| of_failure(py, &failure))
+        let Some(done) = done else {
+            return answer(py, runtime::wait(py, || call(home))?);
+        };
+        let running = runtime::runtime()?.spawn(async move {
+            let ended = call(home).await;
+            // Nobody waits in an interpreter that is ending.
+            Python::try_attach(|py| {
+                let told = match logging::deliver(py).and_then(|()| answer(py, ended)) {
+                    Ok(value) => done.call1(py, (value, None::<Py<PyAny>>)),
+                    Err(raised) => done.call1(py, (None::<Py<PyAny>>, raised)),
+                };
+                if let Err(raised) = told {
+                    raised.write_unraisable(py, None);
+                }
+            });
+        });
+        Ok(Py::new(py, Call { running: running.abort_handle() })?.into_any())
+    }
+}
+
+/// Whom we believe, and how we prove who we are, as the environment says it.
+pub(crate) fn credentials() -> Result<Credentials, Failure> {
+    let refuse = |message| Refusal::new(RefusalCode::InvalidArgument, "BAD_CREDENTIALS", message);
+    CredentialFiles::of_environment().read().map_err(|error| refuse(error.to_string()).into())
+}
+
+/// A call that was begun.
+#[pyclass(frozen, module = "rechunk._rechunk")]
+pub(crate) struct Call {
+    running: AbortHandle,
+}
+
+#[pymethods]
+impl Call {
+    /// Stops asking; what a coordinator has been asked for it may do all the same.
+    fn cancel(&self) {
+        self.running.abort();
+    }
+}
+
+/// Why a call has no answer.
+enum NoAnswer {
+    Failed(Failure),
+    Raised(PyErr),
+}
+
+impl From<Failure> for NoAnswer {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+fn answer<T: for<'py> IntoPyObject<'py>>(py: Python<'_>, ended: Result<T, NoAnswer>) -> PyResult<Py<PyAny>> {
+    match ended {
+        Ok(value) => value.into_py_any(py),
+        Err(NoAnswer::Failed(failure)) => Err(of_failure(py, &failure)),
+        Err(NoAnswer::Raised(raised)) => Err(raised),
     }
 }
 

@@ -54,6 +54,7 @@ pub struct WorkerBuilder {
     compute: Option<ComputePool>,
     grace: Option<Duration>,
     functions: Vec<Arc<dyn TaskFunction>>,
+    only_registered: bool,
     link: Option<Arc<dyn CoordinatorLink>>,
     clock: Option<Arc<dyn Clock>>,
     surroundings: Option<Arc<dyn Surroundings>>,
@@ -129,6 +130,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// Offers none of our own functions: a worker that has no stores should be given nothing of a rechunk.
+    #[must_use]
+    pub fn only_registered(mut self) -> Self {
+        self.only_registered = true;
+        self
+    }
+
     /// The way to the coordinator.
     #[must_use]
     pub fn link(mut self, link: impl CoordinatorLink) -> Self {
@@ -159,11 +167,13 @@ impl WorkerBuilder {
         let worker = self.name.take().unwrap_or_else(|| WorkerId(format!("worker-{:016x}", surroundings.draw())));
         let scratch = self.scratch.as_ref().map(Scratch::size).unwrap_or_default();
         let total = Capacity { memory: self.memory, scratch, slots: self.slots.unwrap_or(1).max(1) };
+        let only_registered = self.only_registered;
         let attempts = self.attempts()?;
+        let functions = if only_registered { attempts.functions.registered() } else { attempts.functions.ids() };
         let identity = Identity {
             worker,
             incarnation: this_start(surroundings.as_ref()),
-            functions: attempts.functions.ids(),
+            functions,
             total,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             peak_rss,

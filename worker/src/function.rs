@@ -37,7 +37,12 @@ impl Functions {
 
     /// The ids of all functions, ours first.
     pub(crate) fn ids(&self) -> Vec<FunctionId> {
-        StageFunction::built_in().into_iter().chain(self.registered.keys().cloned()).collect()
+        StageFunction::built_in().into_iter().chain(self.registered()).collect()
+    }
+
+    /// The ids of those that others registered.
+    pub(crate) fn registered(&self) -> Vec<FunctionId> {
+        self.registered.keys().cloned().collect()
     }
 
     /// Runs task `task` of `function`.

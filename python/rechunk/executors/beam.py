@@ -65,7 +65,7 @@ class _Pipeline(beam.PTransform):  # type: ignore[misc]
                 before
                 | f"{name}: calls" >> beam.FlatMap(_calls, stage.calls())
                 | f"{name}: spread" >> beam.Reshuffle()
-                | f"{name}" >> beam.ParDo(_Call(stage.function))
+                | f"{name}" >> beam.ParDo(_Call(stage.callee))
                 | f"{name}: barrier" >> beam.CombineGlobally(_nothing)
             )
         return before

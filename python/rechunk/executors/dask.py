@@ -52,7 +52,7 @@ def _of_pipeline(pipeline: Pipeline) -> Delayed:
     # What the stages before came to; every call of a stage waits for it.
     before = delayed(Counts(), pure=False)
     for stage in pipeline.stages:
-        function = delayed(_Function(stage.function), name=None, pure=False, traverse=False)
+        function = delayed(_Function(stage.callee), name=None, pure=False, traverse=False)
         call = delayed(_call, pure=False)
         name = f"{pipeline.name or 'pipeline'}-{stage.name}"
         calls = [

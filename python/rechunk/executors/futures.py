@@ -93,6 +93,6 @@ class _Execution:
         for stage in progress.stages:
             for arguments in stage.calls():
                 progress.open += 1
-                self.running[self.pool.submit(_retry.call, stage.function, arguments, self.retries)] = progress
+                self.running[self.pool.submit(_retry.call, stage.callee, arguments, self.retries)] = progress
             if progress.open:
                 return

@@ -49,7 +49,7 @@ class LithopsExecutor(PipelineExecutor[ParallelPipelines]):
 
 
 def _calls(stage: Stage, retries: int) -> list[Call]:
-    return [(stage.function, arguments, retries) for arguments in stage.calls()]
+    return [(stage.callee, arguments, retries) for arguments in stage.calls()]
 
 
 def _call(function: Callable[..., Any], arguments: tuple[Any, ...], retries: int) -> Counts:

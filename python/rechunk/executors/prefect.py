@@ -48,7 +48,7 @@ def _run_pipeline(pipeline: Pipeline, retries: int) -> Counts:
         call = task(_call, name=f"{pipeline.name} {stage.name}".strip(), retries=retries, cache_policy=NO_CACHE)
         calls = stage.calls()
         if calls:
-            total = total + summed(call.map(unmapped(stage.function), calls).result())
+            total = total + summed(call.map(unmapped(stage.callee), calls).result())
     return total
 
 

@@ -24,7 +24,7 @@ class PythonExecutor(PipelineExecutor[ParallelPipelines]):
         if kwargs:
             raise TypeError(f"PythonExecutor takes retries only, and was given {', '.join(kwargs)}")
         return summed(
-            _retry.call(stage.function, arguments, retries)
+            _retry.call(stage.callee, arguments, retries)
             for pipeline in plan
             for stage in pipeline.stages
             for arguments in stage.calls()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rechunk import _rechunk, _tasks
+from rechunk import _measured, _rechunk, _tasks
 from rechunk._arguments import request_of
 from rechunk._client import Job
 from rechunk._counts import Counts
 from rechunk._errors import refused
+from rechunk._places import source_place, store_place
 from rechunk._plan import Plan
-from rechunk._request import Machine, Request, StoreOptions
+from rechunk._request import Machine, Request, StoreOptions, fresh_id
+from rechunk._stores import settings_of, tables
 from rechunk.executors import PipelineExecutor, get_executor
 
 
@@ -31,6 +34,7 @@ def rechunk(
     *,
     threads: int | None = None,
     scratch: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     config: str | os.PathLike[str] | None = None,
     anonymous: bool = False,
     requester_pays: bool = False,
@@ -58,8 +62,11 @@ def rechunk(
     array_name: the array's name in the group at `target_store`.
     threads: threads of a process for codecs and copies; None: one per core.
     scratch: a directory on local disk that tasks may use; only with "local".
-    config: a TOML file with [[stores]] tables; else S3 credentials, region and endpoint come from the environment, as for
-        the AWS command line. `anonymous` sends none; `requester_pays` pays for requests.
+    storage_options: how the stores of URLs are spoken to, in fsspec's names (`key`, `secret`, `endpoint_url`, `anon`, …);
+        store objects bring their own. Secrets stay in this process, as environment variables; processes of an engine that
+        do not inherit them need them, too.
+    config: a TOML file with [[stores]] tables. Where neither says anything, credentials, region and endpoint come from the
+        environment, as for the command lines of the stores. `anonymous` sends none; `requester_pays` pays for requests.
     strict: a missing source chunk is an error. prefer: "time" or "money". listing: whether the source's chunks are listed
         (None: where they are few).
     verify: the target is read back and compared with what was read of the source, before it is published; "local" and
@@ -67,8 +74,15 @@ def rechunk(
     include, exclude: patterns over the paths of a group's arrays (`*`, `?`, `[a-z]`, `**` across groups); the coordinates
         of an included array come along.
     """
+    is_remote = isinstance(executor, str) and "://" in executor
+    if storage_options and (is_remote or config is not None):
+        owner = "the workers of a coordinator have stores of their own" if is_remote else "config has the stores"
+        raise refused("storage_options", f"{owner}; give one of them")
+    stores = StoreOptions.of(config, anonymous, requester_pays)
+    if config is None and not is_remote:
+        stores = dataclasses.replace(stores, config=_tables(source, target_store, temp_store, storage_options))
     machine = Machine(
-        stores=StoreOptions.of(config, anonymous, requester_pays),
+        stores=stores,
         max_mem=None if max_mem is None else str(max_mem),
         threads=threads,
         scratch=None if scratch is None else os.fspath(scratch),
@@ -81,11 +95,24 @@ def rechunk(
         request = request_of(
             service, source, target_chunks, max_mem, target_store, target_options, temp_store, temp_options, array_name,
             strict=strict, verify=verify, include=include, exclude=exclude, prefer=prefer, listing=listing,
+            storage_options=storage_options,
         )  # fmt: skip
-        figures, text, page = service.plan(request)
+        return Rechunked(request, home, home.plan(service, request))
     finally:
         service.close()
-    return Rechunked(request, home, Plan(json.loads(figures), text, page))
+
+
+def _tables(source: Any, target: Any, temp: Any, options: Mapping[str, Any] | None) -> str | None:
+    """What is set for the stores of these places, where anything is."""
+    fields = {"target_store": target, "temp_store": temp, "source": source}
+    found = {field: settings_of(field, store, options) for field, store in fields.items() if store is not None}
+    if options and type(source).__module__.startswith("xarray"):
+        found["source"] = settings_of("source", source.encoding.get("source"), options)
+    if not any(found.values()):
+        return None
+    place = {"source": source_place(source, options)}
+    place |= {field: store_place(field, fields[field]) for field in found if field != "source"}
+    return tables((place[field], settings) for field, settings in found.items())
 
 
 class _Home:
@@ -105,6 +132,14 @@ class _Home:
         if "://" in executor:
             return cls(machine, executor, None)
         return cls(machine, None, None if executor == "local" else get_executor(executor))
+
+    def plan(self, service: _rechunk.Service, request: Request) -> Plan:
+        """What would be done there."""
+        if self.engine is None:
+            figures, text, page = service.plan(request)
+        else:
+            figures, text, page = _rechunk.preview(request, self.machine, self.engine.parallel)
+        return Plan(json.loads(figures), text, page)
 
     def service(self) -> _rechunk.Service:
         """What plans, and runs where no engine does."""
@@ -149,7 +184,8 @@ class Rechunked:
     def _run_as_job(self, progress: bool | None) -> dict[str, Any] | None:
         service = self._home.service()
         try:
-            job = Job(service, service.submit(self._request))
+            request = dataclasses.replace(self._request, request_id=fresh_id())
+            job = Job(service, service.submit(request))
             try:
                 return job.wait(progress).report
             except KeyboardInterrupt:
@@ -177,10 +213,12 @@ class Rechunked:
         return {"totals": measured, "plan": plan.figures, "wall_seconds": time.monotonic() - begun}
 
     def __repr__(self) -> str:
-        return f"<rechunk.Rechunked\n  from {self.source}\n  to   {self.target}>\n\n{self.plan!r}"
+        text = f"<rechunk.Rechunked\n  from {self.source}\n  to   {self.target}>\n\n{self.plan!r}"
+        return text if self.report is None else f"{text}\n\n{_measured.as_text(self.report)}"
 
     def _repr_html_(self) -> str:
-        return self.plan._repr_html_()
+        page = self.plan._repr_html_()
+        return page if self.report is None else page + _measured.as_html(self.report)
 
 
 def _opened(place: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rechunk._errors import refused
@@ -11,14 +12,14 @@ if TYPE_CHECKING:
     import xarray
 
 
-def place_of(dataset: xarray.Dataset) -> str:
+def place_of(dataset: xarray.Dataset, storage_options: Mapping[str, Any] | None = None) -> str:
     """Where the dataset was opened, if it is as it was then."""
     place = dataset.encoding.get("source")
     if not isinstance(place, str):
         raise refused(
             "source", "this Dataset does not say where it was opened; give the URL or path of its Zarr group instead"
         )
-    changed = _change(dataset, _reopened(place, dataset))
+    changed = _change(dataset, _reopened(place, dataset, storage_options))
     if changed:
         raise refused(
             "source",
@@ -28,18 +29,20 @@ def place_of(dataset: xarray.Dataset) -> str:
     return place
 
 
-def _reopened(place: str, dataset: xarray.Dataset) -> Any:
+def _reopened(place: str, dataset: xarray.Dataset, storage_options: Mapping[str, Any] | None) -> Any:
     import xarray
+
+    options = dict(storage_options) if storage_options else None
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            decoded = xarray.open_zarr(place, chunks=None)
+            decoded = xarray.open_zarr(place, chunks=None, storage_options=options)
         except Exception as error:
             raise refused("source", f"{place}, from which this Dataset was opened, is no Zarr group: {error}") from error
         if all(decoded.variables[name].dtype == dataset.variables[name].dtype for name in _shared(decoded, dataset)):
             return decoded
-        return xarray.open_zarr(place, chunks=None, decode_cf=False)
+        return xarray.open_zarr(place, chunks=None, decode_cf=False, storage_options=options)
 
 
 def _shared(one: xarray.Dataset, other: xarray.Dataset) -> set[Any]:

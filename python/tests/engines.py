@@ -47,7 +47,7 @@ def check_array(executor, tmp_path, codec="none", **kwargs):
     planned, measured = rechunked.report["plan"], rechunked.report["totals"]
     assert "copy_read_to_exchange" in {stage["name"] for stage in planned["stages"]}
     for name in ("get_requests", "put_requests", "delete_requests", "bytes_decoded", "bytes_encoded"):
-        assert measured[name] == planned["totals"][name], name
+        assert measured[name] == planned["totals"][name] == rechunked.plan["totals"][name], name
 
 
 def check_twice(executor, tmp_path, codec):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rechunk
 import zarr
-from conftest import TARGET_CHUNKS, elements, make_array, objects
+from conftest import CHUNKS, TARGET_CHUNKS, elements, make_array, objects
 
 
 def test_an_array_is_rechunked_and_keeps_its_elements_attributes_and_names(source, tmp_path):
@@ -76,6 +76,21 @@ def test_an_array_is_written_into_a_group_by_its_name(source, tmp_path):
     assert zarr.open_group(tmp_path / "group.zarr")["series"].chunks == TARGET_CHUNKS
 
 
+def test_chunks_that_stay_are_passed_through_as_they_are_stored(source, tmp_path):
+    rechunked = rechunk.rechunk(source, CHUNKS, "512MiB", tmp_path / "out.zarr", temp_store=tmp_path / "temp")
+    assert "copy_encoded" in {stage["name"] for stage in rechunked.plan["stages"]}
+    rechunked.execute()
+    chunks = [path for path in objects(source) if path.startswith("c/")]
+    assert chunks and all(objects(source)[path] == objects(tmp_path / "out.zarr")[path] for path in chunks)
+
+
+def test_what_fits_into_memory_needs_no_temporary_place_and_touches_none(source, tmp_path):
+    rechunked = rechunk.rechunk(source, TARGET_CHUNKS, "512MiB", tmp_path / "out.zarr", temp_store=tmp_path / "temp")
+    assert "copy_read_to_exchange" not in {stage["name"] for stage in rechunked.plan["stages"]}
+    rechunked.execute()
+    assert not (tmp_path / "temp").exists()
+
+
 def test_an_exchange_uses_the_temporary_place_and_leaves_nothing_there(tmp_path):
     values = make_array(tmp_path / "in.zarr", shape=(96, 128, 128), chunks=(1, 128, 128))
     (tmp_path / "temp").mkdir()
@@ -95,6 +110,10 @@ def test_the_report_has_what_was_measured_beside_the_plan(source, tmp_path):
     for name in ("get_requests", "put_requests", "bytes_decoded", "bytes_encoded"):
         assert rechunked.report["totals"][name] == rechunked.plan["totals"][name], name
     assert rechunked.report["plan"]["arrays"][0]["target_chunks"] == list(TARGET_CHUNKS)
+    puts = rechunked.plan["totals"]["put_requests"]
+    (row,) = [line for line in repr(rechunked).splitlines() if line.startswith("put_requests")]
+    assert row.split() == ["put_requests", str(puts), str(puts)]
+    assert f"<td>put_requests</td><td>{puts}</td><td>{puts}</td>" in rechunked._repr_html_()
 
 
 def test_a_plan_is_text_in_a_terminal_and_a_page_in_a_notebook(source, tmp_path):

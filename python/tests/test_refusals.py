@@ -1,12 +1,14 @@
 """What cannot be done is said before anything is written: which argument, what, and what to do instead."""
 
+import json
 import pickle
+import subprocess
 
 import numpy as np
 import pytest
 import rechunk
 import zarr
-from conftest import TARGET_CHUNKS
+from conftest import PROGRAMS, TARGET_CHUNKS
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,26 @@ def test_a_wrong_argument_is_named(source, tmp_path, arguments, error, field):
     assert isinstance(refused.value, rechunk.RechunkError)
     assert refused.value.field == field or field is None
     assert not (tmp_path / "out.zarr").exists()
+
+
+@pytest.mark.parametrize(
+    ("chunks", "target"), [("24,5", "out.zarr"), ("tyme=5", "out.zarr"), ("24,5,7", "maps.zarr"), ("24,5,7", "maps.zarr/in")])
+def test_an_error_is_the_sentence_of_the_command_line(source, tmp_path, chunks, target):
+    command = [PROGRAMS / "rechunk", "plan", source, tmp_path / target, "--chunks", chunks, "--output", "json"]
+    said = subprocess.run(command, capture_output=True, text=True)
+    assert said.returncode == 2
+    error = json.loads(said.stdout)["error"]
+    with pytest.raises(rechunk.RechunkError) as refused:
+        rechunk.rechunk(source, chunks, None, tmp_path / target)
+    assert (refused.value.message, refused.value.code) == (error["message"], error["code"])
+
+
+def test_what_a_store_denies_is_a_permission_error(source, tmp_path):
+    config = tmp_path / "stores.toml"
+    config.write_text(f'[[stores]]\nprefix = "file://{tmp_path}"\naccess = "read"\n')
+    with pytest.raises(PermissionError, match="out.zarr") as refused:
+        rechunk.rechunk(source, TARGET_CHUNKS, "512MiB", tmp_path / "out.zarr", config=config)
+    assert isinstance(refused.value, rechunk.AccessError)
 
 
 def test_the_target_may_not_lie_in_the_source(source):

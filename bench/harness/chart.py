@@ -51,14 +51,14 @@ def svg(title: str, works: list[Work], rows: list[Row]) -> str:
 
 def bar(row: Row, y: float, place) -> list[str]:
     memory = f", {row.max_mem // MIB} MiB" if row.max_mem else ""
-    name = ("rechunk" if row.contender == "us" else row.contender) + memory
+    name = {"us": "rechunk", "us_on_dask": "rechunk on dask"}.get(row.contender, row.contender) + memory
     baseline = y + BAR - 3
     parts = [label(LABELS - 8, baseline, name, anchor="end", weight="bold" if row.contender == "us" else "normal")]
     if row.over_floor is None:
         parts.append(label(LABELS + 4, baseline, short(row.verdict), fill=COLOURS["failed"]))
         return parts
     end = max(place(row.over_floor), LABELS + 2)
-    colour = COLOURS["us" if row.contender == "us" else "peer"]
+    colour = COLOURS["us" if row.contender in ("us", "us_on_dask") else "peer"]
     parts.append(f'<rect x="{LABELS}" y="{y}" width="{end - LABELS:.1f}" height="{BAR}" rx="2" fill="{colour}"/>')
     parts.append(label(end + 6, baseline, f"{row.over_floor:.2f} ×, {row.rss / MIB:.0f} MiB"))
     return parts

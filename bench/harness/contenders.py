@@ -1,4 +1,4 @@
-"""Who runs: rechunk, the floor, and the peers. Each turns a job into a command and reads what the command said."""
+"""Who runs: rechunk, alone and on Dask, the floor, and the peers. Each turns a job into a command and reads what the command said."""
 
 from __future__ import annotations
 
@@ -102,6 +102,14 @@ def complaint(measured: Measured) -> str:
     return f"exit code {measured.code}: {said}"[:300]
 
 
+def unplanned(totals: dict[str, int], planned: dict[str, int]) -> str | None:
+    """Where what we counted is not what our plan had said."""
+    differs = [name for name in MEASURED_AND_PLANNED if totals[name] != planned[name]]
+    if totals["put_requests"] + totals["skipped_fill_chunks"] != planned["put_requests"]:
+        differs.append("put_requests")
+    return ", ".join(f"{name} {totals[name]} for {planned[name]}" for name in differs) or None
+
+
 class Rechunk(Contender):
     """`rechunk run`, everything in one process. Its wall time is the whole process's, start and plan included."""
 
@@ -127,9 +135,6 @@ class Rechunk(Contender):
         totals, plan = report["totals"], report["plan"]
         planned = plan["totals"]
         found = {name: totals[name] for name in ("get_requests", "put_requests", "delete_requests")}
-        differs = [name for name in MEASURED_AND_PLANNED if totals[name] != planned[name]]
-        if totals["put_requests"] + totals["skipped_fill_chunks"] != planned["put_requests"]:
-            differs.append("put_requests")
         notes = {
             "shape_of_plan": [array["shape_of_plan"] for array in report["arrays"]],
             "own_peak_rss_bytes": report.get("peak_rss_bytes"),
@@ -138,8 +143,7 @@ class Rechunk(Contender):
             "alpha": planned["bytes_decoded"] / max(1, planned["bytes_encoded"]),
             "stages": report["stages"],
         }
-        differs = [f"{name} {totals[name]} for {planned[name]}" for name in differs]
-        return Outcome(requests=found, notes=notes, unplanned=", ".join(differs) or None)
+        return Outcome(requests=found, notes=notes, unplanned=unplanned(totals, planned))
 
 
 class Floor(Contender):
@@ -242,6 +246,29 @@ class PythonPeer(Contender):
         return Outcome(own_seconds=said["wall_seconds"], versions=said["versions"])
 
 
+class RechunkOnDask(PythonPeer):
+    """Our package with its Dask executor, in Dask's environment: what rechunker's Dask executor is compared with."""
+
+    def __init__(self):
+        super().__init__("us_on_dask", "dask", takes_memory=True, shards=True)
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.package = environments.own_package()
+
+    def env(self, job: Job) -> dict[str, str]:
+        return {**super().env(job), "PYTHONPATH": str(self.package)}
+
+    def outcome(self, measured: Measured) -> Outcome:
+        outcome = super().outcome(measured)
+        if outcome.failure is None:
+            said = last_line(measured)
+            totals, planned = said["totals"], said["planned"]
+            outcome.requests = {name: totals[name] for name in ("get_requests", "put_requests", "delete_requests")}
+            outcome.unplanned = unplanned(totals, planned)
+        return outcome
+
+
 def all_contenders() -> list[Contender]:
     """In the order of a round: where time is short, the slowest are left out."""
     return [
@@ -252,6 +279,7 @@ def all_contenders() -> list[Contender]:
         PythonPeer("zarr_python", shards=True),
         PythonPeer("zarr_python_zarrs", "zarr_python", adapter="zarr_python_run.py", shards=True,
                    options={"codec_pipeline": "zarrs.ZarrsCodecPipeline"}),
+        RechunkOnDask(),
         PythonPeer("rechunker", takes_memory=True, reads=2),
         PythonPeer("dask_tasks", "dask", adapter="dask_run.py", options={"method": "tasks"}),
         PythonPeer("cubed", takes_memory=True),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
 
@@ -36,6 +38,16 @@ def python(name: str) -> Path:
         subprocess.run([*pip, "--requirement", wanted], check=True)
         (home / wanted.name).write_text(wanted.read_text())
     return program
+
+
+@functools.cache
+def own_package() -> Path:
+    """A directory from which Python imports our package: its files and the library of the one build."""
+    home = Path(tempfile.mkdtemp(prefix="rechunk-package-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    shutil.copytree(ROOT / "python" / "rechunk", home / "rechunk")
+    shutil.copy(own_programs() / "lib_rechunk.so", home / "rechunk" / "_rechunk.abi3.so")
+    return home
 
 
 def crate_program(name: str) -> Path:

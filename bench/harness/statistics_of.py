@@ -73,5 +73,5 @@ def row(key: tuple, group: list[dict]) -> Row:
 
 def best_peer(found: list[Row], work: str) -> Row | None:
     """The fastest right contender that is not ours."""
-    peers = [row for row in found if row.work == work and row.contender not in ("us", "floor") and row.is_right]
+    peers = [row for row in found if row.work == work and row.contender not in ("us", "us_on_dask", "floor") and row.is_right]
     return min(peers, key=lambda row: row.wall, default=None)

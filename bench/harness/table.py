@@ -35,7 +35,7 @@ def text(head: dict, works: list[Work], rows: list[Row]) -> str:
         mine = [row for row in rows if row.work == work.name]
         if mine:
             parts.append(f"## {work.name}: {work.title}\n\n{array(work)}\n\n{COLUMNS}\n" + "\n".join(map(line, mine)))
-            parts.append(standing(rows, work))
+            parts += [standing(rows, work), on_dask(rows, work)]
     parts.append("Versions: " + head["versions"] + ".")
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
@@ -59,7 +59,7 @@ def line(row: Row) -> str:
     wall = number(row.wall)
     if row.runs > 1:
         wall += f" ({row.fastest:.2f} – {row.slowest:.2f})"
-    name = {"us": "**rechunk**", "floor": "*floor*"}.get(row.contender, row.contender)
+    name = {"us": "**rechunk**", "us_on_dask": "**rechunk on dask**", "floor": "*floor*"}.get(row.contender, row.contender)
     memory = "" if row.max_mem is None else f"{row.max_mem // MIB} MiB"
     remark = row.verdict.replace("|", "/").replace("\n", " ") or row.shape.replace("_", " ")
     if row.unplanned:
@@ -76,3 +76,14 @@ def standing(rows: list[Row], work: Work) -> str:
         return ""
     said = [f"{peer.wall / row.wall:.2f} × at {(row.max_mem or 0) // MIB} MiB" for row in ours]
     return f"Faster than the fastest right peer ({peer.contender}, {peer.rss / MIB:.0f} MiB): {', '.join(said)}."
+
+
+def on_dask(rows: list[Row], work: Work) -> str:
+    """How our Dask executor stands against rechunker's, at the same memory."""
+    right = {(row.contender, row.max_mem): row for row in rows if row.work == work.name and row.is_right}
+    said = [
+        f"{theirs.wall / row.wall:.2f} × at {(memory or 0) // MIB} MiB"
+        for (who, memory), row in right.items()
+        if who == "us_on_dask" and (theirs := right.get(("rechunker", memory)))
+    ]
+    return f"Faster than rechunker, both on Dask's threads: {', '.join(said)}." if said else ""

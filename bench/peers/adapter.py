@@ -12,10 +12,10 @@ from importlib.metadata import version
 
 
 def main(rechunk, *packages: str) -> None:
-    """Runs `rechunk(job)` and reports."""
+    """Runs `rechunk(job)` and reports, with what it returns."""
     warnings.simplefilter("ignore")
     job = json.load(sys.stdin)
     begun = time.monotonic()
-    rechunk(job)
+    said = rechunk(job) or {}
     wall = time.monotonic() - begun
-    print(json.dumps({"wall_seconds": wall, "versions": {name: version(name) for name in packages}}), flush=True)
+    print(json.dumps({**said, "wall_seconds": wall, "versions": {name: version(name) for name in packages}}), flush=True)

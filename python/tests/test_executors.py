@@ -25,14 +25,20 @@ def executor(request):
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             yield ConcurrentFuturesExecutor(pool)
     elif request.param == "dask threads":
-        yield pytest.importorskip("rechunk.executors.dask").DaskExecutor()
+        dask = pytest.importorskip("dask")
+        with dask.config.set(num_workers=3):
+            executor = pytest.importorskip("rechunk.executors.dask").DaskExecutor()
+            assert executor.parallel == 3, "work is cut for the threads that there are"
+            yield executor
     else:
         distributed = pytest.importorskip("distributed")
         with (
             distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster,
             distributed.Client(cluster),
         ):
-            yield pytest.importorskip("rechunk.executors.dask").DaskExecutor(parallel=4)
+            executor = pytest.importorskip("rechunk.executors.dask").DaskExecutor()
+            assert executor.parallel == 4, "the threads of the cluster"
+            yield executor
 
 
 @pytest.mark.parametrize("codec", ARRAYS)

@@ -46,6 +46,15 @@ def test_rechunk_and_the_floor_are_measured_and_checked(environment, tmp_path):
     assert (tmp_path / "run.svg").read_text().startswith("<svg")
 
 
+def test_our_dask_executor_is_measured_and_checked_as_a_peer_is(environment, tmp_path):
+    ended, (record,) = run_bench(
+        environment, tmp_path, "W1a", "--scale", "0.002", "--only", "us_on_dask", "--repeat", "1", "--max-mem", "256MiB")
+    assert ended.returncode == 0, ended.stderr
+    assert record["failure"] is record["wrong"] is record["unplanned"] is None, record
+    assert record["requests"]["put_requests"] > 0
+    assert "| **rechunk on dask** | 256 MiB | 1 |" in (tmp_path / "run.md").read_text()
+
+
 def test_a_wrong_element_is_noticed(environment, tmp_path):
     """A target that differs in one bit: the check must say so."""
     import numpy

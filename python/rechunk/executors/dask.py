@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import dask
 from dask.delayed import Delayed, delayed
 
 from rechunk._counts import Counts, summed
@@ -18,10 +20,11 @@ FAN_IN = 100
 
 class DaskExecutor(PipelineExecutor[Delayed]):
     """Its plan is one Delayed, which can also be looked at or computed elsewhere. `execute_plan(plan, **kwargs)` hands
-    `kwargs` to `compute`: `scheduler=`, or `retries=` with a distributed cluster."""
+    `kwargs` to `compute`: `scheduler=`, or `retries=` with a distributed cluster. `parallel` is the number of threads of
+    the scheduler that is current when it is made."""
 
-    def __init__(self, parallel: int = 8) -> None:
-        self.parallel = parallel
+    def __init__(self, parallel: int | None = None) -> None:
+        self.parallel = parallel or _threads()
 
     def pipelines_to_plan(self, pipelines: ParallelPipelines) -> Delayed:
         return _sum([_of_pipeline(pipeline) for pipeline in pipelines])
@@ -31,14 +34,29 @@ class DaskExecutor(PipelineExecutor[Delayed]):
 
     def everywhere(self, function: Callable[[], None]) -> None:
         function()
-        distributed = sys.modules.get("distributed")
-        if distributed is None:
-            return
-        try:
-            client = distributed.default_client()
-        except ValueError:
-            return
-        client.run(function)
+        client = _client()
+        if client is not None:
+            client.run(function)
+
+
+def _client() -> Any:
+    """That of the distributed cluster that is current, if there is one."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return None
+    try:
+        return distributed.default_client()
+    except ValueError:
+        return None
+
+
+def _threads() -> int:
+    """Calls that the current scheduler runs at a time; a guess where its workers are still to come."""
+    client = _client()
+    if client is not None:
+        known = 0 if client.asynchronous else sum(client.nthreads().values())
+        return known or PipelineExecutor.parallel
+    return int(dask.config.get("num_workers", None) or os.cpu_count() or 1)
 
 
 class _Function:

@@ -86,6 +86,7 @@ def rechunk(
         max_mem=None if max_mem is None else str(max_mem),
         threads=threads,
         scratch=None if scratch is None else os.fspath(scratch),
+        resident=_rechunk.resident(),
     )
     home = _Home.of(executor, machine)
     if verify and home.engine is not None:

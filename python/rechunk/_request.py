@@ -36,6 +36,8 @@ class Machine:
     threads: int | None = None
     workers: int | None = None
     scratch: str | None = None
+    resident: int | None = None
+    """What the process held when the rechunk was planned, so that what is run is what was shown; None: measured anew."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,7 +21,7 @@ use rechunk_coordinator::{
     surroundings::{Machine as Clock, Surroundings},
 };
 use rechunk_storage::Stores;
-use rechunk_worker::{TaskRunner, memory_reserve, resident::current_rss};
+use rechunk_worker::TaskRunner;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -98,9 +98,9 @@ struct Planned {
 
 impl Planned {
     async fn of(mut request: RechunkRequest, machine: &Machine, parallel: u64) -> Result<Self, Failure> {
-        let (max_mem, threads) = (machine.max_mem()?, machine.threads()?);
-        request.max_mem = Some(max_mem);
-        let MemoryShare { reserve, budget, .. } = memory_reserve(max_mem, current_rss(), threads);
+        let threads = machine.threads()?;
+        request.max_mem = Some(machine.max_mem()?);
+        let MemoryShare { reserve, budget, .. } = machine.memory_share()?;
         let fleet = Fleet {
             worker_memory_budget: Some(budget),
             reserve,

@@ -25,6 +25,7 @@ mod _rechunk {
     #[pymodule_export]
     use crate::{
         engine::{prepare, preview, run_tasks, stop_tasks},
+        machine::resident,
         service::{Call, Service},
         worker::Worker,
     };

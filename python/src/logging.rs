@@ -71,14 +71,14 @@ impl<S: Subscriber> Layer<S> for Keep {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        is_ours(metadata) && number(metadata.level()) >= LEVEL.load(Ordering::Relaxed)
+        is_ours(metadata) && number(*metadata.level()) >= LEVEL.load(Ordering::Relaxed)
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut text = Text::default();
         event.record(&mut text);
         let metadata = event.metadata();
-        let record = (number(metadata.level()), metadata.target().to_owned(), text.message, text.fields);
+        let record = (number(*metadata.level()), metadata.target().to_owned(), text.message, text.fields);
         let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.0.len() >= KEPT {
             waiting.0.pop_front();
@@ -93,8 +93,8 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
 }
 
 /// A level as `logging` counts.
-fn number(level: &Level) -> u8 {
-    match *level {
+fn number(level: Level) -> u8 {
+    match level {
         Level::ERROR => 40,
         Level::WARN => 30,
         Level::INFO => 20,

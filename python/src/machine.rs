@@ -3,13 +3,14 @@
 
 use std::{num::NonZeroU32, path::PathBuf};
 
-use pyo3::FromPyObject;
+use pyo3::{FromPyObject, pyfunction};
 use rechunk_cli::{
     failure::Failure,
     local::{LocalOptions, cores, default_max_mem},
 };
-use rechunk_common::{ByteCount, Refusal};
+use rechunk_common::{ByteCount, MemoryShare, Refusal};
 use rechunk_storage::StoreConfig;
+use rechunk_worker::{memory_reserve, resident::current_rss};
 use serde::{Deserialize, Serialize};
 
 /// Which stores may be used, and how.
@@ -29,6 +30,8 @@ pub(crate) struct Machine {
     threads: Option<u32>,
     workers: Option<u32>,
     scratch: Option<PathBuf>,
+    /// What the process held when the rechunk was planned: measured once, so that what is run is what was shown.
+    resident: Option<u64>,
 }
 
 impl StoreOptions {
@@ -49,6 +52,12 @@ impl Machine {
         Ok(size("max_mem", self.max_mem.as_deref())?.unwrap_or_else(default_max_mem))
     }
 
+    /// Of this what tasks may hold, and what not.
+    pub(crate) fn memory_share(&self) -> Result<MemoryShare, Failure> {
+        let resident = self.resident.map(ByteCount).or_else(current_rss);
+        Ok(memory_reserve(self.max_mem()?, resident, self.threads()?))
+    }
+
     /// Threads for codecs and copies.
     pub(crate) fn threads(&self) -> Result<usize, Failure> {
         Ok(number("threads", self.threads)?.map_or_else(cores, |threads| threads.get() as usize))
@@ -65,6 +74,12 @@ impl Machine {
             max_mem: Some(self.max_mem()?),
         })
     }
+}
+
+/// What this process holds now, in bytes, where that can be known.
+#[pyfunction]
+pub(crate) fn resident() -> Option<u64> {
+    current_rss().map(|rss| rss.0)
 }
 
 /// A size as people write it.

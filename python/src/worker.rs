@@ -7,7 +7,7 @@ use pyo3::{FromPyObject, Py, PyAny, PyResult, Python, pyclass, pymethods, types:
 use rechunk_cli::failure::Failure;
 use rechunk_common::{Counts, FailureClass, Refusal, TaskFailure, ids::TaskIndex, plan::FunctionId};
 use rechunk_storage::{StoreConfig, Stores};
-use rechunk_worker::{GrpcLink, TaskContext, TaskFunction, WorkerBuilder, memory_reserve, resident::current_rss};
+use rechunk_worker::{GrpcLink, TaskContext, TaskFunction, WorkerBuilder};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -62,11 +62,11 @@ impl Worker {
         let worker = runtime::wait(py, || async { built(&options) })?;
         let worker = worker.map_err(|failure| of_failure(py, &failure))?;
         let stopped = self.stopped.clone();
-        let worked = runtime::block(py, || async {
+        let ended = runtime::block(py, || async {
             let work = worker.run(stopped.clone());
             tokio::pin!(work);
             tokio::select! {
-                () = &mut work => return None,
+                () = &mut work => None,
                 raised = interrupted() => {
                     stopped.cancel();
                     tokio::select! {
@@ -77,7 +77,7 @@ impl Worker {
                 }
             }
         })?;
-        worked.map_or(Ok(()), Err)
+        ended.map_or(Ok(()), Err)
     }
 
     /// Lets `run` return. May be called from any thread, and from a signal handler.
@@ -91,7 +91,7 @@ fn built(options: &WorkerOptions) -> Result<rechunk_worker::Worker, Failure> {
     let threads = options.machine.threads()?;
     let stores =
         if options.offers_rechunks { options.machine.stores.config()? } else { StoreConfig::of_profiles(Vec::new()) };
-    let share = memory_reserve(options.machine.max_mem()?, current_rss(), threads);
+    let share = options.machine.memory_share()?;
     let link = GrpcLink::new(&options.url, credentials()?).map_err(|error| refused("url", error.to_string()))?;
     let grace =
         Duration::try_from_secs_f64(options.grace_seconds).map_err(|error| refused("grace", error.to_string()))?;

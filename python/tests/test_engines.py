@@ -22,7 +22,7 @@ def executor(request):
     else:
         from prefect.testing.utilities import prefect_test_harness
 
-        with prefect_test_harness(server_startup_timeout=180):
+        with prefect_test_harness(server_startup_timeout=600):
             yield module.PrefectExecutor(retries=0)
 
 

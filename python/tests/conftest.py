@@ -24,7 +24,9 @@ if not os.environ.get("RECHUNK_TEST_INSTALLED"):
     shutil.copytree(PACKAGE, place / "rechunk")
     shutil.copy(PROGRAMS / "lib_rechunk.so", place / "rechunk" / "_rechunk.abi3.so")
     sys.path.insert(0, str(place))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(place), str(HERE), os.environ.get("PYTHONPATH")]))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(place), os.environ.get("PYTHONPATH")]))
+# Functions that tests send to other processes are found there, too.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(HERE)]))
 
 
 def pytest_sessionfinish():

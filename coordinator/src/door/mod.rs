@@ -18,6 +18,7 @@ mod node;
 mod places;
 mod presence;
 mod refusals;
+mod region;
 mod selection;
 mod shard_spec;
 mod spec;

@@ -1,16 +1,18 @@
 //! What every program of rechunk does when it starts and when it ends: logs, the TLS provider, threads, the configuration
-//! file, signals, and the sentence with which it breaks off.
+//! file, signals, probes and metrics, and the sentence with which it breaks off.
 //!
 //! Knows nothing of what a program is for. No library uses it.
 
 mod configuration;
 mod failure;
+mod http;
 mod logging;
 mod runtime;
 mod signals;
 
 pub use configuration::{BadConfiguration, read_configuration};
 pub use failure::Failure;
+pub use http::HttpFace;
 pub use logging::start_logging;
 pub use runtime::run_to_end;
 pub use signals::Signals;

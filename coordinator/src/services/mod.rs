@@ -4,6 +4,7 @@
 
 mod rechunk;
 mod routes;
+mod scaler;
 mod worker;
 
 use std::{net::SocketAddr, time::Duration};
@@ -16,7 +17,10 @@ use tonic::{
 };
 use tracing::{info, warn};
 
-use self::{rechunk::Rechunk, routes::routes, worker::Worker};
+use self::{
+    routes::{ForUsers, routes},
+    worker::Worker,
+};
 use crate::coordinator::Coordinator;
 
 /// A connection without traffic is asked whether it still stands.
@@ -84,7 +88,7 @@ pub async fn serve(
     coordinator: Coordinator,
     shutdown: CancellationToken,
 ) -> Result<Serving, ServeError> {
-    let rechunk = Rechunk::new(coordinator.clone(), shutdown.clone());
+    let users = ForUsers::new(&coordinator, &shutdown);
     let worker = Worker::new(coordinator, shutdown.clone());
     let mut listeners = JoinSet::new();
     let mut listen = |routes: Routes, address| -> Result<SocketAddr, ServeError> {
@@ -94,10 +98,10 @@ pub async fn serve(
         Ok(address)
     };
     let (address, workers_address) = if let Some(workers) = settings.listen_workers {
-        let public = listen(routes(Some(rechunk), None).await?, settings.listen)?;
+        let public = listen(routes(Some(users), None).await?, settings.listen)?;
         (public, listen(routes(None, Some(worker)).await?, workers)?)
     } else {
-        let shared = listen(routes(Some(rechunk), Some(worker)).await?, settings.listen)?;
+        let shared = listen(routes(Some(users), Some(worker)).await?, settings.listen)?;
         (shared, shared)
     };
     Ok(Serving { address, workers_address, listeners, shutdown })

@@ -2,6 +2,7 @@
 //! parses them, so that every client speaks one grammar.
 
 mod copy;
+mod doctor;
 mod gc;
 mod output;
 mod process;
@@ -15,6 +16,7 @@ use rechunk_common::ids::JobId;
 
 pub(crate) use self::{
     copy::{CopyArgs, When},
+    doctor::DoctorArgs,
     gc::GcArgs,
     output::{AskedOutput, OutputArgs, OutputFormat, PlanFormat},
     process::{MachineArgs, StoreArgs},
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Delete(JobArgs),
     /// List the workers of a coordinator
     Workers(RemoteArgs),
+    /// Look at what jobs will need (configuration, stores, clock, coordinator), and say what to do
+    Doctor(DoctorArgs),
     /// Find the temporary objects that dead jobs left behind, and remove them
     Gc(GcArgs),
     /// Say what is there: arrays, shapes, chunks, shards, codecs, stored size

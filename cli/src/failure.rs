@@ -15,6 +15,8 @@ pub enum Failure {
     Unreachable(Refusal),
     /// The user cancelled.
     Cancelled(Refusal),
+    /// Checks failed; each was printed.
+    Unwell(Refusal),
 }
 
 impl Failure {
@@ -24,14 +26,15 @@ impl Failure {
             Self::JobFailed(refusal)
             | Self::Refused(refusal)
             | Self::Unreachable(refusal)
-            | Self::Cancelled(refusal) => refusal,
+            | Self::Cancelled(refusal)
+            | Self::Unwell(refusal) => refusal,
         }
     }
 
-    /// 1 the job failed, 2 the request is wrong, 3 the coordinator can't be reached, 130 cancelled.
+    /// 1 the job or a check failed, 2 the request is wrong, 3 the coordinator can't be reached, 130 cancelled.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::JobFailed(_) => 1,
+            Self::JobFailed(_) | Self::Unwell(_) => 1,
             Self::Refused(_) => 2,
             Self::Unreachable(_) => 3,
             Self::Cancelled(_) => 130,

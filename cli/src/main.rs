@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod console;
+mod doctor;
 mod follow;
 mod garbage;
 mod interrupt;
@@ -70,7 +71,8 @@ fn wrong_arguments(error: &clap::Error) -> Refusal {
 /// One sentence on standard error, with the field at fault; as JSON on standard output where that was asked for.
 fn report(failure: &Failure, format: PlanFormat) -> ExitCode {
     let refusal = failure.refusal();
-    if format == PlanFormat::Json {
+    // The findings are the one object.
+    if format == PlanFormat::Json && !matches!(failure, Failure::Unwell(_)) {
         say!("{}", report::json::error(refusal));
     }
     match &refusal.field {

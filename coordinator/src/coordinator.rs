@@ -19,13 +19,14 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
+use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     door::Door,
     driver::{DriverParts, OnThread, Planner, Prepare, drive},
     journal::{Journal, JournalError, MemoryJournal},
-    message::{Answer, Message},
+    message::{Answer, CoordinatorFigures, Message},
     page::{JobsPage, PageRequest},
     pipelines,
     settings::CoordinatorSettings,
@@ -51,6 +52,7 @@ pub struct Coordinator {
     inbox: mpsc::Sender<Message>,
     planner: Planner,
     surroundings: Arc<dyn Surroundings>,
+    activity: watch::Receiver<bool>,
     stop: CancellationToken,
 }
 
@@ -125,6 +127,7 @@ impl Coordinator {
         let planner = Planner::new(prepare);
         let stop = CancellationToken::new();
         let (told, ready) = oneshot::channel();
+        let (shown, activity) = watch::channel(false);
         let parts = DriverParts {
             settings,
             journal,
@@ -132,11 +135,12 @@ impl Coordinator {
             surroundings: Arc::clone(&surroundings),
             witness,
             inbox,
+            activity: shown,
             ready: told,
         };
         let driver = tokio::spawn(drive(parts, stop.clone()));
         let task = CoordinatorTask { driver, ready, _stop: stop.clone().drop_guard() };
-        (Self { inbox: sender, planner, surroundings, stop }, task)
+        (Self { inbox: sender, planner, surroundings, activity, stop }, task)
     }
 
     /// What a rechunk would do and cost. Writes nothing.
@@ -203,6 +207,17 @@ impl Coordinator {
     /// The workers that were heard lately.
     pub async fn workers(&self) -> Result<Vec<WorkerView>, Refusal> {
         self.ask(ANSWER_DEADLINE, |answer| Message::Workers { answer }).await
+    }
+
+    /// How everything stands, in numbers.
+    pub async fn figures(&self) -> Result<CoordinatorFigures, Refusal> {
+        self.ask(ANSWER_DEADLINE, |answer| Message::Figures { answer }).await
+    }
+
+    /// Whether a job is not over: as it is now, and after each change. Ends with the coordinator.
+    pub fn activity(&self) -> BoxStream<'static, bool> {
+        let changes = WatchStream::new(self.activity.clone());
+        changes.take_until(self.stop.clone().cancelled_owned()).boxed()
     }
 
     /// One call of a worker. Waits for work up to the request's `wait`, and never longer than

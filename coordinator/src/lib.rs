@@ -7,10 +7,12 @@
 pub mod coordinator;
 pub mod door;
 mod driver;
+pub mod exposition;
 pub mod journal;
 mod message;
 pub mod page;
 mod pipelines;
+mod scaling;
 pub mod services;
 pub mod settings;
 pub mod surroundings;
@@ -19,6 +21,7 @@ mod sync_guard;
 mod testing;
 
 pub use coordinator::{Coordinator, CoordinatorError, CoordinatorParts, CoordinatorTask};
+pub use message::CoordinatorFigures;
 pub use page::{JobsPage, PageRequest};
 pub use services::{ListenerSettings, Security, ServeError, Serving, serve};
 pub use settings::{CoordinatorSettings, FleetSettings};

@@ -14,12 +14,14 @@ use clap::Parser;
 use rechunk_common::limits::LEASE_MARGIN;
 use rechunk_coordinator::{
     coordinator::{Coordinator, CoordinatorError, CoordinatorParts, CoordinatorTask},
+    exposition::Exposition,
     journal::{DEFAULT_JOURNAL, JournalError, JournalPlace},
     services::{ListenerSettings, serve},
     settings::CoordinatorSettings,
     surroundings::Machine,
 };
-use rechunk_program::{Failure, Signals, read_configuration, run_to_end, start_logging};
+use rechunk_metrics::Shown;
+use rechunk_program::{Failure, HttpFace, Signals, read_configuration, run_to_end, start_logging};
 use rechunk_storage::{StoreConfig, Stores};
 use security_args::SecurityArgs;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +46,10 @@ struct Arguments {
 
     #[command(flatten)]
     security: SecurityArgs,
+
+    /// Where to show /livez, /readyz and, for Prometheus, /metrics; without it nothing is shown.
+    #[arg(long, env = "RECHUNK_HTTP", value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
 
     /// A TOML file with a [[stores]] table for every prefix that jobs may read or write.
     #[arg(long, env = "RECHUNK_CONFIG", value_name = "FILE")]
@@ -76,7 +82,7 @@ struct Arguments {
     lease_work: u64,
 
     /// Log leases and records too, not decisions only. RUST_LOG wins.
-    #[arg(short, long)]
+    #[arg(short, long, env = "RECHUNK_VERBOSE")]
     verbose: bool,
 }
 
@@ -107,7 +113,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let place = JournalPlace::parse(&arguments.journal)
         .map_err(|problem| Failure::wrong(format!("--journal {}: {problem}", arguments.journal)))?;
     let security = arguments.security.read()?;
-    let stores = Stores::new(store_config(arguments.config.as_deref())?);
+    let config = store_config(arguments.config.as_deref())?;
+    let http = HttpFace::open(arguments.http, Shown::Coordinator, env!("CARGO_PKG_VERSION")).await?;
+    let stores = http.watch(Stores::new(config));
     // Before anything is announced: a signal from here on ends the program in good order.
     let mut signals = Signals::listen()?;
     let request_budget = stores.config().request_rates();
@@ -116,6 +124,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     constants.scheduler.margin = Duration::from_secs(arguments.margin);
     constants.scheduler.lease_work = Duration::from_secs(arguments.lease_work);
     if arguments.standby {
+        http.not_ready("standing by: another coordinator may be at work");
         let patience = constants.scheduler.lease + constants.scheduler.margin;
         tokio::select! {
             ended = place.stand_by(&stores, patience) => ended.map_err(|error| why_ended(&error.into()))?,
@@ -125,6 +134,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             }
         }
     }
+    http.not_ready("reading the journal");
     let journal = place.open(&stores).map_err(|error| Failure::wrong(format!("--journal: {error}")))?;
     let parts =
         CoordinatorParts { settings: constants, stores, journal, surroundings: Arc::new(Machine), witness: None };
@@ -144,8 +154,19 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let serving = serve(&settings, coordinator.clone(), stop.clone())
         .await
         .map_err(|error| Failure::broken(error.to_string()))?;
+    show(&http, &coordinator);
     info!(listen = %serving.address, listen_workers = %serving.workers_address, "coordinator ready");
-    until_told(signals, &coordinator, task, &stop, serving.ended()).await
+    until_told(signals, &coordinator, task, &http, &stop, serving.ended()).await
+}
+
+/// From here on the coordinator answers, and its metrics say how it stands.
+fn show(http: &HttpFace, coordinator: &Coordinator) {
+    let exposition = Arc::new(Exposition::new(coordinator.clone()));
+    http.sample_with(move || {
+        let exposition = Arc::clone(&exposition);
+        Box::pin(async move { exposition.sample().await })
+    });
+    http.ready_when(|| Ok(()));
 }
 
 /// Serves until a signal, or until the coordinator or a listener breaks off; then ends both in good order.
@@ -153,6 +174,7 @@ async fn until_told(
     mut signals: Signals,
     coordinator: &Coordinator,
     task: CoordinatorTask,
+    http: &HttpFace,
     stop: &CancellationToken,
     served: impl Future<Output = Result<(), rechunk_coordinator::services::ServeError>>,
 ) -> Result<(), Failure> {
@@ -165,6 +187,7 @@ async fn until_told(
         ended = &mut task => coordinator_ended = Some(ended),
         ended = &mut served => listeners_ended = Some(ended),
     }
+    http.not_ready("ending");
     // Callers first, so that each has its answer before the coordinator goes.
     stop.cancel();
     let listeners_ended = match listeners_ended {

@@ -1,12 +1,15 @@
 //! What a handle says to the driver. Every question carries the way back for its answer.
 
+use std::time::Duration;
+
 use rechunk_common::{
     Refusal,
-    ids::JobId,
+    ids::{Epoch, JobId},
     job::{JobView, WorkerView},
     request::{PipelinesRequest, RechunkRequest},
     session::{SyncCall, SyncRequest, SyncResponse},
 };
+use rechunk_scheduler::Figures;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
@@ -41,6 +44,8 @@ pub(crate) enum Message {
     Jobs { page: PageRequest, answer: Answer<JobsPage> },
     /// All workers.
     Workers { answer: Answer<Vec<WorkerView>> },
+    /// How everything stands, in numbers.
+    Figures { answer: Answer<CoordinatorFigures> },
     /// A job as it changes; the sender goes after the terminal view.
     Watch { job: JobId, answer: Answer<watch::Receiver<JobView>> },
 }
@@ -52,4 +57,17 @@ pub(crate) struct Outlook {
     pub(crate) fleet: Fleet,
     /// Targets and temporary spaces of live jobs.
     pub(crate) taken: Vec<LiveSpace>,
+}
+
+/// A coordinator in numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoordinatorFigures {
+    /// Jobs, tasks, leases and workers.
+    pub scheduler: Figures,
+    /// The reign.
+    pub epoch: Epoch,
+    /// Records that wait for the journal.
+    pub records_waiting: u64,
+    /// How long ago the journal showed that nobody else reigns.
+    pub confirmed_age: Duration,
 }

@@ -31,6 +31,20 @@ pub mod worker {
     }
 }
 
+/// What KEDA asks.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::wildcard_enum_match_arm,
+    clippy::large_futures,
+    reason = "generated"
+)]
+pub mod externalscaler {
+    tonic::include_proto!("externalscaler");
+}
+
 /// What is persisted.
 pub(crate) mod journal {
     /// Messages of `rechunk.journal.v1`.
@@ -48,7 +62,7 @@ pub(crate) mod journal {
     }
 }
 
-/// The encoded descriptors of both packages and of all they import, for the reflection service.
+/// The encoded descriptors of the packages with services and of all they import, for the reflection service.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rechunk_descriptor.bin"));
 
 #[cfg(test)]
@@ -59,7 +73,7 @@ mod tests {
     use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
     #[test]
-    fn the_descriptors_hold_both_services_with_all_their_calls() {
+    fn the_descriptors_hold_all_services_with_all_their_calls() {
         let set = FileDescriptorSet::decode(super::FILE_DESCRIPTOR_SET).expect("descriptors");
         let calls: BTreeSet<String> = set
             .file
@@ -84,7 +98,38 @@ mod tests {
         let mut expected: BTreeSet<String> =
             rechunk.iter().map(|call| format!("rechunk.v1.RechunkService/{call}")).collect();
         expected.insert("rechunk.worker.v1.WorkerService/Sync".into());
+        let scaler = ["IsActive", "StreamIsActive", "GetMetricSpec", "GetMetrics"];
+        expected.extend(scaler.map(|call| format!("externalscaler.ExternalScaler/{call}")));
         assert_eq!(calls, expected);
+    }
+
+    #[test]
+    fn the_scaler_has_the_names_and_numbers_that_keda_published() {
+        let set = FileDescriptorSet::decode(super::FILE_DESCRIPTOR_SET).expect("descriptors");
+        let file = set.file.iter().find(|file| file.package() == "externalscaler").expect("the scaler's file");
+        let fields: BTreeSet<String> = file
+            .message_type
+            .iter()
+            .flat_map(|message| message.field.iter().map(move |field| (message.name(), field)))
+            .map(|(message, field)| format!("{message}.{} {} {:?}", field.name(), field.number(), field.r#type()))
+            .collect();
+        let expected = [
+            "ScaledObjectRef.name 1 String",
+            "ScaledObjectRef.namespace 2 String",
+            "ScaledObjectRef.scalerMetadata 3 Message",
+            "IsActiveResponse.result 1 Bool",
+            "GetMetricSpecResponse.metricSpecs 1 Message",
+            "MetricSpec.metricName 1 String",
+            "MetricSpec.targetSize 2 Int64",
+            "MetricSpec.targetSizeFloat 3 Double",
+            "GetMetricsRequest.scaledObjectRef 1 Message",
+            "GetMetricsRequest.metricName 2 String",
+            "GetMetricsResponse.metricValues 1 Message",
+            "MetricValue.metricName 1 String",
+            "MetricValue.metricValue 2 Int64",
+            "MetricValue.metricValueFloat 3 Double",
+        ];
+        assert_eq!(fields, expected.map(str::to_owned).into());
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub mod status;
 
 pub use convert::PlannedRechunk;
 pub use fault::{Fault, Problem};
-pub use generated::{FILE_DESCRIPTOR_SET, v1, worker};
+pub use generated::{FILE_DESCRIPTOR_SET, externalscaler, v1, worker};
 pub use invalid::{
     InvalidExchange, InvalidFunction, InvalidFunctionId, InvalidGrant, InvalidGrid, InvalidJob, InvalidJobId,
     InvalidJournalObject, InvalidLayout, InvalidLease, InvalidPipelines, InvalidPlan, InvalidRechunk, InvalidRecord,

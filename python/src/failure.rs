@@ -8,7 +8,8 @@ use rechunk_common::{FailureClass, TaskFailure};
 /// The exception that a failure is raised as.
 pub(crate) fn of_failure(py: Python<'_>, failure: &Failure) -> PyErr {
     let kind = match failure {
-        Failure::JobFailed(_) => "failed",
+        // Only the command line has checks that can be unwell.
+        Failure::JobFailed(_) | Failure::Unwell(_) => "failed",
         Failure::Refused(_) => "refused",
         Failure::Unreachable(_) => "unreachable",
         Failure::Cancelled(_) => "cancelled",

@@ -55,7 +55,8 @@ class Cluster:
         """A command that runs what has this name somewhere else."""
         return ()
 
-    def __init__(self, directory, s3, lease=2, lease_work=15, puts_per_second=None, journal=None):
+    def __init__(
+            self, directory, s3, lease=2, lease_work=15, puts_per_second=None, journal=None, coordinator_options=()):
         """`puts_per_second`: no more than so many, however fast the machine is: the job lasts as long as a fault needs."""
         table = f"max_puts_per_second = {puts_per_second}" if puts_per_second else ""
         self.directory, self.s3 = directory, s3
@@ -65,7 +66,7 @@ class Cluster:
         self.processes = []
         self.lease, self.lease_work = lease, lease_work
         self.journal = journal or directory / "journal"
-        self.coordinator = self.start_coordinator("coordinator")
+        self.coordinator = self.start_coordinator("coordinator", *coordinator_options)
         self.port = self._port(self.coordinator)
         self.url = f"http://{self.address}:{self.port}"
 
@@ -74,8 +75,9 @@ class Cluster:
         return (f'[[stores]]\nprefix = "s3://{self.s3.bucket}"\naccess = "read-write"\nendpoint = "{endpoint}"\n'
                 'region = "us-east-1"\ncredentials = "environment"\n')
 
-    def _start(self, name, *command):
-        process = Process(self.directory, name, *command, env=self.credentials, prefix=self.prefix(name))
+    def _start(self, name, *command, env=None):
+        env = {**self.credentials, **(env or {})}
+        process = Process(self.directory, name, *command, env=env, prefix=self.prefix(name))
         self.processes.append(process)
         return process
 
@@ -111,10 +113,10 @@ class Cluster:
         wait_until(listening, "the coordinator's address")
         return found[0]
 
-    def worker(self, name, memory="256MiB", cpus=1, config=None, log=None, options=()):
+    def worker(self, name, memory="256MiB", cpus=1, config=None, log=None, options=(), env=None):
         return self._start(
             log or name, "rechunk-worker", "--coordinator", self.url, "--memory", memory, "--cpus", cpus, "--config",
-            config or self.config, "--name", name, *options)
+            config or self.config, "--name", name, *options, env=env)
 
     def workers_ready(self, count):
         wait_until(lambda: len(self.command("workers").json) == count, f"{count} workers")

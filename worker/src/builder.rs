@@ -9,10 +9,12 @@ use rechunk_common::{
     session::Capacity,
 };
 use rechunk_storage::Stores;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     compute::{ComputePool, NoThreads},
+    figures::{Standing, WorkerWatch, announce},
     function::{Functions, TaskFunction},
     resident::peak_rss,
     runner::TaskRunner,
@@ -178,7 +180,8 @@ impl WorkerBuilder {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             peak_rss,
         };
-        Ok(Worker { link, clock, surroundings, identity, patience, attempts })
+        let standing = watch::Sender::default();
+        Ok(Worker { link, clock, surroundings, identity, patience, attempts, standing })
     }
 
     /// The same without a coordinator: an engine with a scheduler of its own says which task comes next.
@@ -221,6 +224,7 @@ pub struct Worker {
     identity: Identity,
     patience: Patience,
     attempts: Attempts,
+    standing: watch::Sender<Standing>,
 }
 
 impl Worker {
@@ -229,12 +233,20 @@ impl Worker {
         &self.identity.worker
     }
 
+    /// A view of the worker as it runs.
+    pub fn view(&self) -> WorkerWatch {
+        let admission = self.attempts.admission.clone();
+        WorkerWatch { total: self.identity.total, admission, standing: self.standing.subscribe() }
+    }
+
     /// Works until `shutdown` is cancelled; then it takes no more leases, finishes and reports what it holds within
     /// the grace, and returns. Dropping the future stops everything at once; leases then end by themselves.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { link, clock, surroundings, identity, patience, attempts } = self;
+        let Self { link, clock, surroundings, identity, patience, attempts, standing } = self;
+        announce();
         tracing::info!(worker = %identity.worker, memory = %identity.total.memory, slots = identity.total.slots,
             "a worker starts");
-        Conversation::new(link, (clock, surroundings), identity, patience, attempts).run(shutdown).await;
+        let conversation = Conversation::new(link, (clock, surroundings), identity, patience, attempts);
+        conversation.telling(standing).run(shutdown).await;
     }
 }

@@ -5,11 +5,13 @@
 //! coordinator's. What it holds in memory is bounded by the grant of each task, to the byte.
 
 mod builder;
+mod codec_time;
 pub mod compute;
 pub mod context;
 pub mod copy;
 pub mod copy_encoded;
 mod failure;
+mod figures;
 mod function;
 pub mod memory;
 pub mod metadata;
@@ -31,6 +33,7 @@ mod workbench;
 pub use builder::{BuildError, DEFAULT_GRACE, Worker, WorkerBuilder};
 pub use compute::ComputePool;
 pub use context::TaskContext;
+pub use figures::{Standing, WorkerWatch};
 pub use function::TaskFunction;
 pub use memory::{BufferPool, TaskMemory, memory_reserve};
 pub use runner::TaskRunner;

@@ -1,6 +1,7 @@
 //! `rechunk-worker`: reads its flags and its configuration, works until it is told to end.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -8,9 +9,12 @@ use std::{
 
 use clap::{ArgAction, Parser};
 use rechunk_common::{ByteCount, limits::PUT_TIMEOUT};
-use rechunk_program::{CredentialArgs, Failure, Signals, read_configuration, run_to_end, start_logging};
+use rechunk_metrics::Shown;
+use rechunk_program::{CredentialArgs, Failure, HttpFace, Signals, read_configuration, run_to_end, start_logging};
 use rechunk_storage::{StoreConfig, Stores};
-use rechunk_worker::{GrpcLink, Scratch, WorkerBuilder, memory_reserve, pages::suit_pages_to, resident::current_rss};
+use rechunk_worker::{
+    GrpcLink, Scratch, Worker, WorkerBuilder, memory_reserve, pages::suit_pages_to, resident::current_rss,
+};
 use tokio_util::sync::CancellationToken;
 
 #[global_allocator]
@@ -45,6 +49,10 @@ struct Arguments {
     #[arg(long, env = "RECHUNK_SCRATCH_SIZE", value_name = "SIZE", requires = "scratch")]
     scratch_size: Option<ByteCount>,
 
+    /// Where to show /livez, /readyz and, for Prometheus, /metrics; without it nothing is shown.
+    #[arg(long, env = "RECHUNK_HTTP", value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
+
     /// A TOML file with a [[stores]] table for every prefix that tasks may read or write.
     #[arg(long, env = "RECHUNK_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -64,14 +72,14 @@ struct Arguments {
     put_timeout: u64,
 
     /// Log more: once decisions, twice also leases and tasks. RUST_LOG wins.
-    #[arg(short, long, action = ArgAction::Count)]
+    #[arg(short, long, env = "RECHUNK_VERBOSE", action = ArgAction::Count)]
     verbose: u8,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging(match arguments.verbose {
-        0 => "warn,rechunk_worker=info",
+        0 => "warn,rechunk_worker=info,rechunk_program=info",
         1 => "info,h2=warn,hyper=warn",
         _ => "debug,h2=warn,hyper=warn",
     });
@@ -91,11 +99,12 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let config =
         store_config(arguments.config.as_deref())?.with_put_timeout(Duration::from_secs(arguments.put_timeout));
     suit_pages_to(arguments.memory);
+    let http = HttpFace::open(arguments.http, Shown::Worker, env!("CARGO_PKG_VERSION")).await?;
     let share = memory_reserve(arguments.memory, current_rss(), threads);
     tracing::info!(memory = %arguments.memory, reserve = %share.reserve, budget = %share.budget, threads,
         "memory is shared out");
     let mut worker = WorkerBuilder::new()
-        .stores(Stores::new(config))
+        .stores(http.watch(Stores::new(config)))
         .memory(share.budget)
         .threads(threads)
         .slots(u32::try_from(threads).unwrap_or(u32::MAX))
@@ -112,6 +121,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         worker = worker.name(name);
     }
     let worker = worker.build().map_err(|error| Failure::broken(error.to_string()))?;
+    show(&http, &worker);
     let mut signals = Signals::listen()?;
     let shutdown = CancellationToken::new();
     let working = worker.run(shutdown.clone());
@@ -125,6 +135,16 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         () = working => Ok(()),
         _again = signals.next() => Err(Failure::broken("told to end a second time; what was being done is given up")),
     }
+}
+
+/// From here on probes and metrics say how the worker stands.
+fn show(http: &HttpFace, worker: &Worker) {
+    let (view, sampled) = (worker.view(), worker.view());
+    http.ready_when(move || view.readiness());
+    http.sample_with(move || {
+        sampled.sample();
+        Box::pin(std::future::ready(()))
+    });
 }
 
 fn store_config(path: Option<&Path>) -> Result<StoreConfig, Failure> {

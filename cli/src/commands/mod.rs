@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod demo;
+mod doctor;
 mod gc;
 mod info;
 mod jobs;
@@ -42,6 +43,7 @@ pub(crate) async fn run(arguments: Arguments, interrupts: &Interrupts) -> Result
         Command::Retry(args) => jobs::retry(&args, &output).await,
         Command::Delete(args) => jobs::delete(&args, &output).await,
         Command::Workers(args) => workers::list(&args, &output).await,
+        Command::Doctor(args) => doctor::run(&args, &output).await,
         Command::Gc(args) => gc::run(&args, &output).await,
         Command::Info(args) => info::run(&args, &output).await,
         Command::Demo(args) => demo::run(&args, &output, interrupts).await,

@@ -1,11 +1,12 @@
 //! What every program of rechunk does when it starts and when it ends: logs, the TLS provider, threads, the configuration
-//! file, credentials, signals, and the sentence with which it breaks off.
+//! file, credentials, signals, probes and metrics, and the sentence with which it breaks off.
 //!
 //! Knows nothing of what a program is for. No library uses it.
 
 mod configuration;
 mod credentials;
 mod failure;
+mod http;
 mod logging;
 mod runtime;
 mod signals;
@@ -13,6 +14,7 @@ mod signals;
 pub use configuration::{BadConfiguration, read_configuration};
 pub use credentials::CredentialArgs;
 pub use failure::Failure;
+pub use http::HttpFace;
 pub use logging::start_logging;
 pub use runtime::run_to_end;
 pub use signals::Signals;

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use crate::error::ErrorClass;
+
 /// What kind of request it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RequestKind {
@@ -50,6 +52,12 @@ pub trait Observer: Send + Sync {
     /// Such a request has waited for so long.
     fn waited(&self, kind: RequestKind, url: &str, time: Duration) {
         let _ = (kind, url, time);
+    }
+
+    /// An attempt has its answer after so long, with the body that it reads; `failure`: what was wrong with it. Attempts
+    /// that nobody waits for any more have none.
+    fn answered(&self, kind: RequestKind, url: &str, time: Duration, failure: Option<ErrorClass>) {
+        let _ = (kind, url, time, failure);
     }
 
     /// A GET has brought `bytes` bytes of body.

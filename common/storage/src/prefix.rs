@@ -357,12 +357,28 @@ impl Prefix {
         let lost = match verdict {
             Verdict::Send => false,
             Verdict::LoseAnswer => true,
-            Verdict::Fail(fault) => return Err(fault),
+            Verdict::Fail(fault) => {
+                self.answered(request, Duration::ZERO, Some(fault.class));
+                return Err(fault);
+            }
         };
+        let sent = Instant::now();
         let answer = tokio::time::timeout(limit, answer)
             .await
             .unwrap_or_else(|_| Err(Fault::new(ErrorClass::TryAgain, format!("no answer within {limit:?}"))));
-        if lost { Err(Fault::new(ErrorClass::TryAgain, "the answer was lost, a fault of the test")) } else { answer }
+        let answer = if lost {
+            Err(Fault::new(ErrorClass::TryAgain, "the answer was lost, a fault of the test"))
+        } else {
+            answer
+        };
+        self.answered(request, sent.elapsed(), answer.as_ref().err().map(|fault| fault.class));
+        answer
+    }
+
+    /// One answer, also to a message that speaks of many keys.
+    fn answered(&self, request: &Request<'_>, time: Duration, failure: Option<ErrorClass>) {
+        let url = request.urls.first().map_or("", String::as_str);
+        self.watch.observers.iter().for_each(|to| to.answered(request.kind, url, time, failure));
     }
 }
 

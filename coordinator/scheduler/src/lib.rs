@@ -16,6 +16,7 @@ mod event;
 mod expiry;
 mod failed_task;
 mod fairness;
+mod figures;
 mod fingerprint;
 mod grant;
 mod index;
@@ -46,6 +47,7 @@ mod worker;
 
 pub use command::Command;
 pub use event::{Event, Settings, Timestamp};
+pub use figures::{Demand, Figures};
 pub use ledger::Ledger;
 pub use rechunk_common::record::{AcceptedJob, Record, RecordFact};
 pub use recover::Inconsistent;

@@ -42,6 +42,12 @@ impl WaitingTasks {
         }
     }
 
+    /// Number of tasks that may be leased.
+    pub(crate) fn due_tasks(&self, now: Timestamp) -> u64 {
+        let due = self.ranges.range(..=(now, u64::MAX)).map(|((_, start), (end, _))| end.saturating_sub(*start));
+        due.fold(0, u64::saturating_add)
+    }
+
     /// When the first range may be leased.
     pub(crate) fn first_due(&self) -> Option<Timestamp> {
         self.ranges.keys().next().map(|(due, _)| *due)

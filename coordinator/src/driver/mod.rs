@@ -25,7 +25,7 @@ use std::{
 use rechunk_common::ids::{JobId, JournalPosition};
 use rechunk_scheduler::{Event, Scheduler, Timestamp};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -71,6 +71,8 @@ pub(crate) struct Driver {
     // Jobs whose end or deletion waits for its record.
     ending: VecDeque<(JournalPosition, perform::Ending)>,
     watchers: Watchers,
+    // Whether a job is not over.
+    activity: watch::Sender<bool>,
     last_tick: Option<Instant>,
 }
 
@@ -82,6 +84,8 @@ pub(crate) struct DriverParts {
     pub(crate) surroundings: Arc<dyn Surroundings>,
     pub(crate) witness: Option<Box<dyn Witness>>,
     pub(crate) inbox: mpsc::Receiver<Message>,
+    /// Shown whether a job is not over.
+    pub(crate) activity: watch::Sender<bool>,
     /// Told when the journal is read and the jobs go on.
     pub(crate) ready: oneshot::Sender<()>,
 }
@@ -120,9 +124,11 @@ pub(crate) async fn drive(parts: DriverParts, stop: CancellationToken) -> Result
         confirmations: BTreeMap::new(),
         ending: VecDeque::new(),
         watchers: Watchers::default(),
+        activity: parts.activity,
         last_tick: None,
     };
     driver.apply(Event::Begin);
+    driver.show_activity();
     let _nobody_waits = parts.ready.send(());
     driver.run(stop).await
 }
@@ -195,6 +201,8 @@ impl Driver {
             Written::Through(position) => {
                 self.apply(Event::RecordDurable { position });
                 self.settle_endings(position);
+                // A job comes, ends, or is to be removed only with a record.
+                self.show_activity();
             }
             Written::Nothing => {}
         }

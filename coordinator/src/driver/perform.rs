@@ -5,6 +5,7 @@ use rechunk_common::{
     ids::{JobId, JournalPosition},
     session::{SyncCall, SyncResponse},
 };
+use rechunk_metrics::names::{LEASES_GRANTED, LEASES_REVOKED, TASKS_DONE};
 use rechunk_scheduler::{Command, Record, RecordFact};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -53,6 +54,9 @@ impl Driver {
             | RecordFact::BarrierPassed { .. }
             | RecordFact::EndingDecided { .. } => None,
         };
+        if let RecordFact::TasksDone { tasks, .. } = &record.fact {
+            TASKS_DONE.counter(&[]).increment(tasks.len());
+        }
         self.ending.extend(ending.map(|ending| (record.position, ending)));
         self.journal.push(record, Instant::now());
     }
@@ -97,6 +101,8 @@ impl Driver {
         for lease in &response.revoked {
             info!(%worker, %lease, "lease revoked");
         }
+        LEASES_GRANTED.counter(&[]).increment(count(&response.granted));
+        LEASES_REVOKED.counter(&[]).increment(count(&response.revoked));
         response.request_shares = self.shares.answer(call, !response.granted.is_empty());
         self.calls.answer(call, response);
     }
@@ -130,6 +136,10 @@ impl Driver {
             let _gone = caller.send(Err(refusal));
         }
     }
+}
+
+fn count<T>(all: &[T]) -> u64 {
+    u64::try_from(all.len()).unwrap_or(u64::MAX)
 }
 
 /// One line per fact.

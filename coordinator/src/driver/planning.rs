@@ -4,7 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rechunk_common::{Refusal, RefusalCode, ids::JobId, request::RechunkRequest};
-use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
+use rechunk_metrics::names::PLAN_SECONDS;
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use super::{jobs::Turn, planning_thread::on_thread};
 use crate::{
@@ -96,7 +101,11 @@ impl Planner {
             let _permit = self.permits.acquire().await;
             self.prepare.prepare(request, job, outlook).await
         });
-        planned.await.unwrap_or_else(|_elapsed| Err(too_slow()))
+        let begun = Instant::now();
+        let outcome = planned.await.unwrap_or_else(|_elapsed| Err(too_slow()));
+        let label = if outcome.is_ok() { "made" } else { "refused" };
+        PLAN_SECONDS.histogram(&[label]).record(begun.elapsed());
+        outcome
     }
 
     /// Plans what is about to be run, and writes what it needs.

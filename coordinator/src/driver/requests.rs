@@ -53,6 +53,7 @@ impl Driver {
                 let workers = self.worker_views();
                 reply(answer, Ok(workers));
             }
+            Message::Figures { answer } => reply(answer, Ok(self.figures())),
             Message::Watch { job, answer } => {
                 let views = self.watch(&job).ok_or_else(|| unknown_job(&job));
                 reply(answer, views);

@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{Driver, jobs::Turn};
 use crate::{
     door::LiveSpace,
-    message::Outlook,
+    message::{CoordinatorFigures, Outlook},
     page::{JobsPage, PageRequest},
 };
 
@@ -67,6 +67,22 @@ impl Driver {
     pub(super) fn watch(&mut self, job: &JobId) -> Option<watch::Receiver<JobView>> {
         let view = self.short_view(job)?;
         Some(self.watchers.watch(job, view, Instant::now()))
+    }
+
+    /// Everything in numbers.
+    pub(super) fn figures(&self) -> CoordinatorFigures {
+        CoordinatorFigures {
+            scheduler: self.scheduler.figures(),
+            epoch: self.scheduler.epoch(),
+            records_waiting: self.journal.waiting(),
+            confirmed_age: self.journal.confirmed_age(Instant::now()),
+        }
+    }
+
+    /// Says whether a job is not over, where that has changed.
+    pub(super) fn show_activity(&self) {
+        let is_active = self.scheduler.is_active();
+        self.activity.send_if_modified(|shown| std::mem::replace(shown, is_active) != is_active);
     }
 
     /// Shows watchers what has changed, as far as it is due.

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use rechunk_common::ids::JournalPosition;
+use rechunk_metrics::names::{JOURNAL_RECORDS, JOURNAL_WRITE_SECONDS, JOURNAL_WRITES};
 use rechunk_scheduler::Record;
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
@@ -115,10 +116,20 @@ impl JournalLane {
         self.waiting.len() < MAX_WAITING_RECORDS
     }
 
+    /// Records that wait for their turn.
+    pub(crate) fn waiting(&self) -> u64 {
+        u64::try_from(self.waiting.len()).unwrap_or(u64::MAX)
+    }
+
+    /// How long ago nobody else had taken over.
+    pub(crate) fn confirmed_age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.confirmed_at)
+    }
+
     /// Whether nobody else had taken over within the last `lease`: only then may leases be granted or renewed, because a
     /// newer coordinator waits for those of this one no longer.
     pub(crate) fn is_confirmed(&self, now: Instant, lease: Duration) -> bool {
-        now.saturating_duration_since(self.confirmed_at) < lease
+        self.confirmed_age(now) < lease
     }
 
     /// The next append or confirmation that ended, or the error that ended the journal. May be dropped and asked again.
@@ -147,15 +158,29 @@ async fn write(
         let batch = tokio::time::timeout(confirm_every, batches.recv()).await;
         let begun_at = Instant::now();
         let result = match batch {
-            Ok(Some(batch)) => journal.append(&batch).await.map(Some),
+            Ok(Some(batch)) => {
+                let written = journal.append(&batch).await;
+                count("records", written.is_ok(), begun_at);
+                JOURNAL_RECORDS.counter(&[]).increment(written.as_ref().map_or(0, |_| batch.len() as u64));
+                written.map(Some)
+            }
             Ok(None) => return,
-            Err(_elapsed) => journal.confirm().await.map(|()| None),
+            Err(_elapsed) => {
+                let confirmed = journal.confirm().await;
+                count("confirmation", confirmed.is_ok(), begun_at);
+                confirmed.map(|()| None)
+            }
         };
         let has_ended = result.is_err();
         if results.send(result.map(|written| Done { written, begun_at })).await.is_err() || has_ended {
             return;
         }
     }
+}
+
+fn count(kind: &str, is_done: bool, begun_at: Instant) {
+    JOURNAL_WRITES.counter(&[kind, if is_done { "done" } else { "failed" }]).increment(1);
+    JOURNAL_WRITE_SECONDS.histogram(&[kind]).record(begun_at.elapsed());
 }
 
 #[cfg(test)]

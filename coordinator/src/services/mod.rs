@@ -4,6 +4,7 @@
 
 mod rechunk;
 mod routes;
+mod scaler;
 mod security;
 mod worker;
 
@@ -17,7 +18,11 @@ use tonic::{
 };
 use tracing::{info, warn};
 
-use self::{rechunk::Rechunk, routes::routes, security::Guard, worker::Worker};
+use self::{
+    routes::{ForUsers, routes},
+    security::Guard,
+    worker::Worker,
+};
 use crate::coordinator::Coordinator;
 
 pub use self::security::{BadCertificates, BadTokens, Security, ServerTls, Tokens};
@@ -89,11 +94,11 @@ pub async fn serve(
     coordinator: Coordinator,
     shutdown: CancellationToken,
 ) -> Result<Serving, ServeError> {
-    let rechunk = Rechunk::new(coordinator.clone(), shutdown.clone());
+    let users = ForUsers::new(&coordinator, &shutdown);
     let worker = Worker::new(coordinator, shutdown.clone());
     let mut listeners = JoinSet::new();
-    let Security { tls, users, workers } = &settings.security;
-    let (of_users, of_workers) = (Guard::new(users.clone()), Guard::new(workers.clone()));
+    let Security { tls, users: user_tokens, workers: worker_tokens } = &settings.security;
+    let (of_users, of_workers) = (Guard::new(user_tokens.clone()), Guard::new(worker_tokens.clone()));
     let mut listen = |routes: Routes, address, for_workers| -> Result<SocketAddr, ServeError> {
         let mut server = server(tls.as_ref().map(|tls| tls.config(for_workers)))?;
         let (incoming, address) = bind(address)?;
@@ -102,10 +107,10 @@ pub async fn serve(
         Ok(address)
     };
     let (address, workers_address) = if let Some(workers) = settings.listen_workers {
-        let public = listen(routes(Some((rechunk, of_users)), None).await?, settings.listen, false)?;
+        let public = listen(routes(Some((users, of_users)), None).await?, settings.listen, false)?;
         (public, listen(routes(None, Some((worker, of_workers))).await?, workers, true)?)
     } else {
-        let both = routes(Some((rechunk, of_users)), Some((worker, of_workers))).await?;
+        let both = routes(Some((users, of_users)), Some((worker, of_workers))).await?;
         let shared = listen(both, settings.listen, true)?;
         (shared, shared)
     };

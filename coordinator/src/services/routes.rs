@@ -2,9 +2,10 @@
 
 use rechunk_common::limits::MAX_MESSAGE_BYTES;
 use rechunk_proto::{
-    FILE_DESCRIPTOR_SET, v1::rechunk_service_server::RechunkServiceServer,
-    worker::v1::worker_service_server::WorkerServiceServer,
+    FILE_DESCRIPTOR_SET, externalscaler::external_scaler_server::ExternalScalerServer,
+    v1::rechunk_service_server::RechunkServiceServer, worker::v1::worker_service_server::WorkerServiceServer,
 };
+use tokio_util::sync::CancellationToken;
 use tonic::{
     server::NamedService,
     service::{Routes, RoutesBuilder, interceptor::InterceptedService},
@@ -15,23 +16,41 @@ use tonic_health::{
 };
 use tonic_reflection::server::Builder as Reflection;
 
-use super::{rechunk::Rechunk, security::Guard, worker::Worker};
+use super::{rechunk::Rechunk, scaler::Scaler, security::Guard, worker::Worker};
+use crate::coordinator::Coordinator;
+
+/// What users reach: people with their programs, and what starts workers for them.
+pub(super) struct ForUsers {
+    rechunk: Rechunk,
+    scaler: Scaler,
+}
+
+impl ForUsers {
+    pub(super) fn new(coordinator: &Coordinator, shutdown: &CancellationToken) -> Self {
+        let rechunk = Rechunk::new(coordinator.clone(), shutdown.clone());
+        Self { rechunk, scaler: Scaler::new(coordinator.clone(), shutdown.clone()) }
+    }
+}
 
 /// The given services, each behind its guard; health and reflection, which anybody may ask.
 pub(super) async fn routes(
-    rechunk: Option<(Rechunk, Guard)>,
+    users: Option<(ForUsers, Guard)>,
     worker: Option<(Worker, Guard)>,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let health = HealthReporter::new();
     let mut names = vec![HealthServer::<HealthService>::NAME];
     let mut routes = Routes::builder();
-    if let Some((rechunk, guard)) = rechunk {
+    if let Some((ForUsers { rechunk, scaler }, guard)) = users {
         let server = RechunkServiceServer::new(rechunk)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         health.set_serving::<RechunkServiceServer<Rechunk>>().await;
         names.push(RechunkServiceServer::<Rechunk>::NAME);
         routes.add_service(InterceptedService::new(server, guard));
+        // Numbers only, for what has no token to show.
+        health.set_serving::<ExternalScalerServer<Scaler>>().await;
+        names.push(ExternalScalerServer::<Scaler>::NAME);
+        routes.add_service(ExternalScalerServer::new(scaler));
     }
     if let Some((worker, guard)) = worker {
         let server = WorkerServiceServer::new(worker)

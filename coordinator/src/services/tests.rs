@@ -30,6 +30,8 @@ use crate::{
     testing::{ScriptedWorker, start, two_stages},
 };
 
+mod scaler;
+
 const RECHUNK: &str = "rechunk.v1.RechunkService";
 const WORKER: &str = "rechunk.worker.v1.WorkerService";
 

@@ -103,6 +103,11 @@ impl BufferPool {
         state.kept.shrink_to(rest);
     }
 
+    /// What is kept for the next tasks.
+    pub(crate) fn kept(&self) -> ByteCount {
+        ByteCount(self.state().kept.bytes())
+    }
+
     /// Frees what is kept where no task runs: an idle worker holds nothing.
     pub fn release_if_idle(&self) {
         let mut state = self.state();

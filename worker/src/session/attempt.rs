@@ -1,7 +1,10 @@
 //! One run of one task: admitted by its memory and its local disk, stopped when its lease ends, isolated from the others'
 //! panics.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+};
 
 use futures::FutureExt;
 use rechunk_common::{
@@ -9,13 +12,17 @@ use rechunk_common::{
     ids::{LeaseId, StageAddress, TaskIndex},
 };
 use rechunk_storage::{LeaseLost, Stores, WriteGuard, WriteUnderWay};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tokio_util::task::TaskTracker;
 
 use super::{lease_table::NextTask, term::LeaseTerm};
 use crate::{
     compute::{ComputePool, of_panic},
     context::TaskContext,
+    figures::count_attempt,
     function::Functions,
     memory::{BufferPool, TaskMemory},
     presence::PresenceCache,
@@ -51,6 +58,19 @@ impl Budget {
             .map_err(|_| TaskFailure::new(FailureClass::TryElsewhere, "the worker is stopping"))
     }
 
+    /// What is taken now, rounded up to whole permits.
+    fn taken(&self) -> ByteCount {
+        let free = u64::try_from(self.permits.available_permits()).unwrap_or(u64::MAX);
+        let free_bytes = free.saturating_mul(BYTES_PER_PERMIT);
+        ByteCount(self.countable().saturating_sub(free_bytes))
+    }
+
+    /// What the permits stand for together.
+    fn countable(&self) -> u64 {
+        let most = u64::from(u32::MAX).saturating_mul(BYTES_PER_PERMIT);
+        (self.size.0 / BYTES_PER_PERMIT).saturating_mul(BYTES_PER_PERMIT).min(most)
+    }
+
     fn too_large(&self, bytes: ByteCount, what: &str) -> TaskFailure {
         let message = format!("a task needs {bytes}{what}, and this worker has {} for tasks", self.size);
         TaskFailure::new(FailureClass::TryElsewhere, message)
@@ -74,6 +94,11 @@ impl Admission {
     /// The buffers that are kept between tasks.
     pub(crate) fn pool(&self) -> &Arc<BufferPool> {
         &self.pool
+    }
+
+    /// Memory and local disk that running tasks were granted.
+    pub(crate) fn granted(&self) -> (ByteCount, ByteCount) {
+        (self.memory.taken(), self.scratch.taken())
     }
 
     /// Waits until `memory` is free and takes it.
@@ -142,6 +167,8 @@ impl Attempts {
         let (lease, stage, task) = (next.lease, next.stage.clone(), next.task);
         let ended = next.ended.clone();
         let name = next.stage_name.clone();
+        let function = next.function.id().name;
+        let begun = OnceLock::new();
         let writes = TaskTracker::new();
         let guard = AttemptGuard { term: Arc::clone(&next.term), writes: writes.clone() };
         let admitted = tokio::select! {
@@ -158,7 +185,7 @@ impl Attempts {
             Ok(Some(_permit)) => tokio::select! {
                 biased;
                 () = ended.cancelled() => Outcome::Stopped,
-                outcome = self.outcome(next, Arc::new(guard), place) => outcome,
+                outcome = self.outcome(next, Arc::new(guard), place, &begun) => outcome,
             },
         };
         // Bounded by the timeout of one write: none starts after the lease has ended or the function has returned.
@@ -168,6 +195,8 @@ impl Attempts {
             scratch.remove().await;
         }
         drop(admitted);
+        let is_whole = !matches!(outcome, Outcome::Stopped);
+        count_attempt(&function, &outcome, begun.get().filter(|_| is_whole).map(Instant::elapsed));
         match &outcome {
             Outcome::Done(_) => tracing::debug!(%lease, %stage, %name, %task, "a task is done"),
             Outcome::Stopped => tracing::debug!(%lease, %stage, %name, %task, "a task was stopped with its lease"),
@@ -178,12 +207,20 @@ impl Attempts {
         Ended { lease, stage, task, outcome }
     }
 
-    async fn outcome(&self, next: NextTask, guard: Arc<dyn WriteGuard>, scratch: Option<Arc<ScratchPlace>>) -> Outcome {
+    /// Runs the function once there is memory for it, which was then `begun`.
+    async fn outcome(
+        &self,
+        next: NextTask,
+        guard: Arc<dyn WriteGuard>,
+        scratch: Option<Arc<ScratchPlace>>,
+        begun: &OnceLock<Instant>,
+    ) -> Outcome {
         let memory = match self.admission.admit(next.memory).await {
             Ok(memory) => memory,
             Err(failure) => return Outcome::Failed(failure, Counts::default()),
         };
         let _running = next.progress.begin();
+        begun.get_or_init(Instant::now);
         let cx = TaskContext::new(self.stores.clone(), guard, memory, self.compute.clone(), next.ended)
             .with_progress(next.progress)
             .with_presences(Arc::clone(&self.presences))

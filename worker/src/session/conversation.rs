@@ -10,7 +10,8 @@ use rechunk_common::{
     request_rate::{RequestShares, StoreRates},
     session::{Capacity, SyncRequest, SyncResponse},
 };
-use tokio::{task::JoinSet, time::Instant};
+use rechunk_metrics::names::{WORKER_LEASES_LOST, WORKER_SYNCS};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -20,6 +21,7 @@ use super::{
     lease_table::LeaseTable,
     outbox::Outbox,
 };
+use crate::figures::Standing;
 
 /// Who the worker is and what it has: the same in every call.
 #[derive(Debug, Clone)]
@@ -49,6 +51,9 @@ const GATHER_IDLE: Duration = Duration::from_millis(5);
 /// A coordinator that has heard of results but did not acknowledge them is writing them down: it is asked again so
 /// soon.
 const UNACKNOWLEDGED: Duration = Duration::from_millis(500);
+
+/// The longest wait of a worker that was never answered: it should soon know that it is heard.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// Between calls that were answered at once with nothing: a coordinator that does not hold calls is not flooded.
 const SHORTEST_ROUND: Duration = Duration::from_millis(50);
@@ -82,6 +87,8 @@ pub(crate) struct Conversation {
     failures: u32,
     /// What this worker may ask of the stores; kept as long as no answer says otherwise.
     shares: Option<RequestShares>,
+    /// Told where things stand, after everything that happens.
+    standing: watch::Sender<Standing>,
     /// Since when there is something that the coordinator does not know.
     news_since: Option<Instant>,
     leaving: Leaving,
@@ -124,9 +131,15 @@ impl Conversation {
             next_call: Instant::now(),
             failures: 0,
             shares: None,
+            standing: watch::Sender::default(),
             news_since: None,
             leaving: Leaving::No,
         }
+    }
+
+    /// The same, which tells `standing` where things stand.
+    pub(crate) fn telling(self, standing: watch::Sender<Standing>) -> Self {
+        Self { standing, ..self }
     }
 
     /// Talks until `shutdown` is asked for and everything held is done, reported and acknowledged, or the grace ends.
@@ -134,6 +147,7 @@ impl Conversation {
         while !self.has_left() {
             self.start_tasks();
             self.call_if_due();
+            self.tell_standing();
             let wake = self.wake_at();
             tokio::select! {
                 biased;
@@ -148,6 +162,19 @@ impl Conversation {
         }
         self.leases.end_all();
         self.running.shutdown().await;
+    }
+
+    fn tell_standing(&self) {
+        let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+        let has_answer = self.answered > 0;
+        let standing = Standing {
+            epoch: has_answer.then_some(self.epoch),
+            is_connected: has_answer && self.failures == 0,
+            is_leaving: self.leaving != Leaving::No,
+            leases: count(self.leases.len()),
+            running: count(self.running.len()),
+        };
+        self.standing.send_if_modified(|told| std::mem::replace(told, standing) != standing);
     }
 
     fn has_left(&self) -> bool {
@@ -207,6 +234,7 @@ impl Conversation {
     fn note_time(&mut self) {
         for lease in self.leases.end_expired() {
             tracing::warn!(%lease, "a lease ended before it was renewed; its tasks are stopped");
+            WORKER_LEASES_LOST.counter(&[]).increment(1);
             self.note_news();
         }
         if let Leaving::Draining { until, .. } = self.leaving
@@ -297,12 +325,14 @@ impl Conversation {
     /// A third of the shortest lease at the most: every answer renews, and two may be lost. Less where other workers wait
     /// for a part of what this one may ask of the stores.
     fn longest_wait(&self) -> Duration {
-        let wait = self.leases.shortest_ttl().map_or(MAX_SYNC_WAIT, |ttl| MAX_SYNC_WAIT.min(ttl / 3));
+        let most = if self.answered == 0 { FIRST_WAIT } else { MAX_SYNC_WAIT };
+        let wait = self.leases.shortest_ttl().map_or(most, |ttl| most.min(ttl / 3));
         self.shares.as_ref().map_or(wait, |shares| wait.min(shares.ask_within.max(SHORTEST_ROUND)))
     }
 
     fn note_answer(&mut self, response: Result<SyncResponse, LinkError>) {
         let Some(call) = self.call.take() else { return };
+        WORKER_SYNCS.counter(&[if response.is_ok() { "answered" } else { "failed" }]).increment(1);
         match response {
             Ok(response) => self.take_answer(&call, response),
             Err(error) => {

@@ -4,6 +4,7 @@ mod barriers;
 mod endings;
 mod failures;
 mod fairness;
+mod figures;
 mod leases;
 mod plans;
 mod random;

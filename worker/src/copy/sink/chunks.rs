@@ -14,6 +14,7 @@ use rechunk_zarr::{ChunkCodec, CodecError};
 
 use super::{LeaveOut, TargetRoom, put};
 use crate::{
+    codec_time::encoding,
     context::TaskContext,
     copy::{cells::Cells, targets::Complete},
     failure::{bug, invalid, too_large, unfit_filter},
@@ -130,7 +131,7 @@ pub(super) fn encode_trimmed(
 
 /// The encoding of what the buffer holds.
 fn encoded(codec: &ChunkCodec, clip: &[u64], buffer: &Buffer, url: &str) -> Result<Bytes, TaskFailure> {
-    codec.encode_clipped(Cow::Borrowed(buffer.as_slice()), clip).map_err(|error| match error {
+    encoding(|| codec.encode_clipped(Cow::Borrowed(buffer.as_slice()), clip)).map_err(|error| match error {
         CodecError::Changed { .. } => unfit_filter(url, error),
         CodecError::DeclaredSize { .. }
         | CodecError::DecodedSize { .. }

@@ -14,6 +14,7 @@ use rechunk_storage::{Access, Prefix, PutPayload};
 
 use super::{TargetRoom, put};
 use crate::{
+    codec_time::encoding,
     context::TaskContext,
     copy::{
         cells::Cells,
@@ -153,7 +154,7 @@ fn pack(packer: Packer, target: Complete, mut room: Reservation, gap: &[u8]) -> 
         fill(&mut buffer, gap);
     }
     let presence = if target.is_stored { Presence::Stored } else { Presence::Missing };
-    let Some(block) = packer.pack(buffer.as_slice(), presence)? else {
+    let Some(block) = encoding(|| packer.pack(buffer.as_slice(), presence))? else {
         drop(room);
         return Ok(Held { block: PackedBlock::raw(buffer.into_bytes(), presence), room: None });
     };

@@ -13,6 +13,7 @@ use rechunk_zarr::{ChunkCodec, CodecError, ShardCodec, ShardEntry};
 
 use super::{Fetched, Piece, shard_index::ShardIndexes};
 use crate::{
+    codec_time::decoding,
     context::TaskContext,
     copy::cells::Cells,
     failure::{bug, corrupt_source, invalid, missing_chunk, of_storage, too_large},
@@ -251,11 +252,11 @@ impl ArraySource {
         let codec = self.codec();
         let corrupt = |error: CodecError| corrupt_source(url, error);
         if let Some(part) = self.small_part(place)
-            && let Some(part_bytes) = codec.decode_part(&bytes, part.clone()).map_err(corrupt)?
+            && let Some(part_bytes) = decoding(|| codec.decode_part(&bytes, part.clone())).map_err(corrupt)?
         {
             return Ok((part_bytes, part.start));
         }
-        let bytes = codec.decode(bytes).map_err(corrupt)?;
+        let bytes = decoding(|| codec.decode(bytes)).map_err(corrupt)?;
         if bytes.len() as u64 != codec.decoded_bytes() {
             let reason = format!("it decodes to {} bytes instead of {}", bytes.len(), codec.decoded_bytes());
             return Err(corrupt_source(url, reason));

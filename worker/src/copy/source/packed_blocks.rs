@@ -12,6 +12,7 @@ use rechunk_storage::{Access, ErrorClass, Prefix, StorageError};
 
 use super::{Fetched, Piece};
 use crate::{
+    codec_time::decoding,
     context::TaskContext,
     copy::{
         cells::Cells,
@@ -217,7 +218,7 @@ impl PackedSource {
     ) -> Result<Piece, TaskFailure> {
         let (reader, _, bytes) = self.reader(place)?;
         let length = usize::try_from(bytes).map_err(|_| too_large("a block of an exchange"))?;
-        let Some((elements, presence)) = self.packer.unpack(block, length) else {
+        let Some((elements, presence)) = decoding(|| self.packer.unpack(block, length)) else {
             return Err(Lost::ObjectOfWriter.failure(reader, url, "a block does not decode to its elements"));
         };
         cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(bytes));

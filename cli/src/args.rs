@@ -20,7 +20,7 @@ pub(crate) use self::{
     gc::GcArgs,
     output::{AskedOutput, OutputArgs, OutputFormat, PlanFormat},
     process::{MachineArgs, StoreArgs},
-    remote::{PatienceArgs, RemoteArgs},
+    remote::{PatienceArgs, RemoteArgs, connect},
 };
 
 /// Change the chunk grid of Zarr arrays: at any size, within a stated memory, without losing an element.

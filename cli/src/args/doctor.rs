@@ -1,6 +1,7 @@
 //! `rechunk doctor`.
 
 use clap::Args;
+use rechunk_program::CredentialArgs;
 
 use super::StoreArgs;
 
@@ -18,4 +19,6 @@ pub(crate) struct DoctorArgs {
     /// URL of a coordinator to talk to; none is asked if it is not given
     #[arg(long, value_name = "URL", env = "RECHUNK_COORDINATOR")]
     pub(crate) coordinator: Option<String>,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
 }

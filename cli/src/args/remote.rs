@@ -21,11 +21,20 @@ pub(crate) struct RemoteArgs {
 impl RemoteArgs {
     /// Connects to that coordinator; see [`RemoteService::connect`].
     pub(crate) async fn connect(&self, patience: Duration) -> Result<RemoteService, Failure> {
-        let unusable = |failure: rechunk_program::Failure| {
-            Failure::Refused(Refusal::invalid("credentials", "CREDENTIALS_UNUSABLE", failure.message))
-        };
-        RemoteService::connect(&self.coordinator, self.credentials.read().map_err(unusable)?, patience).await
+        connect(&self.coordinator, &self.credentials, patience).await
     }
+}
+
+/// Connects to the coordinator at `url` with what the flags say of credentials.
+pub(crate) async fn connect(
+    url: &str,
+    credentials: &CredentialArgs,
+    patience: Duration,
+) -> Result<RemoteService, Failure> {
+    let unusable = |failure: rechunk_program::Failure| {
+        Failure::Refused(Refusal::invalid("credentials", "CREDENTIALS_UNUSABLE", failure.message))
+    };
+    RemoteService::connect(url, credentials.read().map_err(unusable)?, patience).await
 }
 
 /// How long to go on without a coordinator.

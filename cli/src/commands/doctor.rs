@@ -3,16 +3,16 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rechunk_common::{Refusal, RefusalCode};
+use rechunk_program::CredentialArgs;
 use rechunk_storage::{StoreUrl, Stores};
 use serde_json::json;
 
 use crate::{
-    args::{DoctorArgs, OutputArgs, OutputFormat},
+    args::{DoctorArgs, OutputArgs, OutputFormat, connect},
     console::say,
     doctor::{Finding, Verdict, examine, of_workers},
     failure::Failure,
     machine::store_config,
-    remote::RemoteService,
 };
 
 /// Examines, prints every finding, and fails where one is bad.
@@ -30,7 +30,7 @@ pub(crate) async fn run(args: &DoctorArgs, output: &OutputArgs) -> Result<(), Fa
         Err(failure) => findings.push(Finding::bad("configuration", failure.refusal().message.clone())),
     }
     if let Some(url) = &args.coordinator {
-        findings.extend(ask_coordinator(url).await);
+        findings.extend(ask_coordinator(url, &args.credentials).await);
     }
     print(&findings, output);
     let bad = findings.iter().filter(|finding| finding.verdict == Verdict::Bad).count();
@@ -62,9 +62,9 @@ async fn examine_places(args: &DoctorArgs, stores: &Stores, findings: &mut Vec<F
     }
 }
 
-async fn ask_coordinator(url: &str) -> Vec<Finding> {
+async fn ask_coordinator(url: &str, credentials: &CredentialArgs) -> Vec<Finding> {
     let check = format!("coordinator {url}");
-    let workers = match RemoteService::connect(url, Duration::ZERO).await {
+    let workers = match connect(url, credentials, Duration::ZERO).await {
         Ok(service) => service.workers().await,
         Err(failure) => Err(failure),
     };

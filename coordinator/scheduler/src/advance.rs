@@ -1,11 +1,14 @@
 //! Moves a job on as far as it can go: stages open, pipelines and phases follow each other, endings settle.
 
-use rechunk_common::{ids::JobId, plan::StageEffect};
+use rechunk_common::{
+    ids::JobId,
+    plan::{Stage, StageEffect},
+};
 
 use crate::{
     barrier::{self, BarrierPassed},
     job::{Ending, Job, Lifecycle, PipelineProgress},
-    stage::StageProgress,
+    stage::{StagePlace, StageProgress, first_with_tasks},
     state::{Scheduler, Turn},
 };
 
@@ -82,11 +85,10 @@ impl Scheduler {
         let Some(job) = self.jobs.get_mut(job_id).filter(|job| job.lifecycle.is_active()) else { return false };
         let pipeline = job.next_pipeline;
         let Some(plan) = job.pipeline_plan(job.phase, pipeline) else { return false };
-        let temp = job.open_temp.saturating_add(plan.temp_bytes.0);
-        if !job.open.is_empty() && job.temp_limit.is_some_and(|limit| temp > limit.0) {
+        let added = plan.temp_bytes.0;
+        if !job.open.is_empty() && !job.has_room_for(job.open_temp.saturating_add(added)) {
             return false;
         }
-        let added = plan.temp_bytes.0;
         if job.admit_pipeline(pipeline, added).is_none() {
             return false;
         }
@@ -130,6 +132,27 @@ impl Scheduler {
 }
 
 impl Job {
+    /// Whether so many temporary bytes of several pipelines may stand at a time.
+    fn has_room_for(&self, temp: u64) -> bool {
+        self.temp_limit.is_none_or(|limit| temp <= limit.0)
+    }
+
+    /// The stages with which the pipelines that may open now would begin, in the order in which
+    /// `Scheduler::open_next_pipeline` would open them.
+    pub(crate) fn stages_to_open(&self) -> impl Iterator<Item = &Stage> {
+        let next = (!self.is_held_up()).then_some(self.next_pipeline..);
+        let (mut temp, mut is_only) = (self.open_temp, self.open.is_empty());
+        let opened = next.into_iter().flatten().map_while(move |pipeline| {
+            let plan = self.pipeline_plan(self.phase, pipeline)?;
+            temp = temp.saturating_add(plan.temp_bytes.0);
+            let first = StagePlace { phase: self.phase, pipeline, stage: 0 };
+            let may_open = (is_only || self.has_room_for(temp)) && !self.waits_for_leases(first);
+            is_only = false;
+            may_open.then_some(plan)
+        });
+        opened.filter_map(first_with_tasks)
+    }
+
     /// The next pipeline is open, with a permit for its first stage.
     pub(crate) fn admit_pipeline(&mut self, pipeline: u32, temp: u64) -> Option<()> {
         let permit = barrier::permit_first_stage(self, pipeline)?;

@@ -1,6 +1,7 @@
 //! The scheduler in numbers: what is to be done, what is being done, and by how many.
 //!
-//! Knows nothing of who asks. Costs what the open stages, the leases and the workers cost, so ask now and then only.
+//! Knows nothing of who asks. Costs what the open stages, the pipelines that may open, the leases and the workers cost, so
+//! ask now and then only.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,9 @@ use crate::{
     stage::{StageProgress, StageState, TaskClass},
     state::Scheduler,
 };
+
+/// Pipelines of a job that may open and are counted: each is looked at whenever somebody asks.
+const MAX_PIPELINES_COUNTED: usize = 10_000;
 
 /// The numbers of one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -79,8 +83,8 @@ impl Scheduler {
                 self.add_demand(job, &mut demand);
             }
         }
-        let of_class = |(class, (ready, leased)): (&TaskClass, (u64, u64))| Demand {
-            function: class.function.clone(),
+        let of_class = |(class, (ready, leased)): (TaskClass, (u64, u64))| Demand {
+            function: class.function,
             memory: class.memory,
             scratch: class.scratch,
             ready,
@@ -99,15 +103,19 @@ impl Scheduler {
         figures
     }
 
-    /// Adds a job's open stages; no more than the job may have leased at a time.
-    fn add_demand<'a>(&self, job: &'a Job, demand: &mut BTreeMap<&'a TaskClass, (u64, u64)>) {
+    /// Adds a job's open stages and those with which its next pipelines would begin: a pipeline opens only when a worker
+    /// has room for it, and without workers none has. No more than the job may have leased at a time.
+    fn add_demand(&self, job: &Job, demand: &mut BTreeMap<TaskClass, (u64, u64)>) {
         let mut headroom = job.headroom();
-        for stage in job.open.values().flat_map(|pipeline| &pipeline.stages) {
-            let ready = self.ready_tasks(stage).min(headroom);
-            let leased = stage.indexed.leased;
+        let open = job.open.values().flat_map(|pipeline| &pipeline.stages);
+        let open = open.map(|stage| (stage.class.clone(), self.ready_tasks(stage), stage.indexed.leased));
+        let to_open = job.stages_to_open().take(MAX_PIPELINES_COUNTED);
+        let to_open = to_open.map(|stage| (TaskClass::of(stage), stage.task_count, 0));
+        for (class, could_run, leased) in open.chain(to_open) {
+            let ready = could_run.min(headroom);
             headroom = headroom.saturating_sub(ready);
             if ready > 0 || leased > 0 {
-                let of_class = demand.entry(&stage.class).or_default();
+                let of_class = demand.entry(class).or_default();
                 *of_class = (of_class.0.saturating_add(ready), of_class.1.saturating_add(leased));
             }
         }

@@ -11,7 +11,7 @@ use crate::{
     lease::{LeaseKind, LeaseState, Standing},
     lease_size::lease_size,
     repair::RepairState,
-    stage::{StagePlace, TaskClass},
+    stage::{StagePlace, TaskClass, first_with_tasks},
     state::{Scheduler, Turn},
 };
 
@@ -58,8 +58,7 @@ impl Scheduler {
             if job.is_held_up() {
                 return None;
             }
-            let pipeline = job.pipeline_plan(job.phase, job.next_pipeline)?;
-            let stage = pipeline.stages.iter().find(|stage| stage.task_count > 0)?;
+            let stage = first_with_tasks(job.pipeline_plan(job.phase, job.next_pipeline)?)?;
             Some(fits(&TaskClass::of(stage), worker, free))
         };
         next().unwrap_or(false)

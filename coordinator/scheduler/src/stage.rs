@@ -8,7 +8,7 @@ use std::{
 use rechunk_common::{
     ByteCount, ContentSum,
     ids::{Incarnation, JobId, LeaseId, PhaseIndex, PipelineIndex, RunNumber, StageAddress, StageIndex, WorkerId},
-    plan::{FunctionId, Stage, StageEffect},
+    plan::{FunctionId, MultiStagePipeline, Stage, StageEffect},
     task_set::{TaskRange, TaskSet},
 };
 
@@ -57,6 +57,11 @@ impl StagePlace {
     pub(crate) fn next(self) -> Self {
         Self { stage: self.stage.saturating_add(1), ..self }
     }
+}
+
+/// The stage with which a pipeline's work begins: one without tasks is complete when it opens.
+pub(crate) fn first_with_tasks(pipeline: &MultiStagePipeline) -> Option<&Stage> {
+    pipeline.stages.iter().find(|stage| stage.task_count > 0)
 }
 
 /// What a worker must offer for a task; stages of one class are equal to a worker.

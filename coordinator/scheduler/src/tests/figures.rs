@@ -1,9 +1,9 @@
 //! Stories of the scheduler in numbers.
 
-use rechunk_common::{FailureClass, job::JobState};
+use rechunk_common::{ByteCount, FailureClass, job::JobState, plan::MultiStagePipeline};
 
 use super::{
-    plans::{needing, phase, phases, pipeline, stage, stages},
+    plans::{destroying, needing, phase, phases, pipeline, publishing, stage, stages},
     world::World,
 };
 use crate::{Event, Figures};
@@ -64,6 +64,51 @@ fn a_job_counts_no_more_than_it_may_have_leased_and_classes_count_apart() {
     let ready: Vec<(u64, u64)> =
         world.scheduler.figures().demand.iter().map(|demand| (demand.memory.0 >> 20, demand.ready)).collect();
     assert_eq!(ready, [(1, 3), (9, 1)]);
+}
+
+#[test]
+fn as_many_tasks_are_ready_as_workers_without_end_would_take() {
+    let copy = |tasks: u64| pipeline(vec![stage("nothing", 0), stage("read", tasks), stage("write", 9)]);
+    let large = || MultiStagePipeline { temp_bytes: ByteCount(1_000), ..copy(5) };
+    let no_tasks = || pipeline(vec![]);
+    let removal = || pipeline(vec![destroying("delete", 4)]);
+    for (side_by_side, expected) in [
+        (vec![copy(1), copy(2), copy(3)], 1 + 2),
+        (vec![large(), copy(1), copy(2)], 5),
+        (vec![copy(1), large(), copy(2)], 1),
+        (vec![no_tasks(), copy(1), copy(2)], 1 + 2),
+        (vec![removal(), copy(1), removal()], 4 + 1),
+    ] {
+        let mut world = World::new();
+        let temp: Vec<u64> = side_by_side.iter().map(|pipeline| pipeline.temp_bytes.0).collect();
+        world.submit_with("a", phases(vec![phase(side_by_side)]), |event| {
+            if let Event::Submit { temp_limit, .. } = event {
+                *temp_limit = Some(ByteCount(250));
+            }
+        });
+        assert_eq!(of(&world), (expected, 0, 0), "{temp:?}");
+        world.add_worker("w", 100);
+        let taken: u64 = world.take("w").iter().map(|tasks| tasks.len()).sum();
+        assert_eq!(taken, expected, "{temp:?}");
+        assert_eq!((of(&world).0, of(&world).1), (0, expected), "{temp:?}");
+    }
+}
+
+#[test]
+fn pipelines_that_wait_for_earlier_leases_are_not_ready() {
+    let mut world = World::new();
+    let publish = || pipeline(vec![publishing("publish", 3)]);
+    let copy = phase(vec![pipeline(vec![stage("copy", 1)])]);
+    world.submit("a", phases(vec![copy, phase(vec![publish(), publish()])]));
+    world.add_worker("zombie", 1);
+    world.add_worker("w", 1);
+    world.take("zombie");
+    world.wait(40_000);
+    world.take("w");
+    world.finish("w");
+    assert_eq!(of(&world), (0, 0, 0), "the zombie may still write");
+    world.wait(10_000);
+    assert_eq!(of(&world), (6, 0, 0));
 }
 
 #[test]

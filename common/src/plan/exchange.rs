@@ -13,8 +13,7 @@ use crate::{
 /// Bytes after each raw block: its crc32c, little-endian.
 pub const BLOCK_TRAILER_BYTES: u64 = 4;
 
-/// An exchange: where its objects lie, who writes them, who reads them. Both grids cut the same group;
-/// where that is of a part of an array, boxes of either may begin before it and are clipped.
+/// An exchange: where its objects lie, who writes them, who reads them. Both grids cut the same group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
     /// URL of the prefix that holds the objects: `<temp>/<job>/<generation>/<stage>`.
@@ -41,11 +40,6 @@ pub struct Block {
 }
 
 impl Exchange {
-    /// Whether boxes of either side begin before the bounds do.
-    pub fn is_of_parts(&self) -> bool {
-        (0..self.readers.lengths().len()).any(|axis| self.readers.ahead(axis) > 0 || self.writers.ahead(axis) > 0)
-    }
-
     /// The key of the raw object of reading task `task`, relative to the prefix. Two hexadecimal digits spread the keys.
     pub fn key(task: TaskIndex) -> String {
         format!("{:02x}/{task}", spread(task.0))

@@ -32,7 +32,6 @@ mod packing;
 mod parted;
 pub mod prediction;
 mod refusal;
-mod shifted;
 mod smaller;
 mod spans;
 mod sparse;

@@ -56,7 +56,7 @@ impl Copier<'_> {
         let leaves_out = self.is_left_out(read_back_as);
         let presence = self.listed().and_then(|listed| listed.presence).filter(|_| leaves_out);
         let over = |lengths: &[u64]| {
-            let boxes = spec.target.boxes_of_write_units(written.boxes.bounds().clone(), lengths.to_vec());
+            let boxes = BoxGrid::new(written.boxes.bounds().clone(), lengths.to_vec());
             let function = Verify { target: spec.target.clone(), boxes, read_back_as, presence: presence.clone() };
             let memory = memory::of_verify(&function, spec.target_encoding)?;
             Room::Least.fits(&memory, self.fleet.budget)?;

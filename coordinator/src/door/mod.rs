@@ -18,7 +18,6 @@ mod node;
 mod places;
 mod presence;
 mod refusals;
-mod region;
 mod selection;
 mod shard_spec;
 mod spec;

@@ -5,7 +5,6 @@ mod groups;
 mod listings;
 mod memory;
 mod places;
-mod regions;
 mod selection;
 mod specs;
 mod targets;

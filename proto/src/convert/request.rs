@@ -74,7 +74,6 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             verify,
             prefer,
             listing,
-            region,
             // Of the submission, not of the rechunk.
             request_id: _,
         } = request;
@@ -109,7 +108,6 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             prefer: v1::Prefer::from(prefer).into(),
             exchange_codec: of_exchange_codec(exchange_codec).into(),
             listing: listing.into(),
-            region,
         }
     }
 }
@@ -139,7 +137,6 @@ impl TryFrom<v1::RechunkSpec> for RechunkRequest {
             verify: spec.verify,
             prefer: prefer(spec.prefer)?,
             listing: listing(spec.listing)?,
-            region: specs(spec.region, "region")?,
             request_id: None,
         })
     }

@@ -41,7 +41,6 @@ impl ArrayDocument {
             has_fill: self.has_fill(),
             chunks,
             keys: self.keys,
-            part: None,
         })
     }
 

@@ -14,7 +14,7 @@ pub fn of_verify(function: &Verify, written: EncodedBound) -> Option<TaskMemory>
         ReadBackAs::Elements => {
             let mut memory = TaskMemory::of_open(0);
             memory.indexes = target.indexes(&extents, lengths)?;
-            let pieces = most_in_a_box(&extents, lengths, target.unit, target.shifted)?;
+            let pieces = most_in_a_box(&extents, lengths, target.unit)?;
             memory = memory.with_pieces(target.piece()?, pieces, MAX_PIECES_IN_FLIGHT);
             // Whoever could write a chunk can hold it once more, but perhaps not twice.
             memory.least_pieces = 1;

@@ -9,7 +9,6 @@ use super::most_in_a_box;
 use crate::{
     EncodedBound,
     axis::{self, over_axes, product},
-    shifted::Shifted,
 };
 
 /// The source as far as memory is concerned.
@@ -19,8 +18,6 @@ pub(crate) struct SourceSide<'a> {
     pub(crate) shard: Option<&'a [u64]>,
     pub(crate) width: u64,
     pub(crate) encoding: EncodedBound,
-    /// Axes along which other grids do not begin where this one does.
-    pub(crate) shifted: Shifted,
 }
 
 /// The target as far as memory is concerned.
@@ -32,8 +29,6 @@ pub(crate) struct TargetSide<'a> {
     pub(crate) encoding: EncodedBound,
     /// In what shards are written that are not held whole.
     pub(crate) parts: Option<ShardParts>,
-    /// Axes along which other grids do not begin where this one does.
-    pub(crate) shifted: Shifted,
 }
 
 fn shard_of(chunks: &ChunkLayout) -> Option<&[u64]> {
@@ -46,13 +41,7 @@ fn shard_of(chunks: &ChunkLayout) -> Option<&[u64]> {
 impl<'a> SourceSide<'a> {
     pub(crate) fn of(layout: &'a ArrayLayout, encoding: EncodedBound) -> Self {
         let chunks = &layout.chunks;
-        let (unit, shard, shifted) = (chunks.read_unit(), shard_of(chunks), Shifted::of(layout));
-        Self { unit, shard, width: layout.element.width, encoding, shifted }
-    }
-
-    /// The same beside a grid that is shifted too.
-    pub(crate) fn shifted(self, shifted: Shifted) -> Self {
-        Self { shifted: self.shifted.and(shifted), ..self }
+        Self { unit: chunks.read_unit(), shard: shard_of(chunks), width: layout.element.width, encoding }
     }
 
     /// One read unit, decoded.
@@ -68,7 +57,7 @@ impl<'a> SourceSide<'a> {
     /// The indexes of all source shards that one box overlaps.
     pub(super) fn indexes(&self, extents: &[u64], lengths: &[u64]) -> Option<u64> {
         let Some(shard) = self.shard else { return Some(0) };
-        most_in_a_box(extents, lengths, shard, self.shifted)?.checked_mul(self.encoding.shard_index.0)
+        most_in_a_box(extents, lengths, shard)?.checked_mul(self.encoding.shard_index.0)
     }
 }
 
@@ -76,21 +65,7 @@ impl<'a> TargetSide<'a> {
     pub(crate) fn of(layout: &'a ArrayLayout, encoding: EncodedBound) -> Self {
         let chunks = &layout.chunks;
         let (chunk, shard) = (chunks.read_unit(), shard_of(chunks));
-        Self { chunk, shard, width: layout.element.width, encoding, parts: None, shifted: Shifted::of(layout) }
-    }
-
-    /// The same beside a grid that is shifted too.
-    pub(crate) fn shifted(self, shifted: Shifted) -> Self {
-        Self { shifted: self.shifted.and(shifted), ..self }
-    }
-
-    /// Chunks along `axis` of a box of `length` that begins where a write unit does.
-    pub(super) fn chunks_along(&self, axis: usize, n: u64, length: u64, chunk: u64) -> u64 {
-        if self.shifted.has(axis) {
-            axis::boxes(length, chunk).min(axis::most_overlapped_anywhere(n, length, chunk))
-        } else {
-            axis::boxes(n.min(length), chunk)
-        }
+        Self { chunk, shard, width: layout.element.width, encoding, parts: None }
     }
 
     /// The same, written in `parts`.
@@ -102,7 +77,7 @@ impl<'a> TargetSide<'a> {
     pub(crate) fn shard_bytes(&self, extents: &[u64]) -> Option<u64> {
         let Some(shard) = self.shard else { return Some(0) };
         over_axes(extents.len(), |axis| {
-            Some(self.chunks_along(axis, *extents.get(axis)?, *shard.get(axis)?, *self.chunk.get(axis)?))
+            Some(axis::boxes(*extents.get(axis)?.min(shard.get(axis)?), *self.chunk.get(axis)?))
         })?
         .checked_mul(self.encoding.chunk.0)?
         .checked_add(self.encoding.shard_index.0)

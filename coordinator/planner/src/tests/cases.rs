@@ -167,7 +167,6 @@ fn wrong_grids_are_refused_by_name() {
         target_encoding: EncodedBound::default(),
         gaps: GapPolicy::default(),
         one_store: false,
-        ends_inside_chunk: false,
         listed: None,
         verify: false,
     };

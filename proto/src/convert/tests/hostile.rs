@@ -218,7 +218,6 @@ proptest! {
                 encoding: v1::ChunkKeyEncoding::Default.into(),
                 separator: v1::Separator::Slash.into(),
             }),
-            part: None,
         };
         if let Ok(layout) = ArrayLayout::try_from(layout) {
             use_layout(&layout);

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 use rechunk_common::{
     ByteCount,
-    geometry::BoxGrid,
-    layout::{ArrayLayout, ArrayPart, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
+    geometry::{BoxGrid, Region},
+    layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
     plan::{
         CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CopyThroughScratch, Exchange, ExchangeCodec,
         ExchangeEncoding, GapPolicy, Packing, ReadBackAs, ShardParts, Verify,
@@ -23,7 +23,7 @@ pub(in crate::copy) enum Shape {
     Scratch { readers: Vec<u64>, groups: Vec<u64> },
 }
 
-/// A copy of a whole array, or of a part of one.
+/// A copy of a whole array.
 #[derive(Debug, Clone)]
 pub(in crate::copy) struct Case {
     pub(in crate::copy) url: String,
@@ -47,9 +47,8 @@ pub(in crate::copy) struct Case {
 }
 
 impl Case {
-    /// Boxes of whole write units, or of what these are cut by, over what is copied.
     fn grid(&self, lengths: &[u64]) -> BoxGrid {
-        self.target.boxes_of_write_units(self.source.bounds(), lengths.to_vec())
+        BoxGrid::new(Region::whole(&self.source.shape), lengths.to_vec())
     }
 
     /// What the blocks of an exchange are cut by.
@@ -58,9 +57,6 @@ impl Case {
         let cut = self.target.chunks.read_unit();
         let mut axes = cut.iter().zip(readers).zip(&self.source.shape);
         // As a plan cuts them: where one grid lies in the other.
-        if self.source.part.is_some() {
-            return &self.writers;
-        }
         let is_nested = axes.all(|((cut, r), n)| r % cut == 0 || cut % r == 0 || r >= n);
         if self.is_cut && is_nested { cut } else { &self.writers }
     }
@@ -102,7 +98,7 @@ impl Case {
         CopyThroughScratch {
             source: self.source.clone(),
             target: self.target.clone(),
-            groups: BoxGrid::new(self.source.bounds(), groups),
+            groups: self.grid(&groups),
             readers,
             writers: self.writers.clone(),
             order: self.order.clone(),
@@ -128,7 +124,7 @@ impl Case {
         let exchange = Exchange {
             url: format!("{}/temp", self.url),
             width: self.source.element.width,
-            readers: self.source.boxes_of_read_units(self.source.bounds(), readers.to_vec()),
+            readers: self.grid(readers),
             writers: self.grid(self.blocks_by()),
             encoding: packed.map_or(ExchangeEncoding::Raw, |codec| {
                 ExchangeEncoding::Packed(Packing { codec, indexers: self.grid(&indexers) })
@@ -239,9 +235,7 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
     let axes = prop::collection::vec(axis(), 0..4);
     let gaps = prop_oneof![3 => Just(false), 1 => Just(true)];
     let parts = prop::option::of(prop_oneof![1_u64..20, 1_u64..400]);
-    // Where a part begins in the source, and how many write units before it there are in the target.
-    let starts = prop::option::of(prop::collection::vec((0_u64..9, 0_u64..3), 3));
-    let values = (any::<u64>(), 0_u64..8, 0_u64..4, any::<bool>(), (parts, any::<bool>(), starts));
+    let values = (any::<u64>(), 0_u64..8, 0_u64..4, any::<bool>(), (parts, any::<bool>()));
     let packed = prop_oneof![
         2 => Just(None),
         2 => Just(Some(ExchangeCodec::Lz4)),
@@ -249,7 +243,7 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
     ];
     (axes, side(), side(), 0..TYPES.len(), fills(), gaps, (0..3, packed), values).prop_map(
         |(axes, source, target, data_type, fills, write_empty_chunks, (way, packed), values)| {
-            let (seed, missing, filled, is_listed, (parts, is_cut, starts)) = values;
+            let (seed, missing, filled, is_listed, (parts, is_cut)) = values;
             let url = format!("memory://copy-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let (data_type, width) = TYPES[data_type];
             let (fill_in, fill_out, has_fill) = match fills {
@@ -270,19 +264,9 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
                 } else {
                     ChunkKeys::V2 { separator: Separator::Dot }
                 },
-                part: None,
             };
-            let mut source = layout("source", axes.iter().map(|axis| axis.source).collect(), source, fill_in);
-            let mut target = layout("target", axes.iter().map(|axis| axis.target).collect(), target, fill_out);
-            let is_part = starts.is_some();
-            if let Some(starts) = starts {
-                let origins =
-                    (0..axes.len()).map(|axis| (starts[axis].0, starts[axis].1 * target.chunks.write_unit()[axis]));
-                let (from, to): (Vec<u64>, Vec<u64>) = origins.unzip();
-                let start: Vec<u64> = from.iter().zip(&to).map(|(from, to)| *from.max(to)).collect();
-                source.part = Some(ArrayPart { start: start.clone(), origin: from });
-                target.part = Some(ArrayPart { start, origin: to });
-            }
+            let source = layout("source", axes.iter().map(|axis| axis.source).collect(), source, fill_in);
+            let target = layout("target", axes.iter().map(|axis| axis.target).collect(), target, fill_out);
             let times = |unit: &[u64], factor: fn(&Axis) -> u64| -> Vec<u64> {
                 unit.iter().zip(&axes).map(|(length, axis)| length * factor(axis)).collect()
             };
@@ -291,11 +275,7 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
             let mut order: Vec<usize> = (0..axes.len()).collect();
             order.sort_by_key(|axis| axes[*axis].rank);
             let objects = source.chunks.write_unit().iter().zip(target.chunks.write_unit());
-            // A part has one group: its grids need not begin together.
-            let group = |((a, b), axis): ((&u64, &u64), &Axis)| {
-                if is_part { axis.length } else { meeting(*a, *b) * axis.readers }
-            };
-            let groups = objects.zip(&axes).map(group).collect();
+            let groups = objects.zip(&axes).map(|((a, b), axis)| meeting(*a, *b) * axis.readers).collect();
             // A packed exchange knows no gaps.
             let is_listed = is_listed && (way != 1 || packed.is_none());
             let shape = match way {

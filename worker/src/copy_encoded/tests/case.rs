@@ -47,7 +47,6 @@ pub(super) fn layout(url: String, shape: &[u64], chunk: &[u64], side: &Side, cod
         has_fill: true,
         chunks,
         keys: if side.is_some() { ChunkKeys::Default { separator } } else { ChunkKeys::V2 { separator } },
-        part: None,
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use rechunk_common::{
     ByteCount,
-    ids::{Epoch, JobId, JournalPosition},
+    ids::{Epoch, JobId, JournalPosition, RunNumber},
     session::SyncRequest,
 };
 use rechunk_coordinator::surroundings::Witness;
@@ -29,8 +29,8 @@ struct Inner {
     problem: Option<String>,
     /// Who made which record durable.
     writers: BTreeMap<JournalPosition, Epoch>,
-    /// Jobs of which it is durable that nothing is written for them any more.
-    terminal: BTreeMap<JobId, Epoch>,
+    /// Jobs of which it is durable that nothing is written for them any more: in which epoch that was settled, of which run.
+    terminal: BTreeMap<JobId, (Epoch, RunNumber)>,
 }
 
 impl Minutes {
@@ -81,9 +81,21 @@ impl Minutes {
     /// A worker has changed something.
     pub(crate) fn forbid_after_the_end(&self, what: &str) {
         self.with(|inner| {
-            if let Some((job, epoch)) = inner.terminal.first_key_value() {
+            if let Some((job, (epoch, _))) = inner.terminal.first_key_value() {
                 let problem = format!("a terminal job is a promise: {what}, and {job} had ended in epoch {epoch}");
                 inner.problem.get_or_insert(problem);
+            }
+        });
+    }
+
+    /// A coordinator has read this in the journal when it began. A retry may stand there whose coordinator did not live to
+    /// hear that it is durable.
+    fn note_read(&self, scheduler: &Scheduler) {
+        self.with(|inner| {
+            for job in scheduler.jobs() {
+                if inner.terminal.get(&job.id).is_some_and(|(_, run)| *run < job.run) {
+                    inner.terminal.remove(&job.id);
+                }
             }
         });
     }
@@ -98,8 +110,8 @@ impl Minutes {
                 inner.problem.get_or_insert(problem);
             }
             match &record.fact {
-                RecordFact::JobSettled { job, .. } => {
-                    inner.terminal.insert(job.clone(), epoch);
+                RecordFact::JobSettled { job, run, .. } => {
+                    inner.terminal.insert(job.clone(), (epoch, *run));
                 }
                 RecordFact::RetryStarted { job, .. } | RecordFact::CleanupStarted { job } => {
                     inner.terminal.remove(job);
@@ -160,6 +172,9 @@ impl Witness for ReignWitness {
             | Command::Confirmed { .. }
             | Command::JobChanged { .. } => None,
         }));
+        if self.before.is_none() {
+            self.minutes.note_read(after);
+        }
         let step = self.before.as_ref().map_or(Ok(()), |before| invariants::check_step(before, after));
         if let Err(violation) = invariants::check(after).and(step) {
             self.minutes.object(format!("{}: {violation}", self.name));

@@ -88,7 +88,9 @@ fn as_many_tasks_are_ready_as_workers_without_end_would_take() {
         });
         assert_eq!(of(&world), (expected, 0, 0), "{temp:?}");
         world.add_worker("w", 100);
-        let taken: u64 = world.take("w").iter().map(|tasks| tasks.len()).sum();
+        // A stage that opens behind an empty one has its tasks in the next answer.
+        let answers = std::iter::from_fn(|| Some(world.take("w")).filter(|taken| !taken.is_empty()));
+        let taken: u64 = answers.flatten().map(|tasks| tasks.len()).sum();
         assert_eq!(taken, expected, "{temp:?}");
         assert_eq!((of(&world).0, of(&world).1), (0, expected), "{temp:?}");
     }

@@ -1,6 +1,7 @@
 """The Helm chart: every documented mode is rendered, validated, and started with the real programs."""
 
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -28,6 +29,10 @@ def test_there_are_examples():
     assert len(EXAMPLES) >= 10
 
 
+OF_OPERATORS = {"keda.sh/v1alpha1": "keda", "monitoring.coreos.com/v1": "prometheus-operator"}
+"""Types that Kubernetes does not know of itself, and the package that has their schemas."""
+
+
 def validate(manifests):
     """The exit code of the validator, and what it says."""
     program = pathlib.Path(sys.executable).parent / "kubernetes-validate"
@@ -40,10 +45,42 @@ def test_a_documented_mode_passes_lint_and_the_schemas_of_kubernetes(name, tmp_p
     ended = helm("lint", "--strict", CHART, "--values", example(name))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     manifests = tmp_path / "manifests.yaml"
-    manifests.write_text(template("--values", example(name)))
+    own = [entry for entry in rendered(name) if entry["apiVersion"] not in OF_OPERATORS]
+    manifests.write_text(yaml.safe_dump_all(own))
     ended, said = validate(manifests)
     assert ended == 0 and "ERROR" not in said and "WARN" not in said, said
-    assert said.count("INFO") == len(rendered(name)), said
+    assert said.count("INFO") == len(own), said
+
+
+def validate_for_operators(objects):
+    """What the operators' own types say against these objects, one line each; empty: nothing."""
+    modules = os.environ.get("RECHUNK_TEST_NODE_MODULES")
+    if not modules:
+        pytest.skip("RECHUNK_TEST_NODE_MODULES is not set: tests/run installs the operators' types where there is Node.js")
+    program = """
+      for (const { module, object } of JSON.parse((await import("node:fs")).readFileSync(0))) {
+        const types = await import(module);
+        try { new types[object.kind](object).validate(); } catch (error) { console.log(object.kind + ": " + error.message); }
+      }"""
+    asked = [{"module": f"@kubernetes-models/{OF_OPERATORS[entry['apiVersion']]}/{entry['apiVersion']}/{entry['kind']}",
+              "object": entry}
+             for entry in objects]
+    ended = subprocess.run(["node", "--input-type=module", "--eval", program], input=json.dumps(asked), check=False,
+                           capture_output=True, text=True, cwd=pathlib.Path(modules).parent)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_the_objects_of_operators_pass_their_types():
+    objects = [entry for name in EXAMPLES for entry in rendered(name) if entry["apiVersion"] in OF_OPERATORS]
+    assert {entry["kind"] for entry in objects} == {"ScaledObject", "TriggerAuthentication", "PodMonitor"}
+    assert validate_for_operators(objects) == ""
+
+
+def test_the_types_of_operators_notice_a_wrong_object():
+    (scaler,) = of_kind(rendered("scale-to-zero"), "ScaledObject")
+    wrong = {**scaler, "spec": {**scaler["spec"], "maxReplicaCount": "many"}}
+    assert "maxReplicaCount" in validate_for_operators([wrong])
 
 
 def test_the_validator_notices_a_wrong_manifest(tmp_path):
@@ -91,10 +128,6 @@ def test_the_programs_start_with_what_is_rendered(name, tmp_path):
         assert tomllib.loads(config)["stores"] == values["config"]["stores"], "a table was changed on its way"
     with Programs(tmp_path, config or "") as programs:
         url, workers_url = programs.coordinator(coordinator)
-        # What the probes ask.
-        ports = {port["containerPort"]: port["name"] for port in coordinator["ports"]}
-        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-            assert ports[coordinator[probe]["grpc"]["port"]] == "grpc"
         assert programs.is_serving(url, "") and programs.is_serving(workers_url, "")
         assert programs.is_serving(url, "rechunk.v1.RechunkService")
         assert not programs.is_serving(workers_url, "rechunk.v1.RechunkService"), "users on the workers' port"
@@ -102,6 +135,11 @@ def test_the_programs_start_with_what_is_rendered(name, tmp_path):
         for pool, container in pools.items():
             programs.worker(pool, container, workers_url)
         programs.workers_are(url, set(pools))
+        for program, container in [("coordinator", coordinator), *pools.items()]:
+            assert {port["name"] for port in container["ports"]} >= {"http"}
+            for probe in ("livenessProbe", "readinessProbe"):
+                assert container[probe]["httpGet"]["port"] == "http"
+                programs.answers(program, container[probe]["httpGet"]["path"])
 
 
 @every_example
@@ -166,7 +204,7 @@ def test_selectors_find_their_own_pods_only(name):
 def test_workers_call_a_service_that_is_there(name):
     services = {entry["metadata"]["name"]: entry for entry in of_kind(rendered(name), "Service")}
     for container in containers(rendered(name), "worker").values():
-        host, _, port = flags(container)["--coordinator"].removeprefix("http://").partition(":")
+        host, _, port = flags(container)["--coordinator"].partition("://")[2].partition(":")
         assert int(port) in [entry["port"] for entry in services[host]["spec"]["ports"]]
         assert services[host]["spec"]["type"] == "ClusterIP"
 
@@ -174,7 +212,7 @@ def test_workers_call_a_service_that_is_there(name):
 def test_two_coordinators_never_fight():
     (pair,) = containers(rendered("standby"), "coordinator").values()
     assert "--standby" in flags(pair)
-    assert pair["startupProbe"]["failureThreshold"] == 2**31 - 1, "one that stands by would be killed for it"
+    assert pair["livenessProbe"]["httpGet"]["path"] == "/livez", "one that stands by would be killed for not being ready"
     (single,) = containers(rendered("minimal"), "coordinator").values()
     assert "--standby" not in flags(single)
     for name in ("standby", "minimal"):
@@ -193,9 +231,31 @@ def test_of_a_pair_one_listens_and_the_other_takes_over(tmp_path):
         wait_until(lambda: "standing by" in log(), "the second one")
         assert programs.is_serving(url, "")
         assert "listening" not in log(), "it would get calls that it cannot answer"
+        programs.answers("second", "/livez")
+        programs.answers("second", "/readyz", 503)
         programs.kill("first")
         url, _ = programs.addresses(log)
         assert programs.is_serving(url, "")
+
+
+def test_who_scales_reaches_the_coordinator_by_a_name_that_its_certificate_can_have():
+    (scaler,) = of_kind(rendered("secured"), "ScaledObject")
+    (trigger,) = scaler["spec"]["triggers"]
+    assert trigger["metadata"]["scalerAddress"] == "here-rechunk-coordinator.science.svc:7380"
+    (authentication,) = of_kind(rendered("secured"), "TriggerAuthentication")
+    assert trigger["authenticationRef"]["name"] == authentication["metadata"]["name"]
+    (container,) = containers(rendered("secured"), "worker").values()
+    assert trigger["metadata"]["slotsPerWorker"] == flags(container)["--cpus"]
+
+
+def test_metrics_are_read_by_those_who_are_named():
+    def ingress(*arguments):
+        objects = objects_of(template("--values", example("locked-down"), *arguments))
+        return {entry["metadata"]["name"]: entry["spec"]["ingress"] for entry in of_kind(objects, "NetworkPolicy")}
+
+    named = ingress("--set-json", 'networkPolicy.scrapers=[{"podSelector":{}}]')
+    for name, rules in ingress().items():
+        assert named[name] == [*rules, {"ports": [{"port": "http"}], "from": [{"podSelector": {}}]}]
 
 
 def test_a_change_of_the_tables_restarts_the_pods():
@@ -228,16 +288,20 @@ def test_the_workers_port_is_for_workers_only():
     assert any(rule["ports"] == [{"port": "grpc-workers"}] for rule in policies["here-rechunk-worker"]["egress"])
 
 
-def test_a_scaled_pool_leaves_its_size_to_the_scaler():
-    objects = rendered("autoscaling")
-    (scaler,) = of_kind(objects, "HorizontalPodAutoscaler")
+@pytest.mark.parametrize(("name", "kind"), [
+    ("autoscaling", "HorizontalPodAutoscaler"), ("scale-to-zero", "ScaledObject"), ("secured", "ScaledObject")])
+def test_a_scaled_pool_leaves_its_size_to_the_scaler(name, kind):
+    objects = rendered(name)
+    (scaler,) = of_kind(objects, kind)
     deployments = {entry["metadata"]["name"]: entry["spec"] for entry in of_kind(objects, "Deployment")}
     assert "replicas" not in deployments[scaler["spec"]["scaleTargetRef"]["name"]]
 
 
 @pytest.mark.parametrize("values, said", [
     ("coordinator.journal=", "coordinator.journal is not set"),
-    ("coordinator.journal=gs://bucket/journal", "journal"),
+    ("coordinator.journal=ftp://bucket/journal", "journal"),
+    ("tls.workersSecret=mine", "tls.existingSecret is not"),
+    ("tokens.usersSecret=mine", "a token is sent encrypted only"),
     ("coordinator.replicas=3", "replicas"),
     ("coordinator.lease=0", "lease"),
     ("coordinator.jurnal=s3://b/j", "jurnal"),
@@ -247,7 +311,8 @@ def test_a_scaled_pool_leaves_its_size_to_the_scaler():
     ("worker.memory=4", "memory"),
     ("worker.memory=4.5Gi", "memory"),
     ("worker.cpus=0.5", "cpus"),
-    ("worker.autoscaling.type=keda", "type"),
+    ("worker.autoscaling.type=vpa", "type"),
+    ("worker.autoscaling.type=hpa,worker.autoscaling.minReplicas=0", "take keda"),
     ("worker.autoscaling.type=hpa,worker.autoscaling.minReplicas=11", "minReplicas (11) is more than maxReplicas (10)"),
     ("worker.pools.spot.putTimeout=31", "worker.putTimeout (31)"),
     ("worker.pools.spot.memori=4Gi", "memori"),
@@ -307,6 +372,8 @@ def test_the_notes_say_what_is_missing():
     assert "forgotten every job" in notes("--set", "coordinator.journal=memory:")
     assert "not with helm --wait" in notes("--set", "coordinator.replicas=2")
     assert "asks nobody who they are" in notes("--set", "coordinator.service.type=LoadBalancer")
+    secured = "coordinator.service.type=LoadBalancer,tls.existingSecret=tls,tokens.usersSecret=users"
+    assert "asks nobody who they are" not in notes("--set", secured)
 
 
 def test_json_of_the_schema_is_valid():

@@ -19,6 +19,12 @@
 {{- if and .Values.config.existingConfigMap .Values.config.stores -}}
 {{- fail "config.existingConfigMap and config.stores are both set: the first replaces the second" -}}
 {{- end -}}
+{{- if and .Values.tls.workersSecret (not .Values.tls.existingSecret) -}}
+{{- fail "tls.workersSecret is set and tls.existingSecret is not: without a certificate of the coordinator nobody shows one" -}}
+{{- end -}}
+{{- if and (or .Values.tokens.usersSecret .Values.tokens.workersSecret) (not .Values.tls.existingSecret) -}}
+{{- fail "tokens are asked for and tls.existingSecret is not set: a token is sent encrypted only" -}}
+{{- end -}}
 {{- if eq (int $coordinator.service.port) (int $coordinator.service.workersPort) -}}
 {{- fail "coordinator.service.port and coordinator.service.workersPort are the same: users and workers have a port each" -}}
 {{- end -}}
@@ -31,6 +37,9 @@
 {{- fail (printf "worker.putTimeout (%v) must be less than coordinator.margin (%v): a write that is under way when its lease ends may come after a deletion" .settings.putTimeout $margin) -}}
 {{- end -}}
 {{- $scaling := .settings.autoscaling -}}
+{{- if and (eq $scaling.type "hpa") (eq (int $scaling.minReplicas) 0) -}}
+{{- fail "worker.autoscaling.minReplicas is 0, and hpa keeps one at the least: take keda" -}}
+{{- end -}}
 {{- if and (ne $scaling.type "none") (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
 {{- fail (printf "worker.autoscaling.minReplicas (%v) is more than maxReplicas (%v)" $scaling.minReplicas $scaling.maxReplicas) -}}
 {{- end -}}

@@ -77,10 +77,56 @@ envFrom:
 {{- end }}
 {{- end }}
 
+{{/* Both programs say how they are: alive whatever others do; ready once the coordinator reigns, while it answers a worker. */}}
+{{- define "rechunk.probes" -}}
+livenessProbe:
+  httpGet:
+    path: /livez
+    port: http
+  periodSeconds: 10
+  timeoutSeconds: 10
+  failureThreshold: 6
+readinessProbe:
+  httpGet:
+    path: /readyz
+    port: http
+  periodSeconds: 5
+  timeoutSeconds: 5
+{{- end }}
+
+{{/* The Secrets of a program: a list of name, Secret, its keys and where they are. */}}
+{{- define "rechunk.secrets" -}}
+{{- $tls := .root.Values.tls -}}
+{{- $tokens := .root.Values.tokens -}}
+{{- $secrets := list -}}
+{{- if eq .program "coordinator" -}}
+{{- $secrets = append $secrets (dict "name" "tls" "secret" $tls.existingSecret "keys" (list "tls.crt" "tls.key")) -}}
+{{- $secrets = append $secrets (dict "name" "worker-ca" "secret" $tls.workersSecret "keys" (list "ca.crt")) -}}
+{{- $secrets = append $secrets (dict "name" "user-tokens" "secret" $tokens.usersSecret "keys" (list "tokens")) -}}
+{{- $secrets = append $secrets (dict "name" "worker-tokens" "secret" $tokens.workersSecret "keys" (list "tokens")) -}}
+{{- else -}}
+{{- $secrets = append $secrets (dict "name" "ca" "secret" $tls.existingSecret "keys" (list "ca.crt")) -}}
+{{- $secrets = append $secrets (dict "name" "tls" "secret" $tls.workersSecret "keys" (list "tls.crt" "tls.key")) -}}
+{{- $secrets = append $secrets (dict "name" "token" "secret" $tokens.workersSecret "keys" (list "token")) -}}
+{{- end -}}
+{{- $named := list -}}
+{{- range $secrets -}}
+{{- if .secret -}}
+{{- $named = append $named . -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $named -}}
+{{- end }}
+
 {{- define "rechunk.volumeMounts" -}}
 - name: config
   mountPath: /etc/rechunk
   readOnly: true
+{{- range include "rechunk.secrets" . | fromJsonArray }}
+- name: {{ .name }}
+  mountPath: /etc/rechunk-{{ .name }}
+  readOnly: true
+{{- end }}
 {{- with .settings.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -90,6 +136,17 @@ envFrom:
 - name: config
   configMap:
     name: {{ include "rechunk.configMap" .root }}
+{{- range include "rechunk.secrets" . | fromJsonArray }}
+- name: {{ .name }}
+  secret:
+    secretName: {{ .secret }}
+    defaultMode: 0440
+    items:
+      {{- range .keys }}
+      - key: {{ . }}
+        path: {{ . }}
+      {{- end }}
+{{- end }}
 {{- with .settings.extraVolumes }}
 {{ toYaml . }}
 {{- end }}

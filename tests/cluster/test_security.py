@@ -128,7 +128,8 @@ def test_a_token_is_not_sent_where_it_could_be_read(secured):
 
 
 @pytest.mark.parametrize(("kind", "said"), [
-    ("without a certificate", "ertificate"), ("with a certificate of somebody else", "nknown"),
+    # A handshake that the coordinator breaks off may look like a broken connection, as it does in TLS 1.3.
+    ("without a certificate", "cannot be reached"), ("with a certificate of somebody else", "cannot be reached"),
     ("without a token of workers", "does not know the token"), ("that believes somebody else", "certificate")])
 def test_a_worker_that_does_not_say_who_it_is_gets_no_work(secured, kind, said):
     own = secured.identity("own", secured.authority, "worker.test")
@@ -152,4 +153,4 @@ def test_a_file_that_cannot_be_used_ends_the_start_with_a_sentence(secured, file
     secured.text(file, text)
     coordinator = secured.start_coordinator("other")
     assert coordinator.process.wait() == 2, coordinator.text()
-    assert f"error: " in coordinator.text() and said in coordinator.text(), coordinator.text()
+    assert "error: " in coordinator.text() and said in coordinator.text(), coordinator.text()

@@ -23,8 +23,8 @@ async fn wanted(scaler: &mut Client) -> i64 {
     value.metric_value
 }
 
-async fn target(scaler: &mut Client, scaled: ScaledObjectRef) -> Result<i64, Status> {
-    let answer = scaler.get_metric_spec(scaled).await?.into_inner();
+async fn target(scaler: &mut Client, object: ScaledObjectRef) -> Result<i64, Status> {
+    let answer = scaler.get_metric_spec(object).await?.into_inner();
     let [spec] = answer.metric_specs.try_into().expect("one metric");
     assert_eq!(spec.target_size_float.to_string(), spec.target_size.to_string());
     Ok(spec.target_size)

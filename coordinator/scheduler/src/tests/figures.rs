@@ -1,6 +1,6 @@
 //! Stories of the scheduler in numbers.
 
-use rechunk_common::{ByteCount, FailureClass, job::JobState, plan::MultiStagePipeline};
+use rechunk_common::{ByteCount, FailureClass, job::JobState, plan::MultiStagePipeline, task_set::TaskRange};
 
 use super::{
     plans::{destroying, needing, phase, phases, pipeline, publishing, stage, stages},
@@ -90,7 +90,7 @@ fn as_many_tasks_are_ready_as_workers_without_end_would_take() {
         world.add_worker("w", 100);
         // A stage that opens behind an empty one has its tasks in the next answer.
         let answers = std::iter::from_fn(|| Some(world.take("w")).filter(|taken| !taken.is_empty()));
-        let taken: u64 = answers.flatten().map(|tasks| tasks.len()).sum();
+        let taken: u64 = answers.flatten().map(TaskRange::len).sum();
         assert_eq!(taken, expected, "{temp:?}");
         assert_eq!((of(&world).0, of(&world).1), (0, expected), "{temp:?}");
     }

@@ -115,7 +115,8 @@ class S3:
              f"-master.port={master}", f"-volume.port={volume}", "-filer", f"-filer.port={filer}", "-s3",
              f"-s3.port={s3}",
              f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.volumeSizeLimitMB=1024",
-             "-volume.max=30", "-master.telemetry=false"],
+             # On a disk that is almost full it would take nothing more long before the disk is.
+             "-volume.max=30", "-volume.minFreeSpace=200MiB", "-master.telemetry=false"],
             stdout=self.log, stderr=self.log)
         wait_until(self._is_ready, "the S3 server")
 

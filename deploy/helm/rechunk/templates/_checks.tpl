@@ -28,6 +28,9 @@
 {{- if eq (int $coordinator.service.port) (int $coordinator.service.workersPort) -}}
 {{- fail "coordinator.service.port and coordinator.service.workersPort are the same: users and workers have a port each" -}}
 {{- end -}}
+{{- if has (int .Values.monitoring.port) (list 7380 7383) -}}
+{{- fail (printf "monitoring.port (%v) is a port of the coordinator's calls: take another, as 7390" .Values.monitoring.port) -}}
+{{- end -}}
 {{- end }}
 
 {{/* The same for one pool of workers: dict "root" . "name" "spot" "settings" <its values> */}}

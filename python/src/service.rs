@@ -207,8 +207,7 @@ impl Service {
 
 /// Whom we believe, and how we prove who we are, as the environment says it.
 pub(crate) fn credentials() -> Result<Credentials, Failure> {
-    let refuse = |message| Refusal::new(RefusalCode::InvalidArgument, "BAD_CREDENTIALS", message);
-    CredentialFiles::of_environment().read().map_err(|error| refuse(error.to_string()).into())
+    Ok(CredentialFiles::of_environment().read().map_err(Refusal::from)?)
 }
 
 /// A call that was begun.

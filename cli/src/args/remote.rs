@@ -31,10 +31,8 @@ pub(crate) async fn connect(
     credentials: &CredentialArgs,
     patience: Duration,
 ) -> Result<RemoteService, Failure> {
-    let unusable = |failure: rechunk_program::Failure| {
-        Failure::Refused(Refusal::invalid("credentials", "CREDENTIALS_UNUSABLE", failure.message))
-    };
-    RemoteService::connect(url, credentials.read().map_err(unusable)?, patience).await
+    let credentials = credentials.files().read().map_err(Refusal::from)?;
+    RemoteService::connect(url, credentials, patience).await
 }
 
 /// How long to go on without a coordinator.

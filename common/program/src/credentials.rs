@@ -26,10 +26,14 @@ pub struct CredentialArgs {
 }
 
 impl CredentialArgs {
+    /// Where they are.
+    pub fn files(&self) -> CredentialFiles {
+        let Self { tls_ca, tls_cert, tls_key, token_file } = self.clone();
+        CredentialFiles { authorities: tls_ca, certificate: tls_cert, key: tls_key, token: token_file }
+    }
+
     /// Reads the files. Called once, when the program starts.
     pub fn read(&self) -> Result<Credentials, Failure> {
-        let Self { tls_ca, tls_cert, tls_key, token_file } = self.clone();
-        let files = CredentialFiles { authorities: tls_ca, certificate: tls_cert, key: tls_key, token: token_file };
-        files.read().map_err(|error| Failure::wrong(error.to_string()))
+        self.files().read().map_err(|error| Failure::wrong(error.to_string()))
     }
 }

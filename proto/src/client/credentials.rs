@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use rechunk_common::Refusal;
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -98,6 +99,12 @@ pub enum BadCredentials {
     /// It could not stand in a header.
     #[error("the token is empty, or has characters that no token has")]
     Token,
+}
+
+impl From<BadCredentials> for Refusal {
+    fn from(error: BadCredentials) -> Self {
+        Self::invalid("credentials", "BAD_CREDENTIALS", error.to_string())
+    }
 }
 
 /// Whom a client believes, and how it proves who it is. By default: whom this machine believes, and not at all.

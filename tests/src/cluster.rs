@@ -10,7 +10,8 @@ use std::{
 use futures::StreamExt;
 use rechunk_common::{ByteCount, Refusal, ids::JobId, job::JobView, request::RechunkRequest};
 use rechunk_coordinator::{
-    Coordinator, CoordinatorSettings, CoordinatorTask, ListenerSettings, Security, Serving, serve,
+    Coordinator, CoordinatorParts, CoordinatorSettings, CoordinatorTask, ListenerSettings, Security, Serving,
+    journal::JournalPlace, serve, surroundings::Machine,
 };
 use rechunk_proto::client::{ClientError, ClientOptions, Credentials, RechunkClient};
 use rechunk_storage::{CountingObserver, Faults, StoreConfig, Stores};
@@ -55,6 +56,8 @@ pub struct ClusterOptions {
     pub wire: Wire,
     /// Which stores may be used.
     pub config: StoreConfig,
+    /// Where jobs are recorded.
+    pub journal: JournalPlace,
     /// What disturbs the requests of workers.
     pub faults: Arc<Faults>,
 }
@@ -72,6 +75,7 @@ impl ClusterOptions {
             margin: Duration::from_secs(1),
             wire: Wire::Grpc,
             config: place.config().clone(),
+            journal: JournalPlace::Memory,
             faults: Arc::new(Faults::new()),
         }
     }
@@ -120,7 +124,10 @@ impl Cluster {
         settings.scheduler.lease = options.lease;
         settings.scheduler.margin = options.margin;
         settings.request_budget = options.config.request_rates();
-        let (coordinator, task) = Coordinator::start(settings, stores);
+        let journal = options.journal.open(&stores).expect("a journal");
+        let surroundings = Arc::new(Machine);
+        let parts = CoordinatorParts { settings, stores, journal, surroundings, witness: None };
+        let (coordinator, task) = Coordinator::start_with(parts);
         let listen = ListenerSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             listen_workers: None,

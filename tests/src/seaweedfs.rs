@@ -8,8 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rechunk_storage::{Access, Credentials, RetryPolicy, StoreConfig, StoreProfile, StoreUrl, Stores, Unguarded};
+use rechunk_storage::{Access, RetryPolicy, StoreConfig, StoreUrl, Stores, Unguarded};
 use tempfile::TempDir;
+
+use crate::s3_profile;
 
 /// Names the program `weed`; `tests/run` installs it and sets this.
 pub const WEED_VARIABLE: &str = "RECHUNK_TEST_WEED";
@@ -63,21 +65,7 @@ impl SeaweedFs {
 
     /// The same with other credentials.
     pub fn config_for(&self, key: &str, secret: &str) -> StoreConfig {
-        let bucket = StoreUrl::parse(&format!("s3://{BUCKET}")).expect("a URL");
-        let mut profile = StoreProfile::new(bucket, Access::ReadWrite);
-        profile.settings.endpoint = Some(format!("http://127.0.0.1:{}", self.ports.s3));
-        profile.settings.region = Some("us-east-1".to_owned());
-        profile.settings.credentials = Credentials::Variables {
-            access_key_id: "KEY".to_owned(),
-            secret_access_key: "SECRET".to_owned(),
-            session_token: None,
-        };
-        let (key, secret) = (key.to_owned(), secret.to_owned());
-        StoreConfig::of_profiles(vec![profile]).with_variables(move |name| match name {
-            "KEY" => Some(key.clone()),
-            "SECRET" => Some(secret.clone()),
-            _ => None,
-        })
+        s3_profile::config(BUCKET, self.ports.s3, key, secret)
     }
 
     /// The URL of `path` in the bucket.

@@ -47,7 +47,7 @@ impl Prefix {
             Some(uploads) => Arc::clone(uploads),
             None => Arc::new(LocalUploads::new(self.place.local_reads.clone(), part, self.place.is_synced)),
         };
-        let object = Arc::new(Object { prefix: self.clone(), path, url: url.clone(), uploads });
+        let object = Arc::new(Object { prefix: self.clone(), path, url: url.clone(), uploads, first_attempt: 1 });
         Ok(GrowingObject { upload: object.begin(guard).await?, url })
     }
 }

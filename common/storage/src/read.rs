@@ -172,10 +172,20 @@ impl Prefix {
             let options = GetOptions::new().with_head(true);
             match self.place.client.get_opts(&path, options).await {
                 Ok(answer) => Ok(Some(ObjectInfo::of(key, &answer.meta))),
-                Err(error) => absent_is_none(&error),
+                Err(error) => match absent_is_none(&error) {
+                    // An answer to a HEAD has no body that could say why: keys that have expired are a mere 400 at S3.
+                    Err(fault) if fault.class == ErrorClass::Other => Err(self.denial(&path).await.unwrap_or(fault)),
+                    known => known,
+                },
             }
         })
         .await
+    }
+
+    /// Why an object may not be read, if that is so.
+    async fn denial(&self, path: &ObjectPath) -> Option<Fault> {
+        let asked = self.open_object(path, Some(GetRange::Bounded(0..1))).await;
+        asked.err().filter(|fault| fault.class == ErrorClass::Denied)
     }
 
     async fn open_object(&self, path: &ObjectPath, range: Option<GetRange>) -> Result<Option<GetResult>, Fault> {

@@ -92,6 +92,8 @@ pub(crate) struct Object {
     pub(crate) path: ObjectPath,
     pub(crate) url: String,
     pub(crate) uploads: Arc<dyn MultipartStore>,
+    /// The number of the first attempt of each request: 2 where an earlier upload of the same object has failed.
+    pub(crate) first_attempt: u32,
 }
 
 impl Prefix {
@@ -103,7 +105,8 @@ impl Prefix {
         payload: &PutPayload,
         guard: &dyn WriteGuard,
     ) -> Result<(), StorageError> {
-        let object = Arc::new(Object { prefix: self.clone(), path, url, uploads: Arc::clone(uploads) });
+        let uploads = Arc::clone(uploads);
+        let mut object = Arc::new(Object { prefix: self.clone(), path, url, uploads, first_attempt: 1 });
         let bytes = u64::try_from(payload.content_length()).unwrap_or(u64::MAX);
         let parts = split(payload, self.place.upload_sizes.part_of(bytes));
         let mut restarts = 0;
@@ -115,6 +118,7 @@ impl Prefix {
                 Err(error) if upload.is_gone() && restarts < RESTARTS => {
                     tracing::debug!(url = %object.url, %error, "an upload in parts begins again");
                     restarts += 1;
+                    object = Arc::new(object.again());
                 }
                 Err(error) => return Err(error),
             }
@@ -123,9 +127,16 @@ impl Prefix {
 }
 
 impl Object {
+    /// The same object, once more.
+    fn again(&self) -> Self {
+        let Self { prefix, path, url, uploads, .. } = self;
+        let (prefix, uploads) = (prefix.clone(), Arc::clone(uploads));
+        Self { prefix, path: path.clone(), url: url.clone(), uploads, first_attempt: 2 }
+    }
+
     fn request<'a>(&'a self, kind: RequestKind, bytes: u64, guard: Option<&'a dyn WriteGuard>) -> Request<'a> {
         let urls = std::slice::from_ref(&self.url);
-        Request { kind, operation: Operation::Write, urls, bytes, guard, first_attempt: 1 }
+        Request { kind, operation: Operation::Write, urls, bytes, guard, first_attempt: self.first_attempt }
     }
 
     /// Begins an upload.

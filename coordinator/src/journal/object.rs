@@ -29,10 +29,10 @@ pub(super) const RECORDS: &str = "journal";
 pub(super) const HEARTBEAT: &str = "heartbeat";
 
 /// Creates that say "exists" of an object that is not there: S3 does so when two creates meet.
-const MOST_CONFLICTS: u32 = 20;
+pub(super) const MOST_CONFLICTS: u32 = 20;
 
 /// The pause between them.
-const CONFLICT_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const CONFLICT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How often the start begins anew because the coordinator that reigns writes on.
 const MOST_STARTS: u32 = 100;

@@ -3,8 +3,12 @@
 
 use rechunk_proto::journal::Nonce;
 use rechunk_storage::{Creation, Prefix, Unguarded};
+use tokio::time::sleep;
 
-use super::{JournalError, object::unavailable};
+use super::{
+    JournalError,
+    object::{CONFLICT_PAUSE, MOST_CONFLICTS, unavailable},
+};
 
 /// Refuses a store that does not refuse a second create.
 pub(super) async fn probe(prefix: &Prefix, nonce: Nonce) -> Result<(), JournalError> {
@@ -16,10 +20,8 @@ pub(super) async fn probe(prefix: &Prefix, nonce: Nonce) -> Result<(), JournalEr
 }
 
 async fn try_twice(prefix: &Prefix, key: &str) -> Result<(), JournalError> {
-    let create = |text: &'static str| prefix.create(key, text, &Unguarded);
-    // A first answer that is lost makes this one say that the object exists: no matter.
-    create("first").await.map_err(|error| unavailable(&error))?;
-    let second = create("second").await.map_err(|error| unavailable(&error))?;
+    create_first(prefix, key).await?;
+    let second = prefix.create(key, "second", &Unguarded).await.map_err(|error| unavailable(&error))?;
     let found = prefix.get(key).await.map_err(|error| unavailable(&error))?;
     match (second, found.as_deref()) {
         (Creation::Exists, Some(b"first")) => Ok(()),
@@ -31,4 +33,21 @@ async fn try_twice(prefix: &Prefix, key: &str) -> Result<(), JournalError> {
             Err(JournalError::Unsafe(format!("{} does not show an object that was just written", prefix.url())))
         }
     }
+}
+
+/// Creates the object, once; what is said to exist is looked for, because an answer may have been lost, and because S3
+/// says so too where two requests met and nothing was written.
+async fn create_first(prefix: &Prefix, key: &str) -> Result<(), JournalError> {
+    for _ in 0..MOST_CONFLICTS {
+        let creation = prefix.create(key, "first", &Unguarded).await.map_err(|error| unavailable(&error))?;
+        let is_there = match creation {
+            Creation::Created => true,
+            Creation::Exists => prefix.get(key).await.map_err(|error| unavailable(&error))?.is_some(),
+        };
+        if is_there {
+            return Ok(());
+        }
+        sleep(CONFLICT_PAUSE).await;
+    }
+    Err(JournalError::Unavailable(format!("{key} is said to exist and is not there, {MOST_CONFLICTS} times")))
 }

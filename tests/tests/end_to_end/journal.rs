@@ -28,7 +28,7 @@ const SMALL: JournalLimits = JournalLimits { object_bytes: 1_000, snapshot_objec
 const AFTER_THREE: JournalLimits = JournalLimits { snapshot_objects: 3, ..WHOLE };
 
 /// A journal that keeps every record.
-const WHOLE: JournalLimits =
+pub(crate) const WHOLE: JournalLimits =
     JournalLimits { object_bytes: 1 << 20, snapshot_objects: u64::MAX, snapshot_bytes: u64::MAX };
 
 fn open_with(stores: &Stores, place: &Place, nonce: u128, limits: JournalLimits) -> ObjectJournal {
@@ -36,7 +36,7 @@ fn open_with(stores: &Stores, place: &Place, nonce: u128, limits: JournalLimits)
     ObjectJournal::open(stores, &url, Nonce(nonce)).expect("a journal").with_limits(limits)
 }
 
-fn open(place: &Place, nonce: u128, limits: JournalLimits) -> ObjectJournal {
+pub(crate) fn open(place: &Place, nonce: u128, limits: JournalLimits) -> ObjectJournal {
     open_with(&Stores::new(place.config().clone().durable()), place, nonce, limits)
 }
 
@@ -81,25 +81,25 @@ fn settled(job: &str) -> RecordFact {
     RecordFact::JobSettled { job: JobId::from(job), run: RunNumber(1), state: JobState::Succeeded }
 }
 
-async fn load(journal: &mut ObjectJournal) -> Loaded {
+pub(crate) async fn load(journal: &mut ObjectJournal) -> Loaded {
     journal.load().await.expect("a journal that can be read")
 }
 
 /// Two jobs, in two appends.
-async fn write_two(journal: &mut ObjectJournal) -> Vec<Record> {
+pub(crate) async fn write_two(journal: &mut ObjectJournal) -> Vec<Record> {
     let records = vec![record(1, accepted("a", 10)), record(2, accepted("b", 20)), record(3, settled("a"))];
     assert_eq!(journal.append(&records[..2]).await, Ok(JournalPosition(2)));
     assert_eq!(journal.append(&records[2..]).await, Ok(JournalPosition(3)));
     records
 }
 
-fn sorted(mut records: Vec<Record>) -> Vec<Record> {
+pub(crate) fn sorted(mut records: Vec<Record>) -> Vec<Record> {
     records.sort_by_key(|record| record.position);
     records
 }
 
 /// What every store must give.
-async fn suite(place: &Place) {
+pub(crate) async fn suite(place: &Place) {
     what_is_appended_is_read_by_the_next_reign(place).await;
     clear(place).await;
     of_many_claims_at_once_one_reign_is_left(place).await;

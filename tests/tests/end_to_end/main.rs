@@ -1,5 +1,5 @@
 //! Jobs from the request to the published target: a coordinator and workers in one process, over real gRPC, on memory,
-//! local files, a real S3 server and others. One program, because linking is most of what each costs.
+//! local files, a real S3 server, a double of one and others. One program, because linking is most of what each costs.
 
 mod copy_encoded;
 mod faults;
@@ -16,3 +16,4 @@ mod s3;
 mod sparse;
 mod two_submissions;
 mod verification;
+mod wire_faults;

@@ -15,12 +15,12 @@ from conftest import ENVIRONMENT, PROGRAMS, run_rechunk, wait_until  # noqa: E40
 class Process:
     """One program of ours, its log in a file."""
 
-    def __init__(self, directory, name, *command, env=None, prefix=()):
+    def __init__(self, directory, name, *command, env=None, prefix=(), programs=PROGRAMS):
         self.name = name
         self.log = directory / f"{name}.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [*prefix, PROGRAMS / command[0], *map(str, command[1:])], stdout=log, stderr=log,
+                [*prefix, programs / command[0], *map(str, command[1:])], stdout=log, stderr=log,
                 env={**ENVIRONMENT, **(env or {})})
 
     def text(self):
@@ -50,6 +50,8 @@ class Cluster:
 
     # Where the coordinator listens.
     address = "127.0.0.1"
+    # What is started from here on.
+    programs = PROGRAMS
 
     def prefix(self, name):
         """A command that runs what has this name somewhere else."""
@@ -77,7 +79,7 @@ class Cluster:
 
     def _start(self, name, *command, env=None):
         env = {**self.credentials, **(env or {})}
-        process = Process(self.directory, name, *command, env=env, prefix=self.prefix(name))
+        process = Process(self.directory, name, *command, env=env, prefix=self.prefix(name), programs=self.programs)
         self.processes.append(process)
         return process
 
@@ -107,7 +109,8 @@ class Cluster:
 
         def listening():
             assert coordinator.process.poll() is None, coordinator.text()
-            found[:] = re.findall(rf"listen={re.escape(self.address)}:(\d+)", coordinator.text())
+            # In a log for people, or in one of JSON objects.
+            found[:] = re.findall(rf"listen\"?[=:]\"?{re.escape(self.address)}:(\d+)", coordinator.text())
             return found and found[0] != "0"
 
         wait_until(listening, "the coordinator's address")

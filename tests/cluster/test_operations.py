@@ -1,13 +1,18 @@
 """What the runbook says to do, done with real processes while a job runs."""
 
+import os
+import pathlib
 import shutil
 
 import numpy as np
 import pytest
 import zarr
 from cluster import Cluster
-from conftest import wait_until
+from conftest import PROGRAMS, wait_until
 from small_disk import NotPermitted, SmallDisk
+
+# Programs of an earlier version; tests/upgrade builds some.
+OLDER = pathlib.Path(os.environ.get("RECHUNK_TEST_OLDER_BIN", PROGRAMS))
 
 SHAPE, SOURCE_CHUNKS, TARGET_CHUNKS = (256, 128, 256), (1, 128, 256), "256,16,16"
 
@@ -21,13 +26,20 @@ def source(s3):
     return "operations/source.zarr", values
 
 
+class Older(Cluster):
+    """One that an earlier version began."""
+
+    programs = OLDER
+
+
 @pytest.fixture
 def cluster(tmp_path, s3):
     """Three workers; a job of 128 chunks takes them ten seconds, on any machine."""
-    cluster = Cluster(tmp_path, s3, puts_per_second=12)
+    cluster = Older(tmp_path, s3, puts_per_second=12)
     for number in range(3):
         cluster.worker(f"old-{number}", memory="160MiB")
     cluster.workers_ready(3)
+    cluster.programs = PROGRAMS
     yield cluster
     cluster.stop()
 
@@ -83,6 +95,50 @@ def test_every_process_is_replaced_while_a_job_runs(cluster, s3, source):
     assert replaced_at_work >= 3, "the job ended before it was disturbed"
     assert view["run"] == 1 and view["leases_expired"] == 0, "a drained worker left work behind"
     wait_until(lambda: workers(cluster) == {"new-0", "new-1", "new-2"}, "only new workers")
+
+
+@pytest.fixture
+def mixed(tmp_path, s3):
+    """A coordinator of the earlier version, and a worker of each."""
+    cluster = Older(tmp_path, s3, puts_per_second=12)
+    logs = {"RUST_LOG": "info,rechunk_worker=debug"}
+    cluster.worker("older", memory="160MiB", env=logs)
+    cluster.programs = PROGRAMS
+    cluster.worker("newer", memory="160MiB", env=logs)
+    cluster.workers_ready(2)
+    yield cluster
+    cluster.stop()
+
+
+def test_both_versions_work_on_one_job_below_either_coordinator(mixed, s3, source):
+    of_workers = mixed.processes[1:3]
+    for name in ["below-the-older", "below-the-newer"]:
+        before = [process.text().count("a task is done") for process in of_workers]
+        view = assert_done(mixed, s3, source, submit(mixed, s3, source, name), name)
+        assert view["retries"] == 0 and view["leases_expired"] == 0
+        for process, count in zip(of_workers, before, strict=True):
+            assert process.text().count("a task is done") > count, f"{process.name} did nothing {name}"
+        if name == "below-the-older":
+            end_coordinator(mixed)
+            start_again(mixed, "newer-coordinator")
+            mixed.workers_ready(2)
+
+
+def test_an_upgrade_is_taken_back_while_a_job_runs_or_is_refused_by_the_journals_format(mixed, s3, source):
+    end_coordinator(mixed)
+    start_again(mixed, "newer-coordinator")
+    job = submit(mixed, s3, source, "back")
+    end_coordinator(mixed)
+    mixed.programs = OLDER
+    older = mixed.start_coordinator("older-again", port=mixed.port)
+    wait_until(lambda: "coordinator ready" in older.text() or older.process.poll() is not None, "the older one")
+    if older.process.poll() is None:
+        mixed.follow(older)
+    else:
+        assert "format" in older.text(), older.text()
+        mixed.programs = PROGRAMS
+        start_again(mixed, "newer-again")
+    assert_done(mixed, s3, source, job, "back")
 
 
 def test_the_journal_moves_to_another_kind_of_store_with_its_jobs(cluster, s3, source):

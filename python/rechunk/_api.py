@@ -58,7 +58,7 @@ def rechunk(
     temp_store: where temporary objects go; None: beside the target. They are removed at the end.
     temp_options: `codec` of temporary objects (auto, none, lz4, zstd), `limit` (a size), `keep`.
     executor: "local" (in this process), the URL of a coordinator, "python", "concurrent.futures", "dask", "beam",
-        "prefect", or a PipelineExecutor.
+        "prefect", "lithops", or a PipelineExecutor.
     array_name: the array's name in the group at `target_store`.
     threads: threads of a process for codecs and copies; None: one per core.
     scratch: a directory on local disk that tasks may use; only with "local".
@@ -67,8 +67,9 @@ def rechunk(
         do not inherit them need them, too.
     config: a TOML file with [[stores]] tables. Where neither says anything, credentials, region and endpoint come from the
         environment, as for the command lines of the stores. `anonymous` sends none; `requester_pays` pays for requests.
-    strict: a missing source chunk is an error. prefer: "time" or "money". listing: whether the source's chunks are listed
-        (None: where they are few).
+    strict: a missing source chunk is an error.
+    prefer: "time" or "money".
+    listing: whether the source's chunks are listed (None: where they are few).
     verify: the target is read back and compared with what was read of the source, before it is published; "local" and
         coordinators can.
     include, exclude: patterns over the paths of a group's arrays (`*`, `?`, `[a-z]`, `**` across groups); the coordinates

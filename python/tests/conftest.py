@@ -69,20 +69,20 @@ def source(tmp_path):
 class Coordinator:
     """A coordinator and one worker, as processes, with the local files below a directory."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, *options, scheme="http"):
         config = directory / "stores.toml"
         config.write_text(f'[[stores]]\nprefix = "file://{directory}"\naccess = "read-write"\n')
         self.log = directory / "coordinator.log"
         self.processes = []
         self.start(self.log, "rechunk-coordinator", "--listen", "127.0.0.1:0", "--journal", directory / "journal",
-                   "--config", config)
+                   "--config", config, *options)
         deadline = time.monotonic() + 60
         found = []
         while not found or found[0] == "0":
             assert time.monotonic() < deadline and self.processes[0].poll() is None, self.log.read_text()
             found = re.findall(r"listen=127\.0\.0\.1:(\d+)", self.log.read_text())
             time.sleep(0.05)
-        self.url = f"http://127.0.0.1:{found[0]}"
+        self.url = f"{scheme}://127.0.0.1:{found[0]}"
         self.config, self.directory = config, directory
 
     def start(self, log, program, *arguments):

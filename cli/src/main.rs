@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use rechunk_cli::{failure, local, remote, report, service};
 use rechunk_common::{Refusal, RefusalCode};
-use rechunk_program::{run_to_end, start_logging};
+use rechunk_program::{LogFormat, run_to_end, start_logging};
 
 use crate::{
     args::{Arguments, PlanFormat},
@@ -40,11 +40,12 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
-    start_logging(match arguments.output.verbose {
+    let filter = match arguments.output.verbose {
         0 => "warn",
         1 => "info,h2=warn,hyper=warn",
         _ => "debug,h2=warn,hyper=warn",
-    });
+    };
+    start_logging(filter, LogFormat::Text);
     let format = arguments.output.format;
     let interrupts = Interrupts::default();
     match run_to_end(interrupts.run(commands::run(arguments, &interrupts))) {

@@ -19,6 +19,9 @@ use crate::{failure::Failure, service::Service};
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
+/// Names the span that the caller's program works in, where whoever started it keeps traces.
+const TRACE_PARENT: &str = "TRACEPARENT";
+
 /// A coordinator behind gRPC.
 #[derive(Clone)]
 pub struct RemoteService {
@@ -30,7 +33,8 @@ impl RemoteService {
     /// Connects at once or not at all: a wrong address should be said without delay. Later calls are made again for
     /// `patience` while the coordinator is away.
     pub async fn connect(url: &str, credentials: Credentials, patience: Duration) -> Result<Self, Failure> {
-        let options = ClientOptions::with_credentials(credentials);
+        let trace_parent = std::env::var(TRACE_PARENT).ok();
+        let options = ClientOptions { trace_parent, ..ClientOptions::with_credentials(credentials) };
         let client = RechunkClient::connect(url, options).await.map_err(failure)?;
         Ok(Self { client, patience })
     }

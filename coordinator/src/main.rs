@@ -21,7 +21,7 @@ use rechunk_coordinator::{
     surroundings::Machine,
 };
 use rechunk_metrics::Shown;
-use rechunk_program::{Failure, HttpFace, Signals, read_configuration, run_to_end, start_logging};
+use rechunk_program::{Failure, HttpFace, LogArgs, Signals, read_configuration, run_to_end, start_logging, traced};
 use rechunk_storage::{StoreConfig, Stores};
 use security_args::SecurityArgs;
 use tokio_util::sync::CancellationToken;
@@ -84,6 +84,9 @@ struct Arguments {
     /// Log leases and records too, not decisions only. RUST_LOG wins.
     #[arg(short, long, env = "RECHUNK_VERBOSE")]
     verbose: bool,
+
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 /// The coordinator ended of itself: 4 where a newer one has taken over, so that whoever starts it does not let the two take
@@ -102,8 +105,9 @@ fn why_ended(error: &CoordinatorError) -> Failure {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_logging(if arguments.verbose { "debug,h2=warn,hyper=warn" } else { "info,h2=warn,hyper=warn" });
-    match run_to_end(run(arguments)).flatten() {
+    let filter = if arguments.verbose { "debug,h2=warn,hyper=warn" } else { "info,h2=warn,hyper=warn" };
+    start_logging(filter, arguments.log.log_format);
+    match run_to_end(traced("rechunk-coordinator", env!("CARGO_PKG_VERSION"), run(arguments))).flatten() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -6,10 +6,10 @@ import queue
 import threading
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from messages import message_classes
 
 PACKAGE = "externalscaler"
-# Message: its fields, by number from 1.
+# Message: its fields.
 MESSAGES = {
     "ScaledObjectRef": [("name", "string"), ("namespace", "string"), ("scalerMetadata", "map")],
     "IsActiveResponse": [("result", "bool")],
@@ -19,36 +19,7 @@ MESSAGES = {
     "GetMetricsResponse": [("metricValues", "repeated MetricValue")],
     "MetricValue": [("metricName", "string"), ("metricValue", "int64"), ("metricValueFloat", "double")],
 }
-
-
-def message_classes():
-    """A class for each message."""
-    kinds = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="externalscaler.proto", package=PACKAGE, syntax="proto3")
-    for name, fields in MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for number, (field, kind) in enumerate(fields, 1):
-            label = kinds.LABEL_REPEATED if kind == "map" or kind.startswith("repeated ") else kinds.LABEL_OPTIONAL
-            added = message.field.add(name=field, number=number, label=label)
-            scalar = {"string": kinds.TYPE_STRING, "bool": kinds.TYPE_BOOL, "int64": kinds.TYPE_INT64,
-                      "double": kinds.TYPE_DOUBLE}.get(kind)
-            if kind == "map":
-                entry = message.nested_type.add(name="ScalerMetadataEntry")
-                entry.options.map_entry = True
-                for key_number, key in enumerate(["key", "value"], 1):
-                    entry.field.add(
-                        name=key, number=key_number, label=kinds.LABEL_OPTIONAL, type=kinds.TYPE_STRING)
-                added.type, added.type_name = kinds.TYPE_MESSAGE, f".{PACKAGE}.{name}.ScalerMetadataEntry"
-            elif scalar is None:
-                added.type, added.type_name = kinds.TYPE_MESSAGE, f".{PACKAGE}.{kind.removeprefix('repeated ')}"
-            else:
-                added.type = scalar
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}")) for name in MESSAGES}
-
-
-CLASSES = message_classes()
+CLASSES = message_classes(PACKAGE, MESSAGES)
 
 
 class Keda:

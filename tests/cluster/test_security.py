@@ -102,6 +102,11 @@ def test_a_job_runs_where_everybody_says_who_they_are(secured, source):
     ended = secured.command("submit", path, target, "--chunks", TARGET_CHUNKS, "--wait", "--quiet")
     assert ended.code == 0, ended.stderr
     assert np.array_equal(zarr.open_array(target, mode="r")[...], values)
+    job = ended.json["job"]
+    assert secured.command("delete", job).code == 0
+    log = secured.processes[0].text()
+    for deed in ("submitted", "deleted"):
+        assert any(deed in line and job in line and "anna" in line for line in log.splitlines()), log
 
 
 @pytest.mark.parametrize(("token", "reason"), [(None, "TOKEN_MISSING"), ("not-a-token-of-anybody", "TOKEN_UNKNOWN"),

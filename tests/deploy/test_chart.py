@@ -14,7 +14,7 @@ from chart import (
     CHART, EXAMPLES, containers, default_of, defaults, described, example, flags, helm, objects_of, of_kind, rendered,
     schema, template,
 )
-from conftest import PROGRAMS, wait_until
+from conftest import PROGRAMS, ROOT, wait_until
 from processes import Programs
 from values_table import parts, table
 
@@ -102,6 +102,7 @@ def test_every_flag_and_variable_is_one_of_the_programs(name, component):
     known = set(re.findall(r"--[a-z][a-z-]*", text))
     variables = set(re.findall(r"\[env: ([A-Z_]+)=", text)) | {"RUST_LOG"}
     assert "RUST_LOG" in text and "--config" in known and "RECHUNK_CONFIG" in variables
+    variables |= set(re.findall(r"OTEL_[A-Z_]+", (ROOT / "deploy" / "TRACES.md").read_text()))
     keys = set(re.findall(r'_env = "([A-Z_]+)"', "".join(config_of(name) or "")))
     found = containers(rendered(name), component)
     assert found
@@ -248,6 +249,20 @@ def test_who_scales_reaches_the_coordinator_by_a_name_that_its_certificate_can_h
     assert trigger["metadata"]["slotsPerWorker"] == flags(container)["--cpus"]
 
 
+def test_traces_and_logs_are_as_the_values_say():
+    def variables(name, component):
+        (container,) = containers(rendered(name), component).values()
+        return {variable["name"]: variable.get("value") for variable in container["env"]}
+
+    for component in PROGRAM_OF:
+        asked = variables("secured", component)
+        assert asked["RECHUNK_LOG_FORMAT"] == "json"
+        assert asked["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector.observability:4317"
+        assert (asked["OTEL_TRACES_SAMPLER"], asked["OTEL_TRACES_SAMPLER_ARG"]) == ("traceidratio", "0.1")
+        usual = variables("minimal", component)
+        assert usual["RECHUNK_LOG_FORMAT"] == "text" and not any(name.startswith("OTEL") for name in usual)
+
+
 def test_metrics_are_read_by_those_who_are_named():
     def ingress(*arguments):
         objects = objects_of(template("--values", example("locked-down"), *arguments))
@@ -325,6 +340,7 @@ def test_a_scaled_pool_leaves_its_size_to_the_scaler(name, kind):
     ("image.digest=sha256:1", "digest"),
     ("worker.serviceAccount.name=x,coordinator.serviceAccount.name=x", "service account"),
     ("replicas=3", "replicas"),
+    ("monitoring.port=7383", "monitoring.port"),
 ])
 def test_a_wrong_value_is_refused_and_named(values, said):
     ended = helm("template", "here", CHART, "--values", example("minimal"), "--set", values)

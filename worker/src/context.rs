@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     compute::ComputePool, failure, memory::TaskMemory, presence::PresenceCache, progress::Progress,
-    scratch::ScratchPlace, tally::Tally,
+    requests::RequestSpans, scratch::ScratchPlace, tally::Tally,
 };
 
 /// The surroundings of one attempt of one task. Clones share everything.
@@ -27,6 +27,7 @@ pub struct TaskContext {
     cancelled: CancellationToken,
     lease: LeaseId,
     progress: Progress,
+    requests: Option<Arc<RequestSpans>>,
 }
 
 impl std::fmt::Debug for TaskContext {
@@ -46,7 +47,8 @@ impl TaskContext {
     ) -> Self {
         let lease = LeaseId { epoch: Epoch(0), counter: 0 };
         let (tally, presences, progress) = (Arc::new(Tally::new()), Arc::default(), Progress::default());
-        Self { stores, guard, memory, compute, tally, scratch: None, presences, cancelled, lease, progress }
+        let (scratch, requests) = (None, None);
+        Self { stores, guard, memory, compute, tally, scratch, presences, cancelled, lease, progress, requests }
     }
 
     /// The same attempt, with a place on local disk.
@@ -89,6 +91,12 @@ impl TaskContext {
         Self { lease, ..self }
     }
 
+    /// The same attempt, with a span for each request; `None`: nobody wants them.
+    #[must_use]
+    pub(crate) fn with_request_spans(self, requests: Option<RequestSpans>) -> Self {
+        Self { requests: requests.map(Arc::new), ..self }
+    }
+
     /// Under which the attempt runs: no other lease, of this or any other coordinator, has this id.
     pub fn lease(&self) -> LeaseId {
         self.lease
@@ -125,7 +133,11 @@ impl TaskContext {
     pub fn open(&self, url: &str, access: Access) -> Result<Prefix, TaskFailure> {
         let url = StoreUrl::parse(url).map_err(|error| failure::invalid(error.to_string()))?;
         let prefix = self.stores.open(&url, access).map_err(|error| failure::of_storage(&error))?;
-        Ok(prefix.with_observer(Arc::clone(&self.tally) as Arc<dyn rechunk_storage::Observer>))
+        let prefix = prefix.with_observer(Arc::clone(&self.tally) as Arc<dyn rechunk_storage::Observer>);
+        Ok(match &self.requests {
+            None => prefix,
+            Some(requests) => prefix.with_observer(Arc::clone(requests) as Arc<dyn rechunk_storage::Observer>),
+        })
     }
 
     /// The memory that was granted.

@@ -20,6 +20,7 @@ mod payload;
 mod presence;
 mod progress;
 pub mod removal;
+mod requests;
 pub mod resident;
 mod runner;
 mod scratch;

@@ -10,7 +10,9 @@ use std::{
 use clap::{ArgAction, Parser};
 use rechunk_common::{ByteCount, limits::PUT_TIMEOUT};
 use rechunk_metrics::Shown;
-use rechunk_program::{CredentialArgs, Failure, HttpFace, Signals, read_configuration, run_to_end, start_logging};
+use rechunk_program::{
+    CredentialArgs, Failure, HttpFace, LogArgs, Signals, read_configuration, run_to_end, start_logging, traced,
+};
 use rechunk_storage::{StoreConfig, Stores};
 use rechunk_worker::{
     GrpcLink, Scratch, Worker, WorkerBuilder, memory_reserve, pages::suit_pages_to, resident::current_rss,
@@ -74,16 +76,20 @@ struct Arguments {
     /// Log more: once decisions, twice also leases and tasks. RUST_LOG wins.
     #[arg(short, long, env = "RECHUNK_VERBOSE", action = ArgAction::Count)]
     verbose: u8,
+
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_logging(match arguments.verbose {
+    let filter = match arguments.verbose {
         0 => "warn,rechunk_worker=info,rechunk_program=info",
         1 => "info,h2=warn,hyper=warn",
         _ => "debug,h2=warn,hyper=warn",
-    });
-    match run_to_end(run(arguments)).flatten() {
+    };
+    start_logging(filter, arguments.log.log_format);
+    match run_to_end(traced("rechunk-worker", env!("CARGO_PKG_VERSION"), run(arguments))).flatten() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -83,7 +83,7 @@ impl Store {
     }
 
     fn of_kind(&self, kind: RequestKind) -> Option<&OfKind> {
-        let label = kind_label(kind);
+        let label = kind.as_str();
         let made = self.kinds.get(kind as usize)?;
         Some(made.get_or_init(|| OfKind {
             requests: STORE_REQUESTS.counter(&[&self.label, label]),
@@ -91,18 +91,6 @@ impl Store {
             bytes: STORE_BYTES.counter(&[&self.label, label]),
             seconds: STORE_SECONDS.histogram(&[&self.label, label]),
         }))
-    }
-}
-
-fn kind_label(kind: RequestKind) -> &'static str {
-    match kind {
-        RequestKind::Get => "get",
-        RequestKind::Head => "head",
-        RequestKind::Put => "put",
-        RequestKind::Part => "part",
-        RequestKind::Upload => "upload",
-        RequestKind::Delete => "delete",
-        RequestKind::List => "list",
     }
 }
 

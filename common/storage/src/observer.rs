@@ -29,6 +29,19 @@ pub enum RequestKind {
 }
 
 impl RequestKind {
+    /// As metrics and traces spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Head => "head",
+            Self::Put => "put",
+            Self::Part => "part",
+            Self::Upload => "upload",
+            Self::Delete => "delete",
+            Self::List => "list",
+        }
+    }
+
     /// Whether it reads, asks or lists, as stores count for their limits; the others change what is there.
     pub fn is_read(self) -> bool {
         match self {

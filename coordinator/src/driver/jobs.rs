@@ -144,6 +144,11 @@ impl JobTable {
         (page.into_iter().map(|(_, job)| job.clone()).collect(), last)
     }
 
+    /// When the job was accepted.
+    pub(super) fn accepted_at_ms(&self, job: &JobId) -> u64 {
+        self.jobs.get(job).and_then(|entry| entry.accepted_at_ms).unwrap_or_default()
+    }
+
     /// Writes the wall-clock times into a view.
     pub(super) fn stamp(&self, view: &mut JobView) {
         if let Some(entry) = self.jobs.get(&view.id) {

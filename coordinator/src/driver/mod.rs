@@ -12,6 +12,7 @@ mod planning_thread;
 mod rate_shares;
 mod recovery;
 mod requests;
+mod spans;
 mod submissions;
 mod views;
 mod watchers;
@@ -33,8 +34,8 @@ use tracing::info;
 
 pub(crate) use self::planning::{OnThread, Planner, Prepare};
 use self::{
-    calls::Calls, jobs::JobTable, planning::Planning, rate_shares::RateShares, submissions::Submissions,
-    watchers::Watchers,
+    calls::Calls, jobs::JobTable, planning::Planning, rate_shares::RateShares, spans::JobSpans,
+    submissions::Submissions, watchers::Watchers,
 };
 use crate::{
     journal::{Journal, JournalError, JournalLane, Written},
@@ -71,6 +72,7 @@ pub(crate) struct Driver {
     // Jobs whose end or deletion waits for its record.
     ending: VecDeque<(JournalPosition, perform::Ending)>,
     watchers: Watchers,
+    spans: JobSpans,
     // Whether a job is not over.
     activity: watch::Sender<bool>,
     last_tick: Option<Instant>,
@@ -124,6 +126,7 @@ pub(crate) async fn drive(parts: DriverParts, stop: CancellationToken) -> Result
         confirmations: BTreeMap::new(),
         ending: VecDeque::new(),
         watchers: Watchers::default(),
+        spans: JobSpans::default(),
         activity: parts.activity,
         last_tick: None,
     };

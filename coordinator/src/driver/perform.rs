@@ -42,6 +42,7 @@ impl Driver {
 
     fn append(&mut self, record: Record) {
         note(&record);
+        self.spans.note(&record, |job| self.jobs.accepted_at_ms(job));
         let ending = match &record.fact {
             RecordFact::JobSettled { job, .. } => Some(Ending::Settled(job.clone())),
             RecordFact::RetryStarted { job, .. } => Some(Ending::Retried(job.clone())),
@@ -94,6 +95,7 @@ impl Driver {
             let _was_open = self.calls.drop_call(call);
             return;
         }
+        self.spans.granted(&response.granted);
         for grant in &response.granted {
             let stage = &grant.lease.stage;
             debug!(job = %stage.job, %stage, %worker, lease = %grant.lease.id, "lease granted");
@@ -113,6 +115,7 @@ impl Driver {
             self.jobs.accept(&job, self.surroundings.unix_millis());
         } else {
             info!(%job, "job known by its request id");
+            self.spans.refused(submitted, "known by its request id");
             self.discard_written(submitted);
             self.jobs.forget(submitted);
         }
@@ -124,6 +127,7 @@ impl Driver {
         if self.submissions.contains(job) {
             self.discard_written(job);
             self.jobs.forget(job);
+            self.spans.refused(job, &refusal.to_string());
             self.submissions.settle(job, &Err(refusal));
             return;
         }

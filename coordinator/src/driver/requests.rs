@@ -75,6 +75,7 @@ impl Driver {
     fn on_submit_rechunk(&mut self, request: Box<RechunkRequest>, answer: Answer<JobId>) {
         let Some((job, answer)) = self.begin(request.request_id.as_ref(), answer) else { return };
         info!(%job, source = request.source, target = request.target, "planning");
+        self.spans.submitted(&job, true);
         let outlook = self.outlook();
         self.submissions.begin(job.clone(), request.request_id.clone(), answer);
         self.planning.begin(job, request, self.jobs.turn(), outlook);
@@ -83,6 +84,7 @@ impl Driver {
     fn on_submit_pipelines(&mut self, request: PipelinesRequest, answer: Answer<JobId>) {
         let Some((job, answer)) = self.begin(request.request_id.as_ref(), answer) else { return };
         info!(%job, name = request.name, phases = request.phases.len(), "pipelines submitted");
+        self.spans.submitted(&job, false);
         self.submissions.begin(job.clone(), request.request_id.clone(), answer);
         self.jobs.submit(NewJob { job: job.clone(), request_id: request.request_id.clone(), spaces: Vec::new() });
         self.apply(Event::Submit {
@@ -121,6 +123,7 @@ impl Driver {
     /// can be accepted.
     pub(super) fn on_planned(&mut self, planned: Planned) {
         let Planned { job, request, since, outcome } = planned;
+        self.spans.planned(&job, outcome.as_ref().err());
         if let Ok(Prepared { objects, .. }) = &outcome
             && !objects.objects.is_empty()
         {
@@ -129,6 +132,7 @@ impl Driver {
         if !self.submissions.is_wanted(&job) {
             info!(%job, "submission dropped: its caller has gone");
             self.discard_written(&job);
+            self.spans.refused(&job, "its caller has gone");
             self.submissions.settle(&job, &Err(abandoned()));
             return;
         }
@@ -141,6 +145,7 @@ impl Driver {
             Err(refusal) => {
                 info!(%job, reason = refusal.reason, "refused: {refusal}");
                 self.discard_written(&job);
+                self.spans.refused(&job, &refusal.to_string());
                 self.submissions.settle(&job, &Err(refusal));
             }
         }

@@ -1,5 +1,7 @@
 //! `rechunk.v1.RechunkService`: for users.
 
+use std::time::SystemTime;
+
 use futures::{StreamExt, stream::BoxStream};
 use rechunk_common::{
     Refusal, RefusalCode,
@@ -17,9 +19,12 @@ use rechunk_proto::{
         rechunk_service_server::RechunkService,
     },
 };
+use rechunk_traces::{Kind, OpenSpan, Place, TraceParent};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
+use tracing::info;
 
+use super::security::Caller;
 use crate::{coordinator::Coordinator, page::PageRequest};
 
 /// Speaks for a coordinator.
@@ -43,6 +48,33 @@ where
     D::try_from(request.into_inner()).map_err(|invalid| to_status(invalid.into()))
 }
 
+/// Whose token the call came with, for the log of what was done in whose name.
+fn caller<M>(request: &Request<M>) -> String {
+    request.extensions().get().map_or_else(|| "anybody".to_owned(), |Caller(name)| name.clone())
+}
+
+/// When a call came, and the span that it came of.
+struct Arrival {
+    at: SystemTime,
+    of: Option<TraceParent>,
+}
+
+impl Arrival {
+    fn of<M>(request: &Request<M>) -> Self {
+        let header = request.metadata().get("traceparent").and_then(|header| header.to_str().ok());
+        // As W3C's recommendation has it, what is none is as if it were not there.
+        Self { at: SystemTime::now(), of: header.and_then(|header| header.parse().ok()) }
+    }
+
+    /// The call brought `job`.
+    fn brought(self, job: &JobId) {
+        let place = || Place::Submission(job.clone());
+        if let Some(span) = OpenSpan::begun_at(job, "submit", || self.at, place) {
+            span.of_kind(Kind::Server).linked_to(self.of).end(None);
+        }
+    }
+}
+
 #[tonic::async_trait]
 impl RechunkService for Rechunk {
     async fn plan_rechunk(
@@ -63,8 +95,11 @@ impl RechunkService for Rechunk {
         &self,
         request: Request<SubmitRechunkRequest>,
     ) -> Result<Response<SubmitRechunkResponse>, Status> {
+        let (caller, arrival) = (caller(&request), Arrival::of(&request));
         let request: RechunkRequest = received(request)?;
         let job = self.coordinator.submit_rechunk(request).await.map_err(to_status)?;
+        info!(%job, caller, "submitted");
+        arrival.brought(&job);
         Ok(Response::new(job.into()))
     }
 
@@ -72,8 +107,11 @@ impl RechunkService for Rechunk {
         &self,
         request: Request<SubmitPipelinesRequest>,
     ) -> Result<Response<SubmitPipelinesResponse>, Status> {
+        let (caller, arrival) = (caller(&request), Arrival::of(&request));
         let request: PipelinesRequest = received(request)?;
         let job = self.coordinator.submit_pipelines(request).await.map_err(to_status)?;
+        info!(%job, caller, "submitted");
+        arrival.brought(&job);
         Ok(Response::new(job.into()))
     }
 
@@ -103,20 +141,26 @@ impl RechunkService for Rechunk {
     }
 
     async fn cancel_job(&self, request: Request<CancelJobRequest>) -> Result<Response<CancelJobResponse>, Status> {
+        let caller = caller(&request);
         let job: JobId = received(request)?;
         self.coordinator.cancel(&job).await.map_err(to_status)?;
+        info!(%job, caller, "cancelled");
         Ok(Response::new(CancelJobResponse {}))
     }
 
     async fn retry_job(&self, request: Request<RetryJobRequest>) -> Result<Response<RetryJobResponse>, Status> {
+        let caller = caller(&request);
         let job: JobId = received(request)?;
         self.coordinator.retry(&job).await.map_err(to_status)?;
+        info!(%job, caller, "retried");
         Ok(Response::new(RetryJobResponse {}))
     }
 
     async fn delete_job(&self, request: Request<DeleteJobRequest>) -> Result<Response<DeleteJobResponse>, Status> {
+        let caller = caller(&request);
         let job: JobId = received(request)?;
         self.coordinator.delete(&job).await.map_err(to_status)?;
+        info!(%job, caller, "deleted");
         Ok(Response::new(DeleteJobResponse {}))
     }
 

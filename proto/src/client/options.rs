@@ -21,6 +21,8 @@ pub struct ClientOptions {
     pub keepalive_timeout: Duration,
     /// Whom we believe, and who we are.
     pub credentials: Credentials,
+    /// The span that submissions come of, as W3C's `traceparent` spells it: the job's trace links to it.
+    pub trace_parent: Option<String>,
 }
 
 impl ClientOptions {
@@ -40,6 +42,7 @@ impl Default for ClientOptions {
             keepalive_interval: Duration::from_secs(10),
             keepalive_timeout: Duration::from_secs(10),
             credentials: Credentials::default(),
+            trace_parent: None,
         }
     }
 }

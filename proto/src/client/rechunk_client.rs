@@ -6,7 +6,7 @@ use rechunk_common::{
     limits::{MAX_LIVE_JOBS, MAX_MESSAGE_BYTES, MAX_REMEMBERED_JOBS},
     request::{PipelinesRequest, RechunkRequest},
 };
-use tonic::{service::interceptor::InterceptedService, transport::Channel};
+use tonic::{Request, service::interceptor::InterceptedService, transport::Channel};
 
 use super::{
     ClientError, ClientOptions, JobWatch,
@@ -41,6 +41,14 @@ impl RechunkClient {
         Self { service, url: url.to_owned(), options }
     }
 
+    /// The same call, which says what it came of; what no header can hold is left out.
+    fn of_its_span<M>(&self, mut request: Request<M>) -> Request<M> {
+        if let Some(parent) = self.options.trace_parent.as_deref().and_then(|parent| parent.parse().ok()) {
+            request.metadata_mut().insert("traceparent", parent);
+        }
+        request
+    }
+
     /// What a rechunk would do and cost.
     pub async fn plan(&self, rechunk: RechunkRequest) -> Result<PlannedRechunk, ClientError> {
         let deadline = self.options.plan_timeout;
@@ -52,7 +60,7 @@ impl RechunkClient {
     /// Submits a rechunk; the job is durable when its id comes back.
     pub async fn submit(&self, rechunk: RechunkRequest) -> Result<JobId, ClientError> {
         let deadline = self.options.plan_timeout;
-        let request = request::<v1::SubmitRechunkRequest>(rechunk, deadline)?;
+        let request = self.of_its_span(request::<v1::SubmitRechunkRequest>(rechunk, deadline)?);
         let submitted = answer(&self.url, deadline, self.service().submit_rechunk(request)).await?;
         converted(&self.url, submitted)
     }
@@ -60,7 +68,7 @@ impl RechunkClient {
     /// Submits pipelines of the caller's own; the job is durable when its id comes back.
     pub async fn submit_pipelines(&self, pipelines: PipelinesRequest) -> Result<JobId, ClientError> {
         let deadline = self.options.call_timeout;
-        let request = request::<v1::SubmitPipelinesRequest>(pipelines, deadline)?;
+        let request = self.of_its_span(request::<v1::SubmitPipelinesRequest>(pipelines, deadline)?);
         let submitted = answer(&self.url, deadline, self.service().submit_pipelines(request)).await?;
         converted(&self.url, submitted)
     }

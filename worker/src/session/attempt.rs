@@ -12,11 +12,13 @@ use rechunk_common::{
     ids::{LeaseId, StageAddress, TaskIndex},
 };
 use rechunk_storage::{LeaseLost, Stores, WriteGuard, WriteUnderWay};
+use rechunk_traces::{OpenSpan, Place};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::{lease_table::NextTask, term::LeaseTerm};
 use crate::{
@@ -26,6 +28,7 @@ use crate::{
     function::Functions,
     memory::{BufferPool, TaskMemory},
     presence::PresenceCache,
+    requests::RequestSpans,
     scratch::{AttemptScratch, Scratch, ScratchPlace},
 };
 
@@ -165,6 +168,7 @@ impl Attempts {
     /// given back, because what comes next may delete what was written.
     pub(crate) async fn run(self, next: NextTask) -> Ended {
         let (lease, stage, task) = (next.lease, next.stage.clone(), next.task);
+        let span = OpenSpan::begin(&stage.job, "task", || Place::Task(stage.clone(), lease, task));
         let ended = next.ended.clone();
         let name = next.stage_name.clone();
         let function = next.function.id().name;
@@ -182,11 +186,15 @@ impl Attempts {
         let outcome = match &admitted {
             Err(failure) => Outcome::Failed(failure.clone(), Counts::default()),
             Ok(None) => Outcome::Stopped,
-            Ok(Some(_permit)) => tokio::select! {
-                biased;
-                () = ended.cancelled() => Outcome::Stopped,
-                outcome = self.outcome(next, Arc::new(guard), place, &begun) => outcome,
-            },
+            Ok(Some(_permit)) => {
+                // What stores and codecs log on the way says whose work it was.
+                let span = tracing::info_span!("task", job = %stage.job, %stage, %lease, %task);
+                tokio::select! {
+                    biased;
+                    () = ended.cancelled() => Outcome::Stopped,
+                    outcome = self.outcome(next, Arc::new(guard), place, &begun).instrument(span) => outcome,
+                }
+            }
         };
         // Bounded by the timeout of one write: none starts after the lease has ended or the function has returned.
         writes.close();
@@ -197,12 +205,23 @@ impl Attempts {
         drop(admitted);
         let is_whole = !matches!(outcome, Outcome::Stopped);
         count_attempt(&function, &outcome, begun.get().filter(|_| is_whole).map(Instant::elapsed));
-        match &outcome {
-            Outcome::Done(_) => tracing::debug!(%lease, %stage, %name, %task, "a task is done"),
-            Outcome::Stopped => tracing::debug!(%lease, %stage, %name, %task, "a task was stopped with its lease"),
-            Outcome::Failed(failure, _) => {
-                tracing::warn!(%lease, %stage, %name, %task, class = ?failure.class, %failure, "a task failed");
+        let job = &stage.job;
+        let why = match &outcome {
+            Outcome::Done(_) => {
+                tracing::debug!(%job, %lease, %stage, %name, %task, "a task is done");
+                None
             }
+            Outcome::Stopped => {
+                tracing::debug!(%job, %lease, %stage, %name, %task, "a task was stopped with its lease");
+                Some("stopped with its lease".to_owned())
+            }
+            Outcome::Failed(failure, _) => {
+                tracing::warn!(%job, %lease, %stage, %name, %task, class = ?failure.class, %failure, "a task failed");
+                Some(failure.to_string())
+            }
+        };
+        if let Some(span) = span {
+            span.with("rechunk.stage", name).with("rechunk.function", function).with("rechunk.task", task.0).end(why);
         }
         Ended { lease, stage, task, outcome }
     }
@@ -221,11 +240,14 @@ impl Attempts {
         };
         let _running = next.progress.begin();
         begun.get_or_init(Instant::now);
+        let (stage, lease, task) = (&next.stage, next.lease, next.task);
+        let requests = rechunk_traces::wants(&stage.job).then(|| RequestSpans::of(stage.clone(), lease, task));
         let cx = TaskContext::new(self.stores.clone(), guard, memory, self.compute.clone(), next.ended)
             .with_progress(next.progress)
             .with_presences(Arc::clone(&self.presences))
             .with_scratch(scratch)
-            .with_lease(next.lease);
+            .with_lease(lease)
+            .with_request_spans(requests);
         let run = self.functions.run(&cx, &next.function, next.task);
         match AssertUnwindSafe(Box::pin(run)).catch_unwind().await {
             Ok(Ok(counts)) => {

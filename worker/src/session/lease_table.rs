@@ -8,6 +8,7 @@ use rechunk_common::{
     plan::StageFunction,
     session::{Capacity, Grant, Lease, LeaseProgress},
 };
+use rechunk_traces::{OpenSpan, Place};
 use tokio_util::sync::CancellationToken;
 
 use super::{Clock, LeaseTerm};
@@ -28,6 +29,8 @@ pub(crate) struct HeldLease {
     next: u64,
     /// Tasks that have not ended.
     open: u64,
+    /// Ends with it.
+    span: Option<OpenSpan>,
 }
 
 impl HeldLease {
@@ -104,7 +107,10 @@ impl LeaseTable {
             return;
         }
         let Grant { lease, stage_name, function, task_memory, task_scratch } = grant;
+        let span = OpenSpan::begin(&lease.stage.job, "lease", || Place::Lease(lease.stage.clone(), lease.id));
         let held = HeldLease {
+            span: span
+                .map(|span| span.with("rechunk.stage", stage_name.as_str()).with("rechunk.tasks", lease.tasks.len())),
             next: lease.tasks.start,
             open: lease.tasks.len(),
             term: LeaseTerm::new(Arc::clone(&self.clock), ends_at),
@@ -132,6 +138,9 @@ impl LeaseTable {
         held.term.end();
         held.ended.cancel();
         let running = held.running();
+        if let Some(span) = held.span {
+            span.end(Some(format!("ended with {} tasks open", held.open)));
+        }
         if running > 0 {
             self.closing.insert(id, ClosingLease { lease: held.lease, running });
         }
@@ -202,7 +211,10 @@ impl LeaseTable {
         };
         held.open = held.open.saturating_sub(1);
         if held.open == 0 {
-            self.leases.remove(&id);
+            let span = self.leases.remove(&id).and_then(|held| held.span);
+            if let Some(span) = span {
+                span.end(None);
+            }
         }
         true
     }

@@ -68,6 +68,18 @@ envFrom:
 
 {{/* Variables of either program; a program's own come before. */}}
 {{- define "rechunk.env" -}}
+- name: RECHUNK_LOG_FORMAT
+  value: {{ .root.Values.logFormat }}
+{{- with .root.Values.traces }}
+{{- if .endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+- name: OTEL_TRACES_SAMPLER
+  value: traceidratio
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ .share | quote }}
+{{- end }}
+{{- end }}
 {{- with .settings.log }}
 - name: RUST_LOG
   value: {{ . | quote }}

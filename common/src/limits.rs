@@ -28,6 +28,12 @@ pub const MAX_CANDIDATES: usize = 100;
 /// One metadata document, attributes included: it travels in a lease.
 pub const MAX_DOCUMENT_BYTES: ByteCount = ByteCount(8 << 20);
 
+/// An index of references: it is read and held whole by every process that reads by it.
+pub const MAX_INDEX_BYTES: ByteCount = ByteCount(256 << 20);
+
+/// References of one index: each takes 32 bytes beside its key.
+pub const MAX_REFERENCES: usize = 1 << 23;
+
 /// Objects of one source array that a listing may name, and that a presence bitmap has bits for: the bitmap (512 KiB)
 /// is kept by workers, and the listing takes 4,000 pages.
 pub const MAX_LISTED_OBJECTS: u64 = 1 << 22;

@@ -11,7 +11,8 @@ use rechunk_common::{
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CopyArgs {
-    /// Array or group to read: a path, or a URL: s3://, gs://, az:// or abfs://, https://, file://
+    /// Array or group to read: a path, or a URL: s3://, gs://, az:// or abfs://, https://, file://;
+    /// kerchunk+URL/refs.json for what an index of references has
     pub(crate) source: String,
     /// Array or group to write: an array for an array, a group for a group
     pub(crate) target: String,

@@ -124,7 +124,9 @@ fn refused(error: &StorageError) -> Failure {
         ErrorClass::Denied => (RefusalCode::PermissionDenied, "grant it or use other credentials"),
         ErrorClass::Missing => (RefusalCode::NotFound, "create the bucket or correct the URL"),
         ErrorClass::TryAgain => (RefusalCode::Unavailable, "try again later"),
-        ErrorClass::Invalid | ErrorClass::Unsupported => (RefusalCode::InvalidArgument, "correct the URL"),
+        ErrorClass::Invalid | ErrorClass::BadIndex | ErrorClass::Unsupported => {
+            (RefusalCode::InvalidArgument, "correct the URL")
+        }
         ErrorClass::Full | ErrorClass::LeaseLost | ErrorClass::Corrupt | ErrorClass::Other => {
             (RefusalCode::Internal, "see what the store says")
         }

@@ -77,6 +77,7 @@ fn advice(class: ErrorClass) -> &'static str {
         ErrorClass::Full => "make room",
         ErrorClass::Unsupported => "use a store that can do this",
         ErrorClass::Invalid => "write the URL or the table as deploy/stores.example.toml shows",
+        ErrorClass::BadIndex => "write the index of references anew",
         ErrorClass::LeaseLost | ErrorClass::Corrupt | ErrorClass::Other => "see the store's own log",
     }
 }

@@ -14,7 +14,7 @@ const OTHER: &str = "other";
 const KINDS: usize = 7;
 
 /// Every class of a request's failure.
-const CLASSES: [ErrorClass; 9] = [
+const CLASSES: [ErrorClass; 10] = [
     ErrorClass::TryAgain,
     ErrorClass::Denied,
     ErrorClass::Missing,
@@ -23,6 +23,7 @@ const CLASSES: [ErrorClass; 9] = [
     ErrorClass::LeaseLost,
     ErrorClass::Corrupt,
     ErrorClass::Invalid,
+    ErrorClass::BadIndex,
     ErrorClass::Other,
 ];
 
@@ -104,6 +105,7 @@ fn class_label(class: ErrorClass) -> &'static str {
         ErrorClass::LeaseLost => "lease_lost",
         ErrorClass::Corrupt => "corrupt",
         ErrorClass::Invalid => "invalid",
+        ErrorClass::BadIndex => "bad_index",
         ErrorClass::Other => "other",
     }
 }

@@ -9,6 +9,7 @@ use object_store::client::{HttpError, HttpErrorKind};
 use crate::{
     error::{ErrorClass, Fault, Hint},
     http::{LoginRefused, NoCredentials, StatusError},
+    kerchunk::ReferenceFault,
 };
 
 /// Why a request failed.
@@ -55,6 +56,9 @@ pub(crate) fn is_refused_creation(error: &object_store::Error) -> bool {
 pub(crate) fn classify(error: &object_store::Error) -> Cause {
     // The deepest cause says most: a status, an errno.
     let chain = || chain(error);
+    if let Some(ReferenceFault(fault)) = chain().find_map(|error| error.downcast_ref()) {
+        return Cause::Fault(fault.clone());
+    }
     if let Some(status) = chain().find_map(|error| error.downcast_ref::<StatusError>()) {
         return of_status(status);
     }

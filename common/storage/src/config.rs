@@ -205,6 +205,7 @@ impl StoreConfig {
     /// What the store of `url` is assumed to do and to charge, and no faster than its request rate allows. Whether it may
     /// be used is another question.
     pub fn cost_profile(&self, url: &StoreUrl) -> CostProfile {
+        let url = url.index().unwrap_or(url);
         let profile = self.covering(url).map(|(_, profile)| profile);
         let cost = profile.and_then(|profile| profile.cost).unwrap_or_else(|| self.assumed_cost(url, profile));
         profile.map_or(cost, |profile| profile.limits.bound(cost))
@@ -218,7 +219,13 @@ impl StoreConfig {
         };
         let endpoint = match url.scheme() {
             Scheme::S3 => profile.and_then(|profile| profile.settings.endpoint.clone()).or_else(of_environment),
-            Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https | Scheme::File | Scheme::Memory => None,
+            Scheme::Gcs
+            | Scheme::Azure
+            | Scheme::Http
+            | Scheme::Https
+            | Scheme::File
+            | Scheme::Memory
+            | Scheme::Kerchunk => None,
         };
         kind_of(url.scheme(), endpoint.as_deref()).profile()
     }
@@ -280,7 +287,7 @@ pub(crate) fn kind_of(scheme: Scheme, endpoint: Option<&str>) -> StoreKind {
         Scheme::Gcs => StoreKind::Gcs,
         Scheme::Azure => StoreKind::Azure,
         // Another server, which bills nothing. The memory is used by tests only, in the place of one.
-        Scheme::Http | Scheme::Https | Scheme::Memory => StoreKind::S3Compatible,
+        Scheme::Http | Scheme::Https | Scheme::Memory | Scheme::Kerchunk => StoreKind::S3Compatible,
         Scheme::File => StoreKind::Local,
     }
 }

@@ -66,6 +66,14 @@ pub enum ConfigError {
         /// The prefix's.
         scheme: Scheme,
     },
+    /// An index of references gives access to nothing.
+    #[error(
+        "[[stores]] table {table}: an index has no table of its own; write one for the place of its file and one for each that it refers to"
+    )]
+    OfIndex {
+        /// From 1.
+        table: usize,
+    },
     /// A web server can't be written.
     #[error("[[stores]] table {table}: {scheme}:// can only be read")]
     ReadOnly {
@@ -226,6 +234,9 @@ impl Table {
             return Err(ConfigError::RelativePrefix { table, prefix: self.prefix });
         }
         let prefix = StoreUrl::parse(&self.prefix).map_err(|error| ConfigError::Prefix { table, error })?;
+        if prefix.index().is_some() {
+            return Err(ConfigError::OfIndex { table });
+        }
         self.check_settings(table, prefix.scheme())?;
         let access = match self.access {
             AccessName::Read => Access::Read,
@@ -276,7 +287,7 @@ impl Table {
         ];
         match given.iter().find(|(_, is_given, schemes)| *is_given && !schemes.contains(&scheme)) {
             Some((key, ..)) => Err(ConfigError::NotForScheme { table, key, scheme }),
-            None if scheme.is_web() && matches!(self.access, AccessName::ReadWrite) => {
+            None if scheme.read_only().is_some() && matches!(self.access, AccessName::ReadWrite) => {
                 Err(ConfigError::ReadOnly { table, scheme })
             }
             None if self.anonymous == Some(true) && self.credentials.is_some() => {

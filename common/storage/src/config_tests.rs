@@ -197,6 +197,8 @@ fn what_a_kind_of_store_does_not_have_is_refused_by_name() {
     }
     let error = StoreConfig::from_toml("[[stores]]\nprefix='https://h/a'\naccess='read-write'").unwrap_err();
     assert_eq!(error, ConfigError::ReadOnly { table: 1, scheme: Scheme::Https });
+    let error = StoreConfig::from_toml("[[stores]]\nprefix='kerchunk+s3://b/r.json'\naccess='read'").unwrap_err();
+    assert_eq!(error, ConfigError::OfIndex { table: 1 });
     let stores = Stores::new(StoreConfig::environment());
     let error = stores.open(&url("https://h/a"), Access::ReadWrite).unwrap_err();
     assert_eq!(error.to_string(), "cannot open https://h/a: a web server can only be read");

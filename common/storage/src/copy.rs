@@ -22,7 +22,7 @@ impl Prefix {
     pub fn shares_store_with(&self, source: &Self) -> bool {
         match (self.place.url.scheme(), source.place.url.scheme()) {
             (Scheme::File, Scheme::File) => true,
-            (Scheme::Azure | Scheme::Http | Scheme::Https, _) => false,
+            (Scheme::Azure | Scheme::Http | Scheme::Https | Scheme::Kerchunk, _) => false,
             _ => Arc::ptr_eq(&self.place.client, &source.place.client),
         }
     }

@@ -25,6 +25,8 @@ pub enum ErrorClass {
     Corrupt,
     /// The key, the URL or the configuration is wrong.
     Invalid,
+    /// An index of references can't be used as it is.
+    BadIndex,
     /// None of these.
     Other,
 }
@@ -37,7 +39,9 @@ impl ErrorClass {
             Self::TryAgain | Self::LeaseLost => FailureClass::TryAgain,
             // An unknown fault is most often one of this machine: the number of attempts bounds it.
             Self::Full | Self::Other => FailureClass::TryElsewhere,
-            Self::Denied | Self::Missing | Self::Unsupported | Self::Corrupt => FailureClass::GiveUpTask,
+            Self::Denied | Self::Missing | Self::Unsupported | Self::Corrupt | Self::BadIndex => {
+                FailureClass::GiveUpTask
+            }
             Self::Invalid => FailureClass::InvalidRequest,
         }
     }

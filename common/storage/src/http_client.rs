@@ -13,8 +13,6 @@ use crate::{
 };
 
 /// What a web server cannot do.
-pub(crate) const CANNOT_WRITE: &str = "a web server can only be read";
-/// What a web server cannot do.
 pub(crate) const CANNOT_LIST: &str = "a web server lists nothing";
 
 /// A client for the server of `url`.

@@ -13,13 +13,14 @@ use crate::{
     error::{ErrorClass, Fault, Hint, Operation, StorageError},
     faults::Verdict,
     guard::WriteGuard,
+    kerchunk::ReferenceStore,
     local_reads::LocalReads,
     local_unfinished::is_unfinished,
     observer::{Observer, RequestKind},
     profile::Access,
     retry::RetryPolicy,
     stores::{Watch, Way},
-    traffic::{RequestRates, Ticket, Traffic},
+    traffic::{RequestRates, Ticket, Traffic, Turnstile},
     upload::UploadSizes,
     url::{Scheme, StoreUrl, checked_segment},
 };
@@ -42,6 +43,8 @@ pub(crate) struct Place {
     pub(crate) is_synced: bool,
     /// `None`: without limits.
     pub(crate) traffic: Option<Arc<Traffic>>,
+    /// What the client is, where it is an index of references.
+    pub(crate) references: Option<ReferenceStore>,
     rates: Arc<RequestRates>,
     /// Reads local files.
     pub(crate) local_reads: LocalReads,
@@ -76,7 +79,7 @@ impl Prefix {
         url: StoreUrl,
         access: Access,
         root: ObjectPath,
-        Way { client, local_reads, rates }: Way,
+        Way { client, references, local_reads, rates }: Way,
         config: &StoreConfig,
         watch: Watch,
     ) -> Self {
@@ -88,6 +91,7 @@ impl Prefix {
             upload_sizes: config.upload_sizes,
             is_synced: config.is_synced,
             traffic: client.traffic,
+            references,
             rates,
             local_reads,
             access,
@@ -191,14 +195,21 @@ impl Prefix {
         // Not the store's fault, so not a part of the time that a request has.
         let mut waited = Duration::ZERO;
         let mut attempt = request.first_attempt;
-        if let Some(traffic) = &self.place.traffic {
+        if let Some(references) = &self.place.references {
+            references.load().await?;
+        }
+        let traffic = request.urls.first().and_then(|url| self.traffic(url));
+        let traffic = traffic.as_deref();
+        if let Some(traffic) = traffic {
             traffic.note_request();
         }
         loop {
             waited = waited.saturating_add(self.keep_rate(request).await);
-            let fault = match self.attempt(request, attempt, &attempt_once).await {
+            let fault = match self.attempt(request, attempt, traffic, &attempt_once).await {
                 Ok(answer) => {
-                    self.give_back_retry(attempt > request.first_attempt);
+                    if let Some(traffic) = traffic.filter(|_| attempt > request.first_attempt) {
+                        traffic.give_back_retry();
+                    }
                     return Ok(answer);
                 }
                 Err(fault) => fault,
@@ -216,6 +227,7 @@ impl Prefix {
                 | ErrorClass::LeaseLost
                 | ErrorClass::Corrupt
                 | ErrorClass::Invalid
+                | ErrorClass::BadIndex
                 | ErrorClass::Other => None,
             };
             let url = request.urls.first().cloned().unwrap_or_else(|| self.place.url.to_string());
@@ -224,24 +236,35 @@ impl Prefix {
             };
             tracing::debug!(%url, attempt, ?delay, message = %fault.message, "a request is sent again");
             tokio::time::sleep(delay).await;
-            if !self.may_retry(spent()).await {
+            // From the store's budget, as long as the request's own lasts.
+            if let Some(traffic) = traffic
+                && !traffic.take_retry(self.place.retry.max_elapsed.saturating_sub(spent())).await
+            {
                 return Err(fault.of(request.operation, url));
             }
             attempt += 1;
         }
     }
 
-    /// Takes a retry from the store's budget, as long as the request's own budget lasts.
-    async fn may_retry(&self, spent: Duration) -> bool {
-        match &self.place.traffic {
-            Some(traffic) => traffic.take_retry(self.place.retry.max_elapsed.saturating_sub(spent)).await,
-            None => true,
+    /// The traffic that a request for the object at `url` is part of.
+    pub(crate) fn traffic(&self, url: &str) -> Option<Arc<Traffic>> {
+        match &self.place.references {
+            Some(references) => references.traffic(url),
+            None => self.place.traffic.clone(),
+        }
+    }
+
+    /// What holds for the rate of such a request.
+    fn turnstile(&self, request: &Request<'_>) -> Option<Arc<Turnstile>> {
+        match &self.place.references {
+            Some(references) => references.turnstile(request.kind, request.urls.first()?),
+            None => self.place.rates.turnstile(request.kind, &self.place.url),
         }
     }
 
     /// Waits until one more attempt is within the request rate that holds here; returns for how long.
     pub(crate) async fn keep_rate(&self, request: &Request<'_>) -> Duration {
-        let Some(turnstile) = self.place.rates.turnstile(request.kind, &self.place.url) else { return Duration::ZERO };
+        let Some(turnstile) = self.turnstile(request) else { return Duration::ZERO };
         // Stores count the keys of a bulk deletion one by one.
         let requests = u64::try_from(request.urls.len()).unwrap_or(u64::MAX);
         if request.kind == RequestKind::Upload && request.guard.is_none() {
@@ -261,26 +284,26 @@ impl Prefix {
         waited
     }
 
-    fn give_back_retry(&self, was_retry: bool) {
-        if let Some(traffic) = self.place.traffic.as_ref().filter(|_| was_retry) {
-            traffic.give_back_retry();
-        }
-    }
-
     /// Sends a request when its turn has come.
-    async fn attempt<T, F, A>(&self, request: &Request<'_>, attempt: u32, attempt_once: &F) -> Result<T, Fault>
+    async fn attempt<T, F, A>(
+        &self,
+        request: &Request<'_>,
+        attempt: u32,
+        traffic: Option<&Traffic>,
+        attempt_once: &F,
+    ) -> Result<T, Fault>
     where
         F: Fn() -> A + Send + Sync,
         A: Future<Output = Result<T, Fault>> + Send,
         T: Send,
     {
-        let Some(traffic) = &self.place.traffic else {
+        let Some(traffic) = traffic else {
             return self.attempt_now(request, attempt, attempt_once()).await;
         };
         let ticket = traffic.admit(request.kind).await;
         let first = self.attempt_now(request, attempt, attempt_once());
         let answer = match traffic.hedge_after(request.kind, request.bytes) {
-            Some(patience) => self.hedged(request, attempt, (first, patience), attempt_once).await,
+            Some(patience) => self.hedged(request, attempt, traffic, (first, patience), attempt_once).await,
             None => first.await,
         };
         ticket.note(request.kind, request.bytes, &answer);
@@ -292,6 +315,7 @@ impl Prefix {
         &self,
         request: &Request<'_>,
         attempt: u32,
+        traffic: &Traffic,
         (first, patience): (impl Future<Output = Result<T, Fault>> + Send, Duration),
         attempt_once: &F,
     ) -> Result<T, Fault>
@@ -306,8 +330,7 @@ impl Prefix {
             answer = &mut first => return answer,
             () = tokio::time::sleep(patience) => {}
         }
-        let traffic = self.place.traffic.as_ref();
-        let Some(_ticket) = traffic.and_then(|traffic| self.try_hedge(traffic, request.kind)) else {
+        let Some(_ticket) = self.try_hedge(traffic, request) else {
             return first.await;
         };
         tracing::debug!(url = ?request.urls.first(), ?patience, "a read takes long and is sent a second time");
@@ -326,9 +349,9 @@ impl Prefix {
     }
 
     /// Lets a second request through where neither its store nor its request rate make it wait.
-    fn try_hedge(&self, traffic: &Traffic, kind: RequestKind) -> Option<Ticket> {
-        let ticket = traffic.try_hedge(kind)?;
-        let turnstile = self.place.rates.turnstile(kind, &self.place.url);
+    fn try_hedge(&self, traffic: &Traffic, request: &Request<'_>) -> Option<Ticket> {
+        let ticket = traffic.try_hedge(request.kind)?;
+        let turnstile = self.turnstile(request);
         turnstile.is_none_or(|turnstile| turnstile.try_pass(1)).then_some(ticket)
     }
 

@@ -150,9 +150,13 @@ impl Prefix {
             Scheme::File => self.place.local_reads.carry(requests).await.map_err(|error| {
                 StorageError::new(ErrorClass::Other, Operation::Read, &self.place.url, error.to_string())
             }),
-            Scheme::S3 | Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https | Scheme::Memory => {
-                Ok(requests.await)
-            }
+            Scheme::S3
+            | Scheme::Gcs
+            | Scheme::Azure
+            | Scheme::Http
+            | Scheme::Https
+            | Scheme::Memory
+            | Scheme::Kerchunk => Ok(requests.await),
         }
     }
 
@@ -191,9 +195,13 @@ impl Prefix {
     async fn open_object(&self, path: &ObjectPath, range: Option<GetRange>) -> Result<Option<GetResult>, Fault> {
         let answer = match self.place.url.scheme() {
             Scheme::File => self.place.local_reads.open(path, range).await,
-            Scheme::S3 | Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https | Scheme::Memory => {
-                self.place.client.get_opts(path, GetOptions::new().with_range(range)).await
-            }
+            Scheme::S3
+            | Scheme::Gcs
+            | Scheme::Azure
+            | Scheme::Http
+            | Scheme::Https
+            | Scheme::Memory
+            | Scheme::Kerchunk => self.place.client.get_opts(path, GetOptions::new().with_range(range)).await,
         };
         match answer {
             Ok(answer) => Ok(Some(answer)),
@@ -243,7 +251,7 @@ impl SizedObject {
     /// for again; a length other than the first one is an error then. `None`: it was deleted in between.
     pub async fn bytes(self) -> Result<Option<Bytes>, StorageError> {
         let Self { prefix, path, url, length, answer } = self;
-        let under_way = prefix.place.traffic.as_deref().map(Traffic::admit_body);
+        let under_way = prefix.traffic(&url).as_deref().map(Traffic::admit_body);
         match prefix.body(&url, answer).await {
             Ok(bytes) => return Ok(Some(bytes)),
             Err(fault) if fault.class == ErrorClass::TryAgain => {}

@@ -18,6 +18,7 @@ use crate::{
     error::{ErrorClass, Operation, StorageError},
     faults::Faults,
     gcs_client, http_client,
+    kerchunk::{Indexes, ReferenceStore},
     local_reads::LocalReads,
     observer::Observer,
     prefix::Prefix,
@@ -33,18 +34,22 @@ pub struct Stores {
     watch: Watch,
 }
 
-struct Shared {
-    config: StoreConfig,
+pub(crate) struct Shared {
+    pub(crate) config: StoreConfig,
     /// Where `memory:` URLs lead, if not to the stores of the process.
     memory: Option<Arc<dyn ObjectStore>>,
     clients: Mutex<BTreeMap<ClientKey, Client>>,
-    local_reads: LocalReads,
-    rates: Arc<RequestRates>,
+    pub(crate) local_reads: LocalReads,
+    pub(crate) rates: Arc<RequestRates>,
+    /// The indexes of references that were read.
+    pub(crate) indexes: Indexes,
 }
 
 /// What the requests to a place go through.
 pub(crate) struct Way {
     pub(crate) client: Client,
+    /// What the client is, where it is an index of references.
+    pub(crate) references: Option<ReferenceStore>,
     pub(crate) local_reads: LocalReads,
     pub(crate) rates: Arc<RequestRates>,
 }
@@ -105,7 +110,14 @@ impl Stores {
 
     fn of(config: StoreConfig, memory: Option<Arc<dyn ObjectStore>>) -> Self {
         let rates = Arc::new(RequestRates::new(config.request_rates()));
-        let shared = Shared { config, memory, clients: Mutex::default(), local_reads: LocalReads::default(), rates };
+        let shared = Shared {
+            config,
+            memory,
+            clients: Mutex::default(),
+            local_reads: LocalReads::default(),
+            rates,
+            indexes: Indexes::default(),
+        };
         Self { shared: Arc::new(shared), watch: Watch::default() }
     }
 
@@ -141,25 +153,48 @@ impl Stores {
 
     /// Opens the place `url` for `access`. Sends nothing: that the place exists shows at the first request.
     pub fn open(&self, url: &StoreUrl, access: Access) -> Result<Prefix, StorageError> {
-        let granted = self.shared.config.grant(url, access)?;
-        if url.scheme().is_web() && access == Access::ReadWrite {
-            let message = http_client::CANNOT_WRITE;
+        // An index of references is read as what lies beside it.
+        let granted = self.shared.config.grant(url.index().unwrap_or(url), access)?;
+        if let (Some(message), Access::ReadWrite) = (url.scheme().read_only(), access) {
             return Err(StorageError::new(ErrorClass::Unsupported, Operation::Open, url, message));
         }
+        match url.index() {
+            Some(index) => self.open_references(url, index, &granted),
+            None => self.prefix(url, access, self.shared.client(url, &granted)?, None),
+        }
+    }
+
+    /// Opens a place in the index at `index`.
+    fn open_references(&self, url: &StoreUrl, index: &StoreUrl, granted: &Granted) -> Result<Prefix, StorageError> {
+        let (Some(parent), Some(name)) = (index.parent(), index.file_name()) else {
+            let message = "its index has no name";
+            return Err(StorageError::new(ErrorClass::Invalid, Operation::Open, url, message));
+        };
+        let directory = self.prefix(&parent, Access::Read, self.shared.client(index, granted)?, None)?;
+        let references = ReferenceStore::new(index.clone(), directory, name.to_owned(), Arc::clone(&self.shared));
+        // The traffic is that of the stores behind it.
+        let client = Client { store: Arc::new(references.clone()), uploads: None, traffic: None };
+        self.prefix(url, Access::Read, client, Some(references))
+    }
+
+    fn prefix(
+        &self,
+        url: &StoreUrl,
+        access: Access,
+        client: Client,
+        references: Option<ReferenceStore>,
+    ) -> Result<Prefix, StorageError> {
         let root = ObjectPath::parse(url.key())
             .map_err(|error| StorageError::new(ErrorClass::Invalid, Operation::Open, url, error.to_string()))?;
-        let way = Way {
-            client: self.shared.client(url, &granted)?,
-            local_reads: self.shared.local_reads.clone(),
-            rates: Arc::clone(&self.shared.rates),
-        };
+        let local_reads = self.shared.local_reads.clone();
+        let way = Way { client, references, local_reads, rates: Arc::clone(&self.shared.rates) };
         Ok(Prefix::new(url.clone(), access, root, way, &self.shared.config, self.watch.clone()))
     }
 }
 
 impl Shared {
     /// The client of a bucket with its settings, built once.
-    fn client(&self, url: &StoreUrl, granted: &Granted) -> Result<Client, StorageError> {
+    pub(crate) fn client(&self, url: &StoreUrl, granted: &Granted) -> Result<Client, StorageError> {
         let key = ClientKey {
             scheme: url.scheme(),
             container: url.container().to_owned(),
@@ -181,6 +216,11 @@ impl Shared {
             Scheme::Gcs => Client::in_parts(gcs_client::gcs(url, &granted.settings, &self.config)?, traffic),
             Scheme::Azure => Client::in_parts(azure_client::azure(url, &granted.settings, &self.config)?, traffic),
             Scheme::Http | Scheme::Https => Client { store: http_client::web(url)?, uploads: None, traffic },
+            // Each prefix has its own.
+            Scheme::Kerchunk => {
+                let message = "an index lies in a store, not in another index";
+                return Err(StorageError::new(ErrorClass::Invalid, Operation::Open, url, message));
+            }
         };
         clients.insert(key, client.clone());
         Ok(client)
@@ -195,6 +235,7 @@ impl Shared {
         let is_far = match scheme {
             Scheme::S3 | Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https => true,
             Scheme::Memory | Scheme::File => self.config.is_traffic_everywhere,
+            Scheme::Kerchunk => false,
         };
         let most = granted.limits.concurrent.map_or(MOST_REQUESTS, NonZeroU32::get);
         is_far.then(|| Arc::new(Traffic::new(most)))

@@ -32,7 +32,7 @@ use crate::{
 };
 
 pub use self::concurrency::{MOST_REQUESTS, START_REQUESTS};
-pub(crate) use self::request_rates::RequestRates;
+pub(crate) use self::request_rates::{RequestRates, Turnstile};
 
 /// The longest sleep of a retry that waits for the budget: what others give back meanwhile is seen by then.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);

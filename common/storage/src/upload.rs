@@ -75,7 +75,9 @@ impl UploadSizes {
     pub fn least_part_of(self, scheme: Scheme) -> u64 {
         match scheme {
             Scheme::S3 | Scheme::Gcs | Scheme::Http | Scheme::Https => self.least_part.max(1),
-            Scheme::Azure | Scheme::File | Scheme::Memory => self.least_part.clamp(1, LEAST_LOCAL_PART_BYTES),
+            Scheme::Azure | Scheme::File | Scheme::Memory | Scheme::Kerchunk => {
+                self.least_part.clamp(1, LEAST_LOCAL_PART_BYTES)
+            }
         }
     }
 

@@ -3,11 +3,12 @@
 //!
 //! What stands after the scheme is taken literally, as the AWS CLI and fsspec take it: nothing is percent-decoded, so
 //! that `%20`, spaces, `?` and `#` name the same objects here as in zarr-python. Only the URLs of web servers are
-//! percent-encoded, as everywhere (`http_url`). Opens nothing; the only I/O is resolving the symlinks of local paths.
+//! percent-encoded, as everywhere (`http_url`). What an index of references has is a place in that index
+//! (`kerchunk::place`). Opens nothing; the only I/O is resolving the symlinks of local paths.
 
 use std::{fmt, str::FromStr};
 
-use crate::{azure_container, http_url, local_path};
+use crate::{azure_container, http_url, kerchunk::place, local_path};
 
 /// Which kind of store a URL points into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +27,8 @@ pub enum Scheme {
     File,
     /// The memory of this process; for tests.
     Memory,
+    /// What an index of kerchunk refers to: to be read only.
+    Kerchunk,
 }
 
 impl Scheme {
@@ -39,12 +42,22 @@ impl Scheme {
             Self::Https => "https",
             Self::File => "file",
             Self::Memory => "memory",
+            Self::Kerchunk => "kerchunk",
         }
     }
 
     /// Whether it is a web server, which can be read and neither written nor listed.
     pub fn is_web(self) -> bool {
         matches!(self, Self::Http | Self::Https)
+    }
+
+    /// Why nothing can be written there; `None`: it can.
+    pub fn read_only(self) -> Option<&'static str> {
+        match self {
+            Self::Http | Self::Https => Some("a web server can only be read"),
+            Self::Kerchunk => Some("what an index of references has can only be read"),
+            Self::S3 | Self::Gcs | Self::Azure | Self::File | Self::Memory => None,
+        }
     }
 }
 
@@ -62,7 +75,7 @@ pub enum UrlError {
     Empty,
     /// A scheme that nobody knows.
     #[error(
-        "{scheme}:// is not a known scheme; supported are s3://, gs://, az://, abfs://, http(s)://, file://, local paths and memory://"
+        "{scheme}:// is not a known scheme; supported are s3://, gs://, az://, abfs://, http(s)://, file://, local paths and memory://, and kerchunk+ before one of them"
     )]
     UnknownScheme {
         /// As written.
@@ -96,8 +109,10 @@ pub enum UrlError {
 pub struct StoreUrl {
     scheme: Scheme,
     /// The bucket; on Azure the container, and `@` and the account's host where the URL names them; a web server's
-    /// authority; the name of a memory store; empty for local files.
+    /// authority; the name of a memory store; empty for local files and in an index.
     container: String,
+    /// The index of references that the place is in.
+    index: Option<Box<Self>>,
     segments: Vec<String>,
 }
 
@@ -107,6 +122,9 @@ impl StoreUrl {
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         if text.is_empty() {
             return Err(UrlError::Empty);
+        }
+        if let Some(rest) = place::marked(text) {
+            return place::parse(text, rest);
         }
         match split_scheme(text)? {
             None => local_path::resolve(text).map(Self::of_file),
@@ -124,7 +142,7 @@ impl StoreUrl {
     }
 
     fn of_file(segments: Vec<String>) -> Self {
-        Self { scheme: Scheme::File, container: String::new(), segments }
+        Self::of_parts(Scheme::File, String::new(), segments)
     }
 
     /// The kind of store.
@@ -134,7 +152,17 @@ impl StoreUrl {
 
     /// A place of these parts, which have been checked.
     pub(crate) fn of_parts(scheme: Scheme, container: String, segments: Vec<String>) -> Self {
-        Self { scheme, container, segments }
+        Self { scheme, container, index: None, segments }
+    }
+
+    /// The key of these segments in the index at `index`.
+    pub(crate) fn in_index(index: Self, segments: Vec<String>) -> Self {
+        Self { scheme: Scheme::Kerchunk, container: String::new(), index: Some(Box::new(index)), segments }
+    }
+
+    /// The index of references that this place is in, which lies in a store.
+    pub fn index(&self) -> Option<&Self> {
+        self.index.as_deref()
     }
 
     /// The bucket or its like; the authority of a web server; the name of a memory store; empty for local files. On
@@ -165,7 +193,8 @@ impl StoreUrl {
     /// The place that this one lies in; `None` at a bucket's root.
     pub fn parent(&self) -> Option<Self> {
         let (_, segments) = self.segments.split_last()?;
-        Some(Self { scheme: self.scheme, container: self.container.clone(), segments: segments.to_vec() })
+        let (container, index) = (self.container.clone(), self.index.clone());
+        Some(Self { scheme: self.scheme, container, index, segments: segments.to_vec() })
     }
 
     /// The last segment; `None` at a bucket's root.
@@ -175,7 +204,8 @@ impl StoreUrl {
 
     /// Whether this place is `other` or lies in it, by whole segments: `s3://b/ab` is not within `s3://b/a`.
     pub fn is_within(&self, other: &Self) -> bool {
-        self.scheme == other.scheme && self.container == other.container && self.segments.starts_with(&other.segments)
+        let is_one = self.container == other.container && self.index == other.index;
+        self.scheme == other.scheme && is_one && self.segments.starts_with(&other.segments)
     }
 
     /// Whether this place is `other` or lies in it, or may do so: the URL of an Azure container need not name its
@@ -183,6 +213,7 @@ impl StoreUrl {
     pub fn may_be_within(&self, other: &Self) -> bool {
         let is_one = self.container == other.container
             || (self.scheme == Scheme::Azure && azure_container::may_be_one(&self.container, &other.container));
+        let is_one = is_one && self.index == other.index;
         self.scheme == other.scheme && is_one && self.segments.starts_with(&other.segments)
     }
 
@@ -197,7 +228,10 @@ impl fmt::Display for StoreUrl {
         // The form that names the account is known by this scheme.
         let is_named = self.scheme == Scheme::Azure && self.container.contains('@');
         let scheme = if is_named { "abfs" } else { self.scheme.as_str() };
-        write!(f, "{scheme}://{}", self.container)?;
+        match &self.index {
+            Some(index) => write!(f, "{}{index}", place::MARK)?,
+            None => write!(f, "{scheme}://{}", self.container)?,
+        }
         for segment in &self.segments {
             if self.scheme.is_web() {
                 write!(f, "/{}", http_url::encoded(segment))?;
@@ -267,7 +301,7 @@ fn parse_bucket(url: &str, rest: &str, scheme: Scheme) -> Result<StoreUrl, UrlEr
     }
     let segments = segments_of(key).map_err(malformed)?;
     let container = host.map_or_else(|| container.to_owned(), |host| format!("{container}@{host}"));
-    Ok(StoreUrl { scheme, container, segments })
+    Ok(StoreUrl::of_parts(scheme, container, segments))
 }
 
 /// The segments of a key, as it is written.
@@ -306,13 +340,18 @@ fn parse_file(url: &str, rest: &str) -> Result<StoreUrl, UrlError> {
 
 /// A segment that may stand in a key.
 pub(crate) fn checked_segment(part: &str) -> Result<String, &'static str> {
+    check_segment(part).map(|()| part.to_owned())
+}
+
+/// Whether a segment may stand in a key.
+pub(crate) fn check_segment(part: &str) -> Result<(), &'static str> {
     if part == ".." {
         return Err("`..` is not allowed in a URL");
     }
     if part.chars().any(|c| c.is_ascii_control()) {
         return Err("control characters are not allowed");
     }
-    Ok(part.to_owned())
+    Ok(())
 }
 
 #[cfg(test)]

@@ -114,7 +114,13 @@ impl Prefix {
             }
             (
                 Cause::Absent,
-                Scheme::S3 | Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https | Scheme::Memory,
+                Scheme::S3
+                | Scheme::Gcs
+                | Scheme::Azure
+                | Scheme::Http
+                | Scheme::Https
+                | Scheme::Memory
+                | Scheme::Kerchunk,
             ) => Fault::new(ErrorClass::Missing, "there is no such bucket"),
             (Cause::Fault(fault), _) => fault,
         }

@@ -17,6 +17,7 @@ mod memory;
 mod node;
 mod places;
 mod presence;
+mod referred;
 mod refusals;
 mod selection;
 mod shard_spec;

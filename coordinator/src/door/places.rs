@@ -34,7 +34,7 @@ impl Places {
         let source = parse(&request.source, "source")?;
         let target = parse_writable(&request.target, "target")?;
         let temp = request.temp.as_deref().map(|temp| parse_writable(temp, "temp")).transpose()?;
-        if let Some(relation) = relation(&target, &source) {
+        if let Some(relation) = relation(&target, read(&source)) {
             return Err(Refusal::invalid(
                 "target",
                 "TARGET_OVERLAPS_SOURCE",
@@ -71,7 +71,7 @@ impl Places {
     /// The temporary space is cleaned by deleting all in it.
     fn refuse_near(&self, temp: &StoreUrl) -> Result<(), Refusal> {
         for (name, place) in [("source", &self.source), ("target", &self.target)] {
-            if let Some(relation) = relation(temp, place) {
+            if let Some(relation) = relation(temp, read(place)) {
                 return Err(Refusal::invalid(
                     "temp",
                     "TEMP_OVERLAPS",
@@ -99,6 +99,11 @@ pub(super) fn refuse_live(place: &StoreUrl, field: &str, job: &JobId, live: &[Li
     Ok(())
 }
 
+/// What is read at a source: in an index of references that file first. What it refers to is known later.
+fn read(source: &StoreUrl) -> &StoreUrl {
+    source.index().unwrap_or(source)
+}
+
 /// How `place` stands to `other`: `is`, `lies in` or `contains`; `None` where they are apart.
 fn relation(place: &StoreUrl, other: &StoreUrl) -> Option<&'static str> {
     match (place.may_be_within(other), other.may_be_within(place)) {
@@ -109,13 +114,11 @@ fn relation(place: &StoreUrl, other: &StoreUrl) -> Option<&'static str> {
     }
 }
 
-/// What the job writes can't be on a web server, whatever it answers.
+/// What the job writes can't be where things can only be read, whatever a server answers.
 fn parse_writable(text: &str, field: &str) -> Result<StoreUrl, Refusal> {
     let place = parse(text, field)?;
-    if !place.scheme().is_web() {
-        return Ok(place);
-    }
-    let message = format!("{field} {place}: a web server can only be read; choose a place in a store or a directory");
+    let Some(reason) = place.scheme().read_only() else { return Ok(place) };
+    let message = format!("{field} {place}: {reason}; choose a place in a store or a directory");
     Err(Refusal::invalid(field, "STORE_UNSUPPORTED", message))
 }
 

@@ -18,6 +18,7 @@ pub(super) fn of_storage(error: &StorageError, field: &str) -> Refusal {
         ErrorClass::Corrupt => {
             (RefusalCode::FailedPrecondition, "SOURCE_CHANGED", "try again when nobody writes to it")
         }
+        ErrorClass::BadIndex => (RefusalCode::InvalidArgument, "BAD_INDEX", "write the index anew"),
         // Nothing here writes, so a lost lease is our fault.
         ErrorClass::LeaseLost | ErrorClass::Other => {
             (RefusalCode::Internal, "STORE_ERROR", "see the coordinator's log")

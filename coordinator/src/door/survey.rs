@@ -17,7 +17,7 @@ use super::{
     memory,
     places::{self, Places, TempPlace},
     presence::{self, TempObjects},
-    refusals, selection,
+    referred, refusals, selection,
     target::Target,
 };
 
@@ -57,6 +57,8 @@ impl Door {
         enclosing.refuse_what_cannot_be_refreshed(source.is_group)?;
         let temp = places.temp_of(job, enclosing.outermost(&places.target))?;
         places::refuse_live(&temp.space, "temp", job, live)?;
+        let written = [("target", &places.target), ("temp", &temp.space)];
+        let referred = referred::example(&self.stores, &source, written).await?;
         let is_free = is_free(&self.stores, &places.target).await?;
         if !is_free && !request.overwrite {
             let message = format!(
@@ -78,7 +80,7 @@ impl Door {
         }
         let stores = self.stores.config();
         let basis = CostBasis {
-            source: stores.cost_profile(&places.source),
+            source: stores.cost_profile(referred.as_ref().unwrap_or(&places.source)),
             target: stores.cost_profile(&places.target),
             temp: stores.cost_profile(&temp.space),
             worker_hour: stores.worker_hour(),
@@ -172,7 +174,14 @@ async fn is_free(stores: &Stores, target: &StoreUrl) -> Result<bool, Refusal> {
             Ok(true)
         }
         (
-            Scheme::File | Scheme::S3 | Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https | Scheme::Memory,
+            Scheme::File
+            | Scheme::S3
+            | Scheme::Gcs
+            | Scheme::Azure
+            | Scheme::Http
+            | Scheme::Https
+            | Scheme::Memory
+            | Scheme::Kerchunk,
             _,
             _,
         ) => Ok(true),

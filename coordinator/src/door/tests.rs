@@ -5,6 +5,7 @@ mod groups;
 mod listings;
 mod memory;
 mod places;
+mod referred;
 mod selection;
 mod specs;
 mod targets;

@@ -43,6 +43,8 @@ fn a_target_that_is_contains_or_lies_in_the_source_is_refused() {
         ("s3://b/a.zarr", "s3://b"),
         ("/data/a.zarr", "file:///data/a.zarr"),
         ("/data/x/../a.zarr", "/data/a.zarr"),
+        ("kerchunk+s3://b/d/refs.json/tas", "s3://b/d"),
+        ("kerchunk+/data/refs.json", "/data/refs.json"),
     ] {
         refused(places(source, target, None), "target", "TARGET_OVERLAPS_SOURCE");
     }
@@ -51,6 +53,7 @@ fn a_target_that_is_contains_or_lies_in_the_source_is_refused() {
         ("s3://b/a.zarr", "s3://c/a.zarr"),
         ("s3://b/g/x", "s3://b/g/y"),
         ("memory://b/a", "s3://b/a"),
+        ("kerchunk+s3://b/d/refs.json/tas", "s3://b/d/tas"),
     ] {
         places(source, target, None).unwrap_or_else(|refusal| panic!("{source} {target}: {refusal}"));
     }

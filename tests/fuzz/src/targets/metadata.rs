@@ -1,12 +1,16 @@
-//! Metadata documents: parsed, made to layouts, converted to the other format.
+//! Metadata documents: parsed, made to layouts, converted to the other format; and indexes of references.
 
 use std::hint::black_box;
 
 use rechunk_common::request::ZarrFormat;
+use rechunk_storage::check_index;
 use rechunk_zarr::{ArrayDocument, Consolidated, GroupDocument, NamedDocument, NodeDocument, TargetOptions};
 
 /// Between the documents of one input; no JSON has it.
 const SEPARATOR: char = '\0';
+
+/// The name of an index of references.
+const INDEX: &str = "refs.json";
 
 /// Documents, each a name, a line feed and a body, with zero bytes in between.
 pub(super) fn read(input: &[u8]) {
@@ -20,6 +24,11 @@ pub(super) fn read(input: &[u8]) {
         && let Ok(consolidated) = Consolidated::parse_v2(body)
     {
         read_consolidated(&consolidated);
+    }
+    for (_, body) in documents.iter().filter(|(name, _)| name == INDEX) {
+        if let Err(reason) = check_index(body.as_bytes()) {
+            assert!(!reason.is_empty() && reason.len() < 2_000, "{reason}");
+        }
     }
     match NodeDocument::parse(&documents) {
         Ok(NodeDocument::Array(array)) => read_array(&array),

@@ -120,6 +120,7 @@ fn of_lost_input(reader: TaskIndex, url: &str, error: &StorageError) -> TaskFail
         | ErrorClass::Unsupported
         | ErrorClass::LeaseLost
         | ErrorClass::Invalid
+        | ErrorClass::BadIndex
         | ErrorClass::Other => of_storage(error),
     }
 }

@@ -248,6 +248,7 @@ pub(crate) fn lost_or_failed(error: &StorageError) -> Result<String, TaskFailure
         | ErrorClass::Unsupported
         | ErrorClass::LeaseLost
         | ErrorClass::Invalid
+        | ErrorClass::BadIndex
         | ErrorClass::Other => Err(of_storage(error)),
     }
 }

@@ -166,6 +166,7 @@ pub fn input(shape: &[u64], width: u64, from: Grid, to: Grid, memory: MemoryMode
         target_encoding: encoded_bound(width, to),
         source,
         target,
+        ends_inside_chunk: false,
         gaps: GapPolicy::default(),
         one_store: false,
         listed: None,
@@ -221,6 +222,7 @@ fn layout(name: &str, shape: &[u64], width: u64, grid: Grid) -> ArrayLayout {
         has_fill: true,
         chunks,
         keys: ChunkKeys::Default { separator: Separator::Slash },
+        part: None,
     }
 }
 

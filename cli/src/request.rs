@@ -22,6 +22,7 @@ pub(crate) fn from_arguments(copy: &CopyArgs, request_id: Option<&str>) -> Resul
         codecs: copy.codec.clone(),
         include: copy.include.clone(),
         exclude: copy.exclude.clone(),
+        region: copy.region.clone(),
         zarr_format: copy.zarr_format,
         overwrite: copy.overwrite,
         consolidate: copy.consolidate,

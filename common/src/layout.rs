@@ -4,14 +4,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::geometry::BoxGrid;
+use crate::geometry::{BoxGrid, Region};
 
 /// One array in a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArrayLayout {
     /// The URL of the array's node, without a trailing slash.
     pub url: String,
-    /// Length per axis, in elements.
+    /// Length per axis, in elements: of the array, or of the part of it.
     pub shape: Vec<u64>,
     /// The type that the codecs see.
     pub element: ElementType,
@@ -25,6 +25,19 @@ pub struct ArrayLayout {
     pub chunks: ChunkLayout,
     /// How chunk keys are spelt.
     pub keys: ChunkKeys,
+    /// Which part of the array this is about: `shape` is then the length of that part. `None`: all of it.
+    pub part: Option<ArrayPart>,
+}
+
+/// A box of an array that is copied to or from a box of another: both have the same coordinates, in which they lie in
+/// the same place, while chunks stay where they are in each of the arrays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrayPart {
+    /// Where the box begins in the coordinates that both sides share, per axis: at least `origin`, so that a chunk that
+    /// begins before the box has a place.
+    pub start: Vec<u64>,
+    /// Where it begins in the array, per axis.
+    pub origin: Vec<u64>,
 }
 
 /// A type as the codec chain sees it: a surrogate of the array's own type with the same width, so that no value is
@@ -194,17 +207,75 @@ impl ArrayLayout {
         name == Some("bytes") && is_little
     }
 
-    /// The grid of read units over the array.
+    /// The elements that this is about: the array, or the part of it.
+    pub fn bounds(&self) -> Region {
+        let Some(part) = &self.part else { return Region::whole(&self.shape) };
+        let end = part.start.iter().zip(&self.shape).map(|(start, length)| start.saturating_add(*length));
+        Region::new(part.start.clone(), end.collect())
+    }
+
+    /// Where the bounds begin in the array, along `axis`.
+    pub fn origin(&self, axis: usize) -> u64 {
+        self.part.as_ref().and_then(|part| part.origin.get(axis).copied()).unwrap_or(0)
+    }
+
+    fn grid(&self, lengths: &[u64]) -> BoxGrid {
+        let ahead = self.part.as_ref().map(|part| part.origin.clone());
+        BoxGrid::new(self.bounds(), lengths.to_vec()).begun_ahead(ahead.unwrap_or_default())
+    }
+
+    /// The grid of read units over the bounds. A position is that of the chunk in the array.
     pub fn read_grid(&self) -> BoxGrid {
-        BoxGrid::of_array(&self.shape, self.chunks.read_unit())
+        self.grid(self.chunks.read_unit())
     }
 
-    /// The grid of write units, which is the grid of objects, over the array.
+    /// The grid of write units, which is the grid of objects, over the bounds. A position is that of the object in the
+    /// array.
     pub fn write_grid(&self) -> BoxGrid {
-        BoxGrid::of_array(&self.shape, self.chunks.write_unit())
+        self.grid(self.chunks.write_unit())
     }
 
-    /// Decoded size of the array in bytes; `None` beyond 2^64.
+    /// Boxes of `lengths`, each of whole read units, over `bounds`: the first begins where a unit does, at or before
+    /// these.
+    pub fn boxes_of_read_units(&self, bounds: Region, lengths: Vec<u64>) -> BoxGrid {
+        self.boxes(bounds, lengths, self.chunks.read_unit())
+    }
+
+    /// The same of write units, or of parts that they are divided into.
+    pub fn boxes_of_write_units(&self, bounds: Region, lengths: Vec<u64>) -> BoxGrid {
+        self.boxes(bounds, lengths, self.chunks.write_unit())
+    }
+
+    fn boxes(&self, bounds: Region, lengths: Vec<u64>, unit: &[u64]) -> BoxGrid {
+        if self.part.is_none() {
+            return BoxGrid::new(bounds, lengths);
+        }
+        // A length that is neither is one that was cut to an axis: of it there is one box.
+        let divides = |(unit, length): (&u64, &u64)| if unit.checked_rem(*length) == Some(0) { *length } else { *unit };
+        let step: Vec<u64> = unit.iter().zip(&lengths).map(divides).collect();
+        let grid = self.grid(&step);
+        let of_axis = |(axis, start): (usize, &u64)| grid.cut(axis, *start).map_or(0, |cut| cut.ahead);
+        let ahead = bounds.start().iter().enumerate().map(of_axis).collect();
+        BoxGrid::new(bounds, lengths).begun_ahead(ahead)
+    }
+
+    /// Whether the objects of both are cut and laid out alike, each where one of the other is. That chunks and their
+    /// codecs are the same is another question. A shard that reaches out of a part is not taken as it is.
+    pub fn are_whole_objects_of(&self, other: &Self) -> bool {
+        let is_whole = |layout: &Self| {
+            let units = layout.chunks.write_unit().iter().zip(&layout.shape).enumerate();
+            let is_on_edge = |at: u64, unit: u64| at.checked_rem(unit) == Some(0);
+            layout.part.is_none()
+                || !layout.chunks.is_sharded()
+                || units.into_iter().all(|(axis, (unit, length))| {
+                    let origin = layout.origin(axis);
+                    is_on_edge(origin, *unit) && is_on_edge(origin.saturating_add(*length), *unit)
+                })
+        };
+        self.chunks.are_whole_objects_of(&other.chunks) && is_whole(self) && is_whole(other)
+    }
+
+    /// Decoded size of the array, or of the part of it, in bytes; `None` beyond 2^64.
     pub fn decoded_bytes(&self) -> Option<u64> {
         self.shape.iter().try_fold(self.element.width, |bytes, length| bytes.checked_mul(*length))
     }
@@ -236,6 +307,7 @@ mod tests {
             has_fill: true,
             chunks: ChunkLayout::Plain { chunk_shape: vec![2], codecs: codecs.to_owned() },
             keys: ChunkKeys::V2 { separator: Separator::Dot },
+            part: None,
         };
         let little = r#"{"name":"bytes","configuration":{"endian":"little"}}"#;
         for raw in [format!("[{little}]"), r#"[{"name":"bytes"}]"#.to_owned(), r#"["bytes"]"#.to_owned()] {

@@ -55,6 +55,8 @@ pub struct RechunkRequest {
     pub prefer: Prefer,
     /// Whether the source's chunks are listed when it is planned for.
     pub listing: SourceListing,
+    /// What is copied of the source: `time=0:1000,lat=10:20`, or `0:1000,:` by position in an array; none given: all.
+    pub region: Vec<String>,
     /// The same id gives the same job.
     pub request_id: Option<RequestId>,
 }

@@ -1,6 +1,11 @@
 //! What a coordinator is started with.
 
-use rechunk_common::{ByteCount, job::WorkerView, plan::StageFunction, request_rate::StoreRates};
+use rechunk_common::{
+    ByteCount,
+    job::WorkerView,
+    plan::{FunctionId, StageFunction},
+    request_rate::StoreRates,
+};
 
 use crate::door::Fleet;
 
@@ -56,7 +61,8 @@ impl FleetSettings {
             slots: self.slots,
             threads: self.threads,
         };
-        let built_in = StageFunction::built_in();
+        // A worker of the version before, which knows nothing of parts of arrays, can copy all others.
+        let built_in: Vec<FunctionId> = StageFunction::built_in().into_iter().filter(|id| id.version == 1).collect();
         let eligible: Vec<&WorkerView> = workers
             .iter()
             .filter(|worker| !worker.draining && built_in.iter().all(|function| worker.functions.contains(function)))
@@ -74,7 +80,7 @@ impl FleetSettings {
 
 #[cfg(test)]
 mod tests {
-    use rechunk_common::{plan::FunctionId, session::Capacity};
+    use rechunk_common::session::Capacity;
 
     use super::*;
 

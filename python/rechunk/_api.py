@@ -42,6 +42,7 @@ def rechunk(
     verify: bool = False,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    region: Mapping[str, slice] | Sequence[slice] | None = None,
     prefer: str = "time",
     listing: bool | None = None,
 ) -> Rechunked:
@@ -74,6 +75,8 @@ def rechunk(
         coordinators can.
     include, exclude: patterns over the paths of a group's arrays (`*`, `?`, `[a-z]`, `**` across groups); the coordinates
         of an included array come along.
+    region: the part of the source that is copied, as {"time": slice(0, 1000)} by dimension, or a tuple of slices for an
+        array; None: all of it.
     """
     is_remote = isinstance(executor, str) and "://" in executor
     if storage_options and (is_remote or config is not None):
@@ -96,7 +99,8 @@ def rechunk(
     try:
         request = request_of(
             service, source, target_chunks, max_mem, target_store, target_options, temp_store, temp_options, array_name,
-            strict=strict, verify=verify, include=include, exclude=exclude, prefer=prefer, listing=listing,
+            strict=strict, verify=verify, include=include, exclude=exclude, region=region, prefer=prefer,
+            listing=listing,
             storage_options=storage_options,
         )  # fmt: skip
         return Rechunked(request, home, home.plan(service, request))

@@ -34,6 +34,7 @@ def request_of(
     verify: bool = False,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    region: Mapping[str, slice] | Sequence[slice] | None = None,
     prefer: str = "time",
     listing: bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
@@ -51,6 +52,7 @@ def request_of(
         verify=verify,
         include=patterns("include", include),
         exclude=patterns("exclude", exclude),
+        region=slices(region),
         prefer=prefer,
         listing=listing,
         request_id=request_id,
@@ -83,6 +85,24 @@ def patterns(field: str, given: Sequence[str]) -> list[str]:
         if not isinstance(pattern, str):
             raise refused(field, f"{pattern!r} is no pattern; give the paths of arrays, as 'ocean/*'")
     return list(given)
+
+
+def slices(region: Mapping[str, slice] | Sequence[slice] | None) -> list[str]:
+    """A region in the words of the command line."""
+    if region is None:
+        return []
+    if isinstance(region, Mapping):
+        terms = [f"{dimension}={_slice(part)}" for dimension, part in region.items()]
+    else:
+        terms = [_slice(part) for part in region]
+    return [",".join(terms)] if terms else []
+
+
+def _slice(part: slice) -> str:
+    if not isinstance(part, slice):
+        raise refused("region", f"{part!r} is no slice; give slice(0, 1000)")
+    bounds = [part.start, part.stop] if part.step in (None, 1) else [part.start, part.stop, part.step]
+    return ":".join("" if bound is None else str(bound) for bound in bounds)
 
 
 def _of_temp(options: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Request:
     codecs: list[str] = dataclasses.field(default_factory=list)
     include: list[str] = dataclasses.field(default_factory=list)
     exclude: list[str] = dataclasses.field(default_factory=list)
+    region: list[str] = dataclasses.field(default_factory=list)
     zarr_format: int | None = None
     overwrite: bool = False
     consolidate: bool | None = None

@@ -134,3 +134,17 @@ def test_a_source_on_s3_is_named_as_its_store_names_it():
 
     store = obstore.store.S3Store("bucket", prefix="a/b.zarr", region="us-east-1", skip_signature=True)
     assert _places.store_place("source", zarr.storage.ObjectStore(store)) == "s3://bucket/a/b.zarr"
+
+
+@pytest.mark.parametrize("region", [{"time": slice(3, 17), "lon": slice(None, 25)},
+                                    (slice(3, 17), slice(None), slice(0, 25))])
+def test_a_region_is_what_slices_cut_out(source, tmp_path, region):
+    target = rechunk.rechunk(source, (-1, 5, 7), 2**29, tmp_path / "out.zarr", region=region).execute()
+    assert target.shape == (14, 20, 25) and target.chunks == (14, 5, 7)
+    assert target[...].tobytes() == np.ascontiguousarray(elements()[3:17, :, :25]).tobytes()
+
+
+@pytest.mark.parametrize("region", [{"time": 3}, {"time": slice(0, 9, 2)}, {"time": slice(-3, None)}, {"no": slice(1)}])
+def test_what_is_no_region_is_refused(source, tmp_path, region):
+    with pytest.raises(ValueError, match="region"):
+        rechunk.rechunk(source, (-1, 5, 7), 2**29, tmp_path / "out.zarr", region=region)

@@ -82,18 +82,21 @@ def test_workers_share_the_request_rate_that_the_table_of_their_store_states(tmp
         cluster.stop()
 
 
-def test_a_killed_worker_delays_the_job_and_changes_nothing_else(paced_cluster, s3, source):
+@pytest.mark.parametrize("region", [None, (slice(7, 251), slice(3, None), slice(None))], ids=["whole", "region"])
+def test_a_killed_worker_delays_the_job_and_changes_nothing_else(paced_cluster, s3, source, region):
     cluster, (path, values) = paced_cluster, source
     workers = [cluster.worker(f"w{n}", memory="128MiB") for n in range(3)]
     cluster.workers_ready(3)
-    job = cluster.submit(s3.url(path), s3.url("cluster/killed.zarr"), TARGET_CHUNKS)
+    target = "cluster/killed.zarr" if region is None else "cluster/killed-region.zarr"
+    part = [] if region is None else ["--region", "7:251,3:,:"]
+    job = cluster.submit(s3.url(path), s3.url(target), TARGET_CHUNKS, *part)
     cluster.wait_for_work(job)
     held = {worker["id"]: worker["leased_tasks"] for worker in cluster.command("workers").json}
     victim = max(workers, key=lambda worker: held.get(worker.name, 0))
     victim.kill()
     view = cluster.wait_for_state(job, "SUCCEEDED")
     assert view["leases_expired"] > 0, "the killed worker held nothing: the fault did not fire"
-    assert_equal(s3, "cluster/killed.zarr", values)
+    assert_equal(s3, target, values if region is None else np.ascontiguousarray(values[region]))
     totals = {name: sum(row["measured"][name] for row in view["stages"]) for name in ["get_requests", "put_requests"]}
     assert totals == {name: view["plan"]["totals"][name] for name in totals}
     assert not [key for key in s3.keys("cluster/") if ".rechunk-" in key], "temporary objects are left"

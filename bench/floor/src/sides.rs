@@ -42,6 +42,7 @@ impl Sides {
             shard_shape: arguments.shards.clone(),
             codec: None,
             format: arguments.format.unwrap_or(document.format()),
+            shape: None,
         };
         let target = document.rewrite(&options).map_err(|error| error.to_string())?;
         let layout = |document: &ArrayDocument, url| document.layout(url).map_err(|error| error.to_string());

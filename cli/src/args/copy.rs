@@ -35,6 +35,12 @@ pub(crate) struct CopyArgs {
     /// Arrays of a group to leave out, also as coordinates
     #[arg(long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
+    /// Part of SOURCE to copy: time=0:1000,lat=10:20 by dimension name, 0:1000,: by position in an array
+    ///
+    /// START:STOP in elements, STOP not included; either may be left out. A dimension that is not named is copied whole,
+    /// and so is an array of a group that has none of them. TARGET is as long as the part.
+    #[arg(long, value_name = "SLICES")]
+    pub(crate) region: Vec<String>,
     /// Zarr format of the target [default: the source's]
     #[arg(long, value_name = "2|3", value_parser = parse_format)]
     pub(crate) zarr_format: Option<ZarrFormat>,

@@ -5,7 +5,7 @@ mod overlap;
 mod region;
 
 pub use grid::{BoxGrid, div_ceil};
-pub use overlap::{gcd, lcm, pairs};
+pub use overlap::{Cut, gcd, lcm, meetings, pairs};
 pub use region::Region;
 
 #[cfg(test)]

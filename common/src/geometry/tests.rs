@@ -20,11 +20,33 @@ fn an_empty_axis_leaves_no_box() {
 }
 
 fn grids() -> impl Strategy<Value = BoxGrid> {
-    prop::collection::vec((0_u64..5, 0_u64..9, 1_u64..5), 1..4).prop_map(|axes| {
+    prop::collection::vec((0_u64..9, 0_u64..9, 1_u64..5, any::<bool>()), 1..4).prop_map(|axes| {
         let start: Vec<u64> = axes.iter().map(|(start, ..)| *start).collect();
-        let end = axes.iter().map(|(start, length, _)| start + length).collect();
-        BoxGrid::new(Region::new(start, end), axes.iter().map(|(.., length)| *length).collect())
+        let end = axes.iter().map(|(start, length, ..)| start + length).collect();
+        let ahead = axes.iter().map(|(start, .., is_ahead)| if *is_ahead { *start } else { 0 }).collect();
+        BoxGrid::new(Region::new(start, end), axes.iter().map(|(_, _, length, _)| *length).collect()).begun_ahead(ahead)
     })
+}
+
+proptest! {
+    #[test]
+    fn cuts_that_begin_anywhere_meet_where_enumeration_says(
+        n in 0_u64..200, a in 1_u64..40, b in 1_u64..40, a_ahead in 0_u64..40, b_ahead in 0_u64..40, at in 0_u64..200,
+    ) {
+        let (one, other) = (Cut { length: a, ahead: a_ahead % a }, Cut { length: b, ahead: b_ahead % b });
+        let begins = |cut: Cut, at: u64| at == 0 || (at + cut.ahead).is_multiple_of(cut.length);
+        let count = |begins: &dyn Fn(u64) -> bool| (0..n).filter(|at| begins(*at)).count() as u64;
+        prop_assert_eq!(one.boxes(n), count(&|at| begins(one, at)));
+        prop_assert_eq!(meetings(n, one, other), count(&|at| begins(one, at) && begins(other, at)));
+        prop_assert_eq!(pairs(n, one, other), Some(count(&|at| begins(one, at) || begins(other, at))));
+        prop_assert_eq!(Some(one.start_of(at)), (0..=at).rev().find(|at| begins(one, *at)));
+        prop_assert_eq!(one.first_from(at), (at..).find(|at| begins(one, *at)));
+    }
+
+    #[test]
+    fn cuts_of_any_size_do_not_panic(n in any::<u64>(), a in 1_u64.., b in 1_u64.., ahead in any::<u64>()) {
+        let _ = pairs(n, Cut { length: a, ahead: ahead % a }, Cut { length: b, ahead: ahead % b });
+    }
 }
 
 proptest! {

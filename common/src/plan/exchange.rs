@@ -13,7 +13,8 @@ use crate::{
 /// Bytes after each raw block: its crc32c, little-endian.
 pub const BLOCK_TRAILER_BYTES: u64 = 4;
 
-/// An exchange: where its objects lie, who writes them, who reads them. Both grids cut the same group.
+/// An exchange: where its objects lie, who writes them, who reads them. Both grids cut the same group;
+/// where that is of a part of an array, boxes of either may begin before it and are clipped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
     /// URL of the prefix that holds the objects: `<temp>/<job>/<generation>/<stage>`.
@@ -40,6 +41,11 @@ pub struct Block {
 }
 
 impl Exchange {
+    /// Whether boxes of either side begin before the bounds do.
+    pub fn is_of_parts(&self) -> bool {
+        (0..self.readers.lengths().len()).any(|axis| self.readers.ahead(axis) > 0 || self.writers.ahead(axis) > 0)
+    }
+
     /// The key of the raw object of reading task `task`, relative to the prefix. Two hexadecimal digits spread the keys.
     pub fn key(task: TaskIndex) -> String {
         format!("{:02x}/{task}", spread(task.0))
@@ -103,15 +109,20 @@ mod tests {
     use super::*;
 
     fn exchanges() -> impl Strategy<Value = Exchange> {
-        prop::collection::vec((0_u64..4, 1_u64..13, 1_u64..7, 1_u64..7), 0..4).prop_map(|axes| {
+        let axis = (0_u64..9, 1_u64..13, 1_u64..7, 1_u64..7, (0_u64..9, 0_u64..9));
+        prop::collection::vec(axis, 0..4).prop_map(|axes| {
             let start: Vec<u64> = axes.iter().map(|axis| axis.0).collect();
             let end = axes.iter().map(|axis| axis.0 + axis.1).collect();
             let bounds = Region::new(start, end);
+            let of_readers = axes.iter().map(|axis| axis.0.min(axis.4.0)).collect();
+            let of_writers = axes.iter().map(|axis| axis.0.min(axis.4.1)).collect();
+            let readers = BoxGrid::new(bounds.clone(), axes.iter().map(|axis| axis.2).collect());
+            let writers = BoxGrid::new(bounds, axes.iter().map(|axis| axis.3).collect());
             Exchange {
                 url: "memory://t/x".into(),
                 width: 3,
-                readers: BoxGrid::new(bounds.clone(), axes.iter().map(|axis| axis.2).collect()),
-                writers: BoxGrid::new(bounds, axes.iter().map(|axis| axis.3).collect()),
+                readers: readers.begun_ahead(of_readers),
+                writers: writers.begun_ahead(of_writers),
                 encoding: ExchangeEncoding::Raw,
             }
         })

@@ -58,25 +58,28 @@ pub enum StageFunction {
 }
 
 impl StageFunction {
-    /// The id by which workers offer it.
+    /// The id by which workers offer it. What is about parts of arrays has a version of its own: a worker that knows
+    /// nothing of parts would take them for whole arrays.
     pub fn id(&self) -> FunctionId {
+        let of = |name: &str, is_of_parts: bool| FunctionId::new(name, if is_of_parts { 2 } else { 1 });
+        let is_part = |layout: &ArrayLayout| layout.part.is_some();
         match self {
-            Self::ClearPrefix(_) => FunctionId::new("clear_prefix", 1),
-            Self::CopyEncoded(_) => FunctionId::new("copy_encoded", 1),
-            Self::CopyReadToWrite(_) => FunctionId::new("copy_read_to_write", 1),
-            Self::CopyReadToExchange(_) => FunctionId::new("copy_read_to_exchange", 1),
-            Self::IndexExchange(_) => FunctionId::new("index_exchange", 1),
-            Self::CopyExchangeToWrite(_) => FunctionId::new("copy_exchange_to_write", 1),
-            Self::CopyThroughScratch(_) => FunctionId::new("copy_through_scratch", 1),
-            Self::Verify(_) => FunctionId::new("verify", 1),
-            Self::DeleteExchange(_) => FunctionId::new("delete_exchange", 1),
-            Self::CheckSource(_) => FunctionId::new("check_source", 1),
-            Self::PublishMetadata(_) => FunctionId::new("publish_metadata", 1),
+            Self::ClearPrefix(_) => of("clear_prefix", false),
+            Self::CopyEncoded(copy) => of("copy_encoded", is_part(&copy.target)),
+            Self::CopyReadToWrite(copy) => of("copy_read_to_write", is_part(&copy.target)),
+            Self::CopyReadToExchange(copy) => of("copy_read_to_exchange", is_part(&copy.source)),
+            Self::IndexExchange(index) => of("index_exchange", index.exchange.is_of_parts()),
+            Self::CopyExchangeToWrite(copy) => of("copy_exchange_to_write", is_part(&copy.target)),
+            Self::CopyThroughScratch(copy) => of("copy_through_scratch", is_part(&copy.target)),
+            Self::Verify(verify) => of("verify", is_part(&verify.target)),
+            Self::DeleteExchange(delete) => of("delete_exchange", delete.exchange.is_of_parts()),
+            Self::CheckSource(_) => of("check_source", false),
+            Self::PublishMetadata(_) => of("publish_metadata", false),
             Self::Custom(custom) => custom.id.clone(),
         }
     }
 
-    /// The ids of all built-in functions.
+    /// The ids of all built-in functions, in every version that is known.
     pub fn built_in() -> Vec<FunctionId> {
         [
             "clear_prefix",
@@ -91,8 +94,9 @@ impl StageFunction {
             "check_source",
             "publish_metadata",
         ]
-        .map(|name| FunctionId::new(name, 1))
-        .into()
+        .into_iter()
+        .flat_map(|name| [FunctionId::new(name, 1), FunctionId::new(name, 2)])
+        .collect()
     }
 }
 
@@ -142,7 +146,7 @@ impl CopyEncoded {
     /// Whether an object of the target is an object of the source, byte for byte. Else shards are packed or unpacked,
     /// chunk by chunk.
     pub fn is_of_whole_objects(&self) -> bool {
-        self.source.chunks.are_whole_objects_of(&self.target.chunks)
+        self.source.are_whole_objects_of(&self.target)
     }
 }
 

@@ -184,11 +184,14 @@ impl Exchange {
         for axis in 0..writers.rank() {
             let (mut cells, mut total) = (Vec::new(), 0_u64);
             let (n, length) = (self.writers.bounds().length(axis), *self.writers.lengths().get(axis)?);
-            let reader = *self.readers.lengths().get(axis)?;
+            let (ahead, reader) = (self.writers.ahead(axis), *self.readers.lengths().get(axis)?);
+            // A reader's box of an element that is counted from the start of the bounds.
+            let from_reader = |at: u64| at.saturating_add(self.readers.ahead(axis));
             for at in *writers.start().get(axis)?..*writers.end().get(axis)? {
-                let start = at.checked_mul(length)?;
-                let first_reader = start.checked_div(reader)?;
-                let readers = start.saturating_add(length).min(n).div_ceil(reader.max(1)).checked_sub(first_reader)?;
+                let start = at.checked_mul(length)?.saturating_sub(ahead);
+                let end = at.checked_add(1)?.saturating_mul(length).saturating_sub(ahead).min(n);
+                let first_reader = from_reader(start).checked_div(reader)?;
+                let readers = from_reader(end).div_ceil(reader.max(1)).checked_sub(first_reader)?;
                 cells.push(RowCell { first_reader, readers, before: total });
                 total = total.checked_add(readers)?;
             }
@@ -199,9 +202,11 @@ impl Exchange {
 
     /// Pairs along `axis` of a writing task's cell in `from..to` and a reading task's that share an element.
     fn shared(&self, axis: usize, from: u64, to: u64) -> Option<u64> {
-        let n = self.writers.bounds().length(axis);
-        let (writer, reader) = (*self.writers.lengths().get(axis)?, *self.readers.lengths().get(axis)?);
-        let before = |cells: u64| pairs(cells.saturating_mul(writer).min(n), writer, reader);
+        let (n, start) = (self.writers.bounds().length(axis), *self.writers.bounds().start().get(axis)?);
+        let (writer, reader) = (self.writers.cut(axis, start)?, self.readers.cut(axis, start)?);
+        let ahead = self.writers.ahead(axis);
+        let before =
+            |cells: u64| pairs(cells.saturating_mul(writer.length).saturating_sub(ahead).min(n), writer, reader);
         before(to)?.checked_sub(before(from)?)
     }
 }

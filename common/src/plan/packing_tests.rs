@@ -4,23 +4,21 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Per axis: start, length, reader's length, writer's length, writers per indexer.
+/// Per axis: start, length, reader's length, writer's length, writers per indexer, and by how much readers and writers
+/// begin ahead.
 fn exchanges() -> impl Strategy<Value = Exchange> {
-    let axis = (0_u64..4, 1_u64..13, 1_u64..7, 1_u64..7, 1_u64..4);
+    let ahead = || prop_oneof![Just(0_u64), 0_u64..9];
+    let axis = (0_u64..9, 1_u64..13, 1_u64..7, 1_u64..7, 1_u64..4, (ahead(), ahead()));
     prop::collection::vec(axis, 0..4).prop_map(|axes| {
         let bounds =
             Region::new(axes.iter().map(|axis| axis.0).collect(), axes.iter().map(|axis| axis.0 + axis.1).collect());
-        let grid = |lengths: Vec<u64>| BoxGrid::new(bounds.clone(), lengths);
-        Exchange {
-            url: "memory://t/x".into(),
-            width: 3,
-            readers: grid(axes.iter().map(|axis| axis.2).collect()),
-            writers: grid(axes.iter().map(|axis| axis.3).collect()),
-            encoding: ExchangeEncoding::Packed(Packing {
-                codec: ExchangeCodec::Lz4,
-                indexers: grid(axes.iter().map(|axis| axis.3 * axis.4).collect()),
-            }),
-        }
+        let of_readers = axes.iter().map(|axis| axis.0.min(axis.5.0)).collect();
+        let of_writers = axes.iter().map(|axis| axis.0.min(axis.5.1)).collect();
+        let readers = BoxGrid::new(bounds.clone(), axes.iter().map(|axis| axis.2).collect()).begun_ahead(of_readers);
+        let writers = BoxGrid::new(bounds, axes.iter().map(|axis| axis.3).collect()).begun_ahead(of_writers);
+        let indexers = writers.with_lengths(axes.iter().map(|axis| axis.3 * axis.4).collect());
+        let encoding = ExchangeEncoding::Packed(Packing { codec: ExchangeCodec::Lz4, indexers });
+        Exchange { url: "memory://t/x".into(), width: 3, readers, writers, encoding }
     })
 }
 
@@ -77,10 +75,11 @@ proptest! {
     #[test]
     fn hostile_grids_give_no_row_and_no_panic(
         axes in prop::collection::vec((any::<u64>(), any::<u64>(), 1_u64.., 1_u64.., 1_u64..), 1..4),
-        writer in prop::collection::vec(any::<u64>(), 1..4),
+        writer in prop::collection::vec(any::<u64>(), 1..4), ahead in prop_oneof![Just(0), any::<u64>()],
     ) {
         let bounds = Region::new(axes.iter().map(|axis| axis.0).collect(), axes.iter().map(|axis| axis.1).collect());
-        let grid = |lengths: Vec<u64>| BoxGrid::new(bounds.clone(), lengths);
+        let ahead: Vec<u64> = bounds.start().iter().map(|start| ahead.min(*start)).collect();
+        let grid = |lengths: Vec<u64>| BoxGrid::new(bounds.clone(), lengths).begun_ahead(ahead.clone());
         let exchange = Exchange {
             url: String::new(),
             width: 8,

@@ -56,8 +56,8 @@ impl CopyThroughScratch {
             url,
             width: self.source.element.width,
             encoding: ExchangeEncoding::Raw,
-            readers: BoxGrid::new(group.clone(), self.readers.clone()),
-            writers: BoxGrid::new(group, self.writers.clone()),
+            readers: self.source.boxes_of_read_units(group.clone(), self.readers.clone()),
+            writers: self.target.boxes_of_write_units(group, self.writers.clone()),
         }
     }
 }

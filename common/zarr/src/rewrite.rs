@@ -27,6 +27,8 @@ pub struct TargetOptions {
     pub codec: Option<CodecChoice>,
     /// The target's format.
     pub format: ZarrFormat,
+    /// Another length per axis: that of a part of the source; `None`: the source's.
+    pub shape: Option<Vec<u64>>,
 }
 
 impl ArrayDocument {
@@ -47,6 +49,10 @@ impl ArrayDocument {
             None => converted,
             Some(choice) => converted.choose_after_conversion(choice)?,
         };
+        let chosen = match &options.shape {
+            None => chosen,
+            Some(shape) => chosen.with_fields([("shape", Json::numbers(shape))])?,
+        };
         let target = match options.format {
             ZarrFormat::V2 => chosen.with_fields([("chunks", Json::numbers(&options.chunk_shape))])?,
             ZarrFormat::V3 => chosen.with_grid(options)?,
@@ -59,6 +65,9 @@ impl ArrayDocument {
     fn check(&self, options: &TargetOptions) -> Result<(), MetadataError> {
         let fault = |field, problem: String| Err(MetadataError::ChunkShape { field, problem });
         let rank = self.shape().len();
+        if let Some(shape) = options.shape.as_ref().filter(|shape| shape.len() != rank) {
+            return fault("shape", format!("{} lengths for an array of {rank} axes", shape.len()));
+        }
         for (field, shape) in [("chunks", Some(&options.chunk_shape)), ("shards", options.shard_shape.as_ref())] {
             let Some(shape) = shape else { continue };
             if shape.len() != rank {

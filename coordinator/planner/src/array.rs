@@ -7,6 +7,7 @@ use crate::{
     axis::{self, product},
     codec::CodecFamily,
     memory::{SourceSide, TargetSide},
+    shifted::Shifted,
 };
 
 /// A copy spec with elements, whose figures fit into 64 bits.
@@ -28,6 +29,8 @@ pub(crate) struct Array<'a> {
     pub(crate) is_source_raw: bool,
     /// Of the target's chunks.
     pub(crate) target_codec: CodecFamily,
+    /// Axes along which chunks of both sides do not begin together.
+    pub(crate) shifted: Shifted,
 }
 
 impl<'a> Array<'a> {
@@ -38,7 +41,10 @@ impl<'a> Array<'a> {
         if rank > limits::MAX_RANK {
             return Err(refuse_limit(spec, "RANK_TOO_HIGH", &format!("{rank} axes, {} at the most", limits::MAX_RANK)));
         }
-        if source.shape != target.shape || source.element.width != target.element.width {
+        if source.shape != target.shape
+            || source.bounds() != target.bounds()
+            || source.element.width != target.element.width
+        {
             return Err(invalid(spec, "SHAPES_DIFFER", "source and target differ in shape or element size"));
         }
         let width = source.element.width;
@@ -64,11 +70,13 @@ impl<'a> Array<'a> {
         let Some(bytes) = source.decoded_bytes() else {
             return Err(refuse_limit(spec, "ARRAY_TOO_LARGE", "more than 2^64 bytes"));
         };
+        let shifted = Shifted::of(source).and(Shifted::of(target));
         Ok(Some(Self {
             spec,
             shape: &source.shape,
-            source: SourceSide::of(source, spec.source_encoding),
-            target: TargetSide::of(target, spec.target_encoding),
+            source: SourceSide::of(source, spec.source_encoding).shifted(shifted),
+            target: TargetSide::of(target, spec.target_encoding).shifted(shifted),
+            shifted,
             read_object: source.chunks.write_unit(),
             write_unit: target.chunks.write_unit(),
             bytes,

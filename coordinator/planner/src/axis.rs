@@ -1,7 +1,7 @@
-//! Closed forms along one axis of `n` elements: how two regular grids that start together cut it. No enumeration, so
+//! Closed forms along one axis of `n` elements: how two regular grids cut it. No enumeration, so
 //! that a plan for 10^8 chunks takes as long as one for ten. Knows nothing of memory or cost.
 
-pub(crate) use rechunk_common::geometry::{gcd, lcm, pairs};
+pub(crate) use rechunk_common::geometry::{Cut, gcd, lcm, meetings, pairs};
 
 /// Boxes of `length` over `n` elements.
 pub(crate) fn boxes(n: u64, length: u64) -> u64 {
@@ -9,24 +9,36 @@ pub(crate) fn boxes(n: u64, length: u64) -> u64 {
 }
 
 /// Elements of the units of `unit` that each box of `length` overlaps, summed over the boxes; units count whole, but
-/// clipped to `n`. Each boundary of a box strictly inside a unit adds that unit once more.
-pub(crate) fn covered(n: u64, unit: u64, length: u64) -> Option<u64> {
-    let inside_units = boxes(n, length).checked_sub(boxes(n, lcm(unit, length)))?;
-    let last_start = n.checked_div(unit)?.checked_mul(unit)?;
-    let last_length = n.checked_sub(last_start)?;
-    let inside_last = if last_length == 0 {
-        0
-    } else {
-        boxes(n, length).checked_sub(1)?.checked_sub(last_start.checked_div(length)?)?
-    };
-    let whole = inside_units.checked_sub(inside_last)?.checked_mul(unit)?;
-    n.checked_add(whole)?.checked_add(inside_last.checked_mul(last_length)?)
+/// clipped to the axis. Each boundary of a box strictly inside a unit adds that unit once more.
+pub(crate) fn covered(n: u64, unit: impl Into<Cut>, length: impl Into<Cut>) -> Option<u64> {
+    let (unit, length) = (unit.into(), length.into());
+    let Some(last) = n.checked_sub(1) else { return Some(0) };
+    // Boundaries of boxes before element `end`, the start of the axis not counted.
+    let boundaries = |end: u64| length.boxes(end).saturating_sub(1);
+    let inside_units = length.boxes(n).checked_sub(meetings(n, unit, length))?;
+    let last_start = unit.start_of(last);
+    if last_start == 0 {
+        return n.checked_add(inside_units.checked_mul(n)?);
+    }
+    let first_length = unit.length.checked_sub(unit.ahead)?;
+    let inside_first = boundaries(first_length);
+    let (inside_last, last_length) =
+        (boundaries(n).checked_sub(boundaries(last_start.checked_add(1)?))?, n.checked_sub(last_start)?);
+    let inside_others = inside_units.checked_sub(inside_first)?.checked_sub(inside_last)?;
+    n.checked_add(inside_first.checked_mul(first_length)?)?
+        .checked_add(inside_last.checked_mul(last_length)?)?
+        .checked_add(inside_others.checked_mul(unit.length)?)
 }
 
 /// The most units of `unit` that one box of `length` overlaps.
 pub(crate) fn most_overlapped(n: u64, length: u64, unit: u64) -> u64 {
     let shared = gcd(length, unit);
     length.saturating_sub(shared).div_ceil(unit.max(1)).saturating_add(1).min(boxes(n, unit))
+}
+
+/// The same where neither grid need begin where the axis does: at the most.
+pub(crate) fn most_overlapped_anywhere(n: u64, length: u64, unit: u64) -> u64 {
+    length.min(n).saturating_add(unit.saturating_sub(1)).div_ceil(unit.max(1))
 }
 
 /// The product of one figure per axis; `None` beyond 2^64.
@@ -45,22 +57,33 @@ mod tests {
 
     use super::*;
 
-    /// The units that box `i` overlaps, clipped, as (start, end).
-    fn overlapped(n: u64, unit: u64, length: u64, i: u64) -> Vec<(u64, u64)> {
-        let (start, end) = (i * length, ((i + 1) * length).min(n));
-        (start / unit..end.div_ceil(unit)).map(|u| (u * unit, ((u + 1) * unit).min(n))).collect()
+    /// The boxes of `cut`, clipped, as (start, end).
+    fn clipped(n: u64, cut: Cut) -> Vec<(u64, u64)> {
+        let place = |at: u64| (at * cut.length).saturating_sub(cut.ahead).min(n);
+        (0..cut.boxes(n)).map(|i| (place(i), place(i + 1))).collect()
     }
 
     proptest! {
         #[test]
-        fn closed_forms_equal_enumeration(n in 1_u64..200, unit in 1_u64..40, length in 1_u64..60) {
-            let per_box: Vec<_> = (0..boxes(n, length)).map(|i| overlapped(n, unit, length, i)).collect();
+        fn closed_forms_equal_enumeration(
+            n in 1_u64..200, unit in 1_u64..40, length in 1_u64..60, ahead in (0_u64..40, 0_u64..60), is_shifted in any::<bool>(),
+        ) {
+            let ahead = if is_shifted { ahead } else { (0, 0) };
+            let (units, boxes) = (Cut { length: unit, ahead: ahead.0 % unit }, Cut { length, ahead: ahead.1 % length });
+            let all_units = clipped(n, units);
+            let overlapped = |(start, end): &(u64, u64)| -> Vec<(u64, u64)> {
+                all_units.iter().filter(|unit| unit.0 < *end && *start < unit.1).copied().collect()
+            };
+            let per_box: Vec<_> = clipped(n, boxes).iter().map(overlapped).collect();
             let all = per_box.iter().map(|units| units.len() as u64).sum::<u64>();
-            prop_assert_eq!(pairs(n, unit, length), Some(all));
+            prop_assert_eq!(pairs(n, units, boxes), Some(all));
             let elements = per_box.iter().flatten().map(|(start, end)| end - start).sum::<u64>();
-            prop_assert_eq!(covered(n, unit, length), Some(elements));
+            prop_assert_eq!(covered(n, units, boxes), Some(elements));
             let most = per_box.iter().map(|units| units.len() as u64).max().unwrap_or(0);
-            prop_assert!(most <= most_overlapped(n, length, unit));
+            prop_assert!(most <= most_overlapped_anywhere(n, length, unit));
+            if !is_shifted {
+                prop_assert!(most <= most_overlapped(n, length, unit));
+            }
         }
 
         #[test]

@@ -268,12 +268,25 @@ fn local_candidates(work: &Copier) -> Result<Vec<Shape>, Unfit> {
 }
 
 fn exchange_candidates(work: &Copier, most_groups: u64) -> Result<Vec<Shape>, Unfit> {
-    let (array, fleet) = (work.array, work.fleet);
     let limit = work.input.temp.limit.map(|limit| limit.0);
-    let groups = Groups::of(array, fleet.budget, limit, most_groups).ok_or(Unfit::Memory(None))?;
+    let groups = |worth: u64| Groups::of(work.array, worth, limit, most_groups).ok_or(Unfit::Memory(None));
+    let worthwhile = groups(work.fleet.budget)?;
+    match exchanges_in(work, &worthwhile, limit) {
+        Err(Unfit::Temp(least)) => {
+            // What blocks hold beside their elements is known only with the boxes. Smaller groups may do.
+            let smallest = groups(0)?;
+            if smallest == worthwhile { Err(Unfit::Temp(least)) } else { exchanges_in(work, &smallest, limit) }
+        }
+        found => found,
+    }
+}
+
+/// Exchanges of `groups`, of which each stays within the limit of temporary space.
+fn exchanges_in(work: &Copier, groups: &Groups, limit: Option<u64>) -> Result<Vec<Shape>, Unfit> {
+    let (array, fleet) = (work.array, work.fleet);
     let codecs = packing::candidates(&work.input.temp, array, fleet);
     let is_packed = !codecs.contains(&None);
-    let within = Within { groups: &groups, may_cut: true };
+    let within = Within { groups, may_cut: true };
     let least = |array: &Array| exchange::least_memory(array, &within, is_packed);
     let by = |codec| in_every_way(work, |array, room| exchange::search(array, &within, fleet, codec, room), least);
     let mut found = Err(Unfit::Memory(None));
@@ -284,7 +297,6 @@ fn exchange_candidates(work: &Copier, most_groups: u64) -> Result<Vec<Shape>, Un
         }
     }
     let found = found?;
-    // Checksums of blocks are known only with the boxes.
     let bytes = |shape: &ExchangeShape| shape.largest_group_bytes(array).unwrap_or(u64::MAX);
     let least = found.iter().map(bytes).min().unwrap_or(u64::MAX);
     let within = found.into_iter().filter(|shape| limit.is_none_or(|limit| bytes(shape) <= limit));

@@ -3,30 +3,29 @@
 
 use std::ops::Range;
 
-use crate::axis::{boxes, lcm};
+use rechunk_common::geometry::{Cut, pairs};
 
-/// Where cells begin: at multiples of one length or of another, counted from the start of the bounds.
+/// Where cells begin: where a box of one grid does or one of another, and at the start of the bounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cuts {
-    one: u64,
-    other: u64,
+    one: Cut,
+    other: Cut,
 }
 
 impl Cuts {
     /// Boxes of one grid.
-    pub(crate) fn of(length: u64) -> Self {
-        Self::both(length, length)
+    pub(crate) fn of(cut: Cut) -> Self {
+        Self::both(cut, cut)
     }
 
-    /// What two grids cut together. Lengths are at least 1.
-    pub(crate) fn both(one: u64, other: u64) -> Self {
-        Self { one: one.max(1), other: other.max(1) }
+    /// What two grids cut together.
+    pub(crate) fn both(one: Cut, other: Cut) -> Self {
+        Self { one, other }
     }
 
     /// Cells that begin before element `end`.
     pub(crate) fn before(self, end: u64) -> Option<u64> {
-        let both = boxes(end, lcm(self.one, self.other));
-        boxes(end, self.one).checked_add(boxes(end, self.other))?.checked_sub(both)
+        pairs(end, self.one, self.other)
     }
 
     /// Cells that begin from `start` to `end`.
@@ -36,14 +35,12 @@ impl Cuts {
 
     /// Where the first cell begins that begins at `start` or later.
     fn first_from(self, start: u64) -> Option<u64> {
-        let from = |length: u64| start.div_ceil(length).checked_mul(length);
-        [from(self.one), from(self.other)].into_iter().flatten().min()
+        [self.one.first_from(start), self.other.first_from(start)].into_iter().flatten().min()
     }
 
     /// Where the cell of `element` begins.
     fn start_of(self, element: u64) -> u64 {
-        let start = |length: u64| element.checked_div(length).unwrap_or(0).saturating_mul(length);
-        start(self.one).max(start(self.other))
+        self.one.start_of(element).max(self.other.start_of(element))
     }
 }
 
@@ -58,8 +55,8 @@ pub(crate) struct Class {
     pub(crate) end: u64,
 }
 
-/// The classes of the cells of `cuts` over the elements of `bounds`; objects of `length` begin with the array, and the
-/// bounds where one of them does. `None` beyond 2^64.
+/// The classes of the cells of `cuts` over the elements of `bounds`, counted from where an object of `length` begins.
+/// `None` beyond 2^64.
 pub(crate) fn along(bounds: &Range<u64>, length: u64, cuts: Cuts) -> Option<Vec<Class>> {
     let n = bounds.end.checked_sub(bounds.start)?;
     let object_of = |element: u64| element.checked_add(bounds.start)?.checked_div(length);
@@ -91,12 +88,14 @@ mod tests {
     proptest! {
         #[test]
         fn classes_hold_every_cell_once_with_its_objects(
-            first in 0_u64..4, count in 1_u64..9, rest in 0_u64..9, length in 1_u64..9, one in 1_u64..12, other in 1_u64..12,
+            first in 0_u64..40, n in 1_u64..80, length in 1_u64..9, one in (1_u64..12, 0_u64..12), other in (1_u64..12, 0_u64..12),
         ) {
-            let bounds = first * length..first * length + count * length + rest % length;
-            let n = bounds.end - bounds.start;
+            let bounds = first..first + n;
+            let cut = |(length, ahead): (u64, u64)| Cut { length, ahead: ahead % length };
+            let (one, other) = (cut(one), cut(other));
             let cuts = Cuts::both(one, other);
-            let starts: Vec<u64> = (0..n).filter(|at| at % one == 0 || at % other == 0).collect();
+            let begins = |cut: Cut, at: u64| at == 0 || (at + cut.ahead).is_multiple_of(cut.length);
+            let starts: Vec<u64> = (0..n).filter(|at| begins(one, *at) || begins(other, *at)).collect();
             let ends = starts.iter().skip(1).copied().chain([n]);
             let cells: Vec<(u64, u64)> = starts.iter().copied().zip(ends).collect();
             let mut left = cells.iter();

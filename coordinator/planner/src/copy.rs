@@ -50,7 +50,7 @@ impl Copier<'_> {
             Shape::Direct(direct) => Ok(vec![self.direct(direct)?]),
             Shape::GroupLocal(local) => Ok(vec![self.through_scratch(local)?]),
             Shape::Exchange(exchange) => {
-                let groups = BoxGrid::new(Region::whole(self.array.shape), exchange.groups.lengths.clone());
+                let groups = BoxGrid::new(self.array.spec.source.bounds(), exchange.groups.lengths.clone());
                 let count = groups.len();
                 (0..count)
                     .map(|group| {
@@ -81,7 +81,7 @@ impl Copier<'_> {
 
     fn encoded(&self, shape: &PassThrough) -> Result<MultiStagePipeline, Refusal> {
         let spec = self.array.spec;
-        let writers = BoxGrid::new(Region::whole(self.array.shape), shape.writers.clone());
+        let writers = spec.target.boxes_of_write_units(spec.source.bounds(), shape.writers.clone());
         let tasks = self.tasks(&writers)?;
         let function = CopyEncoded {
             source: spec.source.clone(),
@@ -106,7 +106,7 @@ impl Copier<'_> {
 
     fn direct(&self, shape: &DirectSweep) -> Result<MultiStagePipeline, Refusal> {
         let spec = self.array.spec;
-        let writers = BoxGrid::new(Region::whole(self.array.shape), shape.writers.clone());
+        let writers = spec.target.boxes_of_write_units(spec.source.bounds(), shape.writers.clone());
         let tasks = self.tasks(&writers)?;
         let predicted = match self.sparse(writers.bounds()) {
             Some(sparse) => sparse.read_to_write(&spec.target, &writers, self.leaves_out_gaps()),
@@ -152,15 +152,12 @@ impl Copier<'_> {
         bounds: Region,
     ) -> Result<MultiStagePipeline, Refusal> {
         let spec = self.array.spec;
-        let encoding = self.encoding(shape, &bounds)?;
+        let readers = spec.source.boxes_of_read_units(bounds.clone(), shape.readers.clone());
+        let writers = spec.target.boxes_of_write_units(bounds, shape.cut.clone());
+        let encoding = self.encoding(shape, &writers)?;
         let is_packed = encoding != ExchangeEncoding::Raw;
-        let exchange = Exchange {
-            url: format!("{}/{}/{group}", self.input.temp.url, self.index),
-            width: self.array.source.width,
-            readers: BoxGrid::new(bounds.clone(), shape.readers.clone()),
-            writers: BoxGrid::new(bounds, shape.cut.clone()),
-            encoding,
-        };
+        let url = format!("{}/{}/{group}", self.input.temp.url, self.index);
+        let exchange = Exchange { url, width: self.array.source.width, readers, writers, encoding };
         let (read, temp_bytes) = self.read_stage(shape, &exchange)?;
         let mut stages = vec![read];
         if is_packed {
@@ -175,11 +172,12 @@ impl Copier<'_> {
         Ok(MultiStagePipeline { name: name.collect::<Vec<_>>().join(", "), stages, temp_bytes })
     }
 
-    /// How blocks are stored within `bounds`, a group.
-    fn encoding(&self, shape: &ExchangeShape, bounds: &Region) -> Result<ExchangeEncoding, Refusal> {
+    /// How blocks are stored that boxes of `writers` cut, within a group.
+    fn encoding(&self, shape: &ExchangeShape, writers: &BoxGrid) -> Result<ExchangeEncoding, Refusal> {
         let Some(codec) = shape.codec else { return Ok(ExchangeEncoding::Raw) };
-        let lengths = packing::indexers(&bounds.shape(), &shape.readers, &shape.writers, self.fleet.budget);
-        let indexers = BoxGrid::new(bounds.clone(), lengths.ok_or_else(refusal::too_large)?);
+        let (extents, shifted) = (writers.bounds().shape(), self.array.shifted);
+        let lengths = packing::indexers(&extents, &shape.readers, &shape.writers, self.fleet.budget, shifted);
+        let indexers = writers.with_lengths(lengths.ok_or_else(refusal::too_large)?);
         Ok(ExchangeEncoding::Packed(Packing { codec, indexers }))
     }
 
@@ -222,7 +220,7 @@ impl Copier<'_> {
 
     fn write_stage(&self, shape: &ExchangeShape, exchange: &Exchange) -> Result<Stage, Refusal> {
         let spec = self.array.spec;
-        let writers = BoxGrid::new(exchange.writers.bounds().clone(), shape.writers.clone());
+        let writers = spec.target.boxes_of_write_units(exchange.writers.bounds().clone(), shape.writers.clone());
         let tasks = self.tasks(&writers)?;
         let predicted = match self.sparse(writers.bounds()) {
             Some(sparse) => sparse.exchange_to_write(&spec.target, exchange, self.leaves_out_gaps()),

@@ -33,12 +33,24 @@ pub(crate) struct PassThrough {
 pub(crate) fn is_eligible(spec: &CopySpec) -> bool {
     let (source, target) = (&spec.source, &spec.target);
     source.shape == target.shape
+        && are_cut_alike(source, target)
+        && !spec.ends_inside_chunk
         && source.chunks.read_unit() == target.chunks.read_unit()
         && source.element == target.element
         && source.fill == target.fill
         && reads_the_same_where_missing(source, target)
         && !spec.gaps.write_empty_chunks
         && same_codecs(source.chunks.codecs(), target.chunks.codecs())
+}
+
+/// Whether a part begins with a chunk of either side: what is passed on is whole chunks. One that goes on beyond the end of
+/// the part would bring elements along that an array which grows later would show.
+fn are_cut_alike(source: &ArrayLayout, target: &ArrayLayout) -> bool {
+    let begins_with_chunk = |layout: &ArrayLayout| {
+        let mut units = layout.chunks.read_unit().iter().enumerate();
+        units.all(|(axis, unit)| layout.origin(axis).checked_rem(*unit) == Some(0))
+    };
+    begins_with_chunk(source) && begins_with_chunk(target)
 }
 
 /// An array without a fill value reads as zeros where nothing is stored, and so does one whose fill value is zero. The
@@ -126,7 +138,7 @@ fn has_indexes(array: &Array) -> f64 {
 }
 
 fn is_of_whole_objects(array: &Array) -> bool {
-    array.spec.source.chunks.are_whole_objects_of(&array.spec.target.chunks)
+    array.spec.source.are_whole_objects_of(&array.spec.target)
 }
 
 /// Whether the store itself copies the objects: both sides lie in one, and what is in an object need not be seen. The

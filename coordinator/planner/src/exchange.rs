@@ -5,7 +5,7 @@ mod cuts;
 
 use rechunk_common::{
     cost_profile::Prefer,
-    geometry::{BoxGrid, Region},
+    geometry::BoxGrid,
     plan::{BLOCK_HEADER_BYTES, BLOCK_TRAILER_BYTES, ExchangeCodec, ROW_ENTRY_BYTES, ShardParts, TABLE_ENTRY_BYTES},
 };
 
@@ -137,7 +137,7 @@ pub(crate) fn least_memory(array: &Array, within: &Within, is_packed: bool) -> O
     let cuts = cuts::of(array, extents, readers, writers, within.may_cut && !is_packed);
     let least = cuts.iter().filter_map(of_stages).min()?;
     let index = if is_packed {
-        let memory = memory::index_exchange(extents, readers, writers, writers)?;
+        let memory = memory::index_exchange(extents, readers, writers, writers, array.shifted)?;
         memory.total(memory.least_pieces)?
     } else {
         0
@@ -348,7 +348,7 @@ impl Search<'_> {
         let (extents, budget) = (&self.groups.lengths, self.fleet.budget);
         let is_packed = self.codec.is_some();
         if is_packed {
-            packing::indexers(extents, readers, writers, budget)?;
+            packing::indexers(extents, readers, writers, budget, self.array.shifted)?;
         }
         let read = memory::read_to_exchange(extents, &self.array.source, readers, cut, is_packed)?;
         let read = self.room.fits(&read, budget)?;
@@ -368,9 +368,11 @@ impl Search<'_> {
 impl ExchangeShape {
     /// Temporary bytes of the largest group, checksums included: at the most where blocks are packed.
     pub(crate) fn largest_group_bytes(&self, array: &Array) -> Option<u64> {
-        let bounds = Region::whole(&self.groups.lengths);
-        let readers = BoxGrid::new(bounds.clone(), self.readers.clone());
-        let cut = BoxGrid::new(bounds, self.cut.clone());
+        let (source, target) = (&array.spec.source, &array.spec.target);
+        // The first group is the largest.
+        let bounds = BoxGrid::new(source.bounds(), self.groups.lengths.clone()).region(0)?;
+        let readers = source.boxes_of_read_units(bounds.clone(), self.readers.clone());
+        let cut = target.boxes_of_write_units(bounds, self.cut.clone());
         temp_bytes(&readers, &cut, array.source.width, self.codec.is_some())
     }
 }

@@ -4,7 +4,7 @@
 
 use rechunk_common::{
     cost_profile::{CostProfile, StoreKind},
-    geometry::{BoxGrid, Region},
+    geometry::BoxGrid,
     plan::{CopyThroughScratch, CostBasis, ShardParts},
 };
 
@@ -139,7 +139,7 @@ impl GroupLocal {
         CopyThroughScratch {
             source: array.spec.source.clone(),
             target: array.spec.target.clone(),
-            groups: BoxGrid::new(Region::whole(array.shape), self.groups.lengths.clone()),
+            groups: BoxGrid::new(array.spec.source.bounds(), self.groups.lengths.clone()),
             readers: self.readers.clone(),
             writers: self.writers.clone(),
             order: self.order.clone(),

@@ -69,8 +69,11 @@ impl Groups {
     }
 }
 
-/// Where the grids of both sides' objects meet, per axis.
+/// Where the grids of both sides' objects meet, per axis. Where they do not begin together they are not asked.
 fn lengths(array: &Array) -> Option<Vec<u64>> {
-    let meeting = |axis| array.axis(axis).map(|(n, _, read, write)| axis::lcm(read, write).min(n));
+    let meeting = |axis| {
+        let (n, _, read, write) = array.axis(axis)?;
+        Some(if array.shifted.has(axis) { n } else { axis::lcm(read, write).min(n) })
+    };
     (0..array.rank()).map(meeting).collect()
 }

@@ -46,8 +46,10 @@ pub struct CopySpec {
     pub dtype: String,
     /// Where the elements come from.
     pub source: ArrayLayout,
-    /// Where they go: the same shape and element width.
+    /// Where they go: the same shape and element width. Of arrays that are copied in part, both are about the same box.
     pub target: ArrayLayout,
+    /// The part of the source that is copied ends inside a chunk with elements beyond it.
+    pub ends_inside_chunk: bool,
     /// The longest that an encoded read unit of the source can be.
     pub source_encoding: EncodedBound,
     /// The longest that an encoded chunk of the target can be.

@@ -32,6 +32,7 @@ mod packing;
 mod parted;
 pub mod prediction;
 mod refusal;
+mod shifted;
 mod smaller;
 mod spans;
 mod sparse;

@@ -45,6 +45,7 @@ use crate::{
     EncodedBound,
     array::Array,
     axis::{self, over_axes, product},
+    shifted::Shifted,
     sweep::{self, Touch},
 };
 
@@ -110,26 +111,30 @@ impl TaskMemory {
     }
 }
 
-/// What a direct sweep's task holds; `None` beyond 2^64. The writers' bounds start where both chunk grids meet.
+/// What a direct sweep's task holds; `None` beyond 2^64. The writers' bounds start where both chunk grids meet, or are
+/// those of a part of an array.
 pub fn of_read_to_write(function: &CopyReadToWrite, source: EncodedBound, target: EncodedBound) -> Option<TaskMemory> {
     let extents = function.writers.bounds().shape();
-    let target = TargetSide::of(&function.target, target).written(function.shard_parts);
+    let shifted = Shifted::of(&function.source).and(Shifted::of(&function.target));
+    let target = TargetSide::of(&function.target, target).written(function.shard_parts).shifted(shifted);
     let sweep = Sweep::new(&extents, function.source.chunks.read_unit(), target)?;
-    direct(&sweep, &SourceSide::of(&function.source, source), function.writers.lengths(), &function.order)
+    let source = SourceSide::of(&function.source, source).shifted(shifted);
+    direct(&sweep, &source, function.writers.lengths(), &function.order)
 }
 
 /// What a task holds that passes encoded chunks on; `None` beyond 2^64.
 pub fn of_encoded(function: &CopyEncoded, source: EncodedBound, target: EncodedBound) -> Option<TaskMemory> {
     let extents = function.writers.bounds().shape();
-    let target = TargetSide::of(&function.target, target).written(function.shard_parts);
-    let sides = (&SourceSide::of(&function.source, source), &target);
+    let shifted = Shifted::of(&function.source).and(Shifted::of(&function.target));
+    let target = TargetSide::of(&function.target, target).written(function.shard_parts).shifted(shifted);
+    let sides = (&SourceSide::of(&function.source, source).shifted(shifted), &target);
     encoded_in(&extents, sides, function.writers.lengths(), function.is_of_whole_objects(), function.by_store)
 }
 
 /// What a task holds that fills an exchange object; `None` beyond 2^64.
 pub fn of_read_to_exchange(function: &CopyReadToExchange, source: EncodedBound) -> Option<TaskMemory> {
     let (readers, writers) = (&function.exchange.readers, &function.exchange.writers);
-    let source = SourceSide::of(&function.source, source);
+    let source = SourceSide::of(&function.source, source).shifted(Shifted::of_grid(writers));
     let is_packed = function.exchange.packing().is_some();
     read_to_exchange(&readers.bounds().shape(), &source, readers.lengths(), writers.lengths(), is_packed)
 }
@@ -138,14 +143,16 @@ pub fn of_read_to_exchange(function: &CopyReadToExchange, source: EncodedBound) 
 pub fn of_index_exchange(function: &IndexExchange) -> Option<TaskMemory> {
     let (readers, writers) = (&function.exchange.readers, &function.exchange.writers);
     let indexers = function.exchange.packing()?.indexers.lengths();
-    index_exchange(&readers.bounds().shape(), readers.lengths(), writers.lengths(), indexers)
+    let shifted = Shifted::of_grid(readers).and(Shifted::of_grid(writers));
+    index_exchange(&readers.bounds().shape(), readers.lengths(), writers.lengths(), indexers, shifted)
 }
 
 /// What a task holds that empties exchange objects into target chunks; `None` beyond 2^64.
 pub fn of_exchange_to_write(function: &CopyExchangeToWrite, target: EncodedBound) -> Option<TaskMemory> {
     let (readers, blocks) = (function.exchange.readers.lengths(), function.exchange.writers.lengths());
     let (extents, writers) = (function.writers.bounds().shape(), function.writers.lengths());
-    let target = TargetSide::of(&function.target, target).written(function.shard_parts);
+    let shifted = Shifted::of_grid(&function.exchange.readers).and(Shifted::of_grid(&function.exchange.writers));
+    let target = TargetSide::of(&function.target, target).written(function.shard_parts).shifted(shifted);
     let pieces = pieces_of(readers, blocks, writers);
     let sweep = Sweep::new(&extents, &pieces, target)?;
     exchange_to_write(&sweep, blocks, writers, &function.order, function.exchange.packing().is_some())
@@ -169,10 +176,28 @@ pub(crate) fn box_bytes(extents: &[u64], lengths: &[u64], width: u64) -> Option<
 }
 
 /// The most units that one box overlaps.
-fn most_in_a_box(extents: &[u64], lengths: &[u64], unit: &[u64]) -> Option<u64> {
+fn most_in_a_box(extents: &[u64], lengths: &[u64], unit: &[u64], shifted: Shifted) -> Option<u64> {
     over_axes(extents.len(), |axis| {
-        Some(axis::most_overlapped(*extents.get(axis)?, *lengths.get(axis)?, *unit.get(axis)?))
+        Some(most_along(axis, *extents.get(axis)?, *lengths.get(axis)?, *unit.get(axis)?, shifted))
     })
+}
+
+/// The same of boxes that begin where a unit does, unless they are clipped, and are whole numbers of units long.
+fn most_in_an_aligned_box(extents: &[u64], lengths: &[u64], unit: &[u64], shifted: Shifted) -> Option<u64> {
+    over_axes(extents.len(), |axis| {
+        let (n, length, unit) = (*extents.get(axis)?, *lengths.get(axis)?, *unit.get(axis)?);
+        let most = most_along(axis, n, length, unit, shifted);
+        Some(if shifted.has(axis) { most.min(axis::boxes(length, unit)) } else { most })
+    })
+}
+
+/// The most units that one box of `length` overlaps along `axis`.
+fn most_along(axis: usize, n: u64, length: u64, unit: u64, shifted: Shifted) -> u64 {
+    if shifted.has(axis) {
+        axis::most_overlapped_anywhere(n, length, unit)
+    } else {
+        axis::most_overlapped(n, length, unit)
+    }
 }
 
 /// A target visited in pieces of one grid: all of the memory model that does not depend on the task's box.
@@ -194,7 +219,12 @@ pub(crate) struct Sweep<'a> {
 impl<'a> Sweep<'a> {
     pub(crate) fn new(extents: &'a [u64], pieces: &'a [u64], target: TargetSide<'a>) -> Option<Self> {
         let touches = |unit: &[u64]| -> Vec<Touch> {
-            extents.iter().zip(pieces).zip(unit).map(|((n, piece), unit)| Touch::of(*n, *piece, *unit)).collect()
+            let axes = extents.iter().zip(pieces).zip(unit).enumerate();
+            axes.map(|(axis, ((n, piece), unit))| {
+                let is_shifted = target.shifted.has(axis);
+                if is_shifted { Touch::anywhere(*n, *piece, *unit) } else { Touch::of(*n, *piece, *unit) }
+            })
+            .collect()
         };
         let chunk_bytes = product(target.chunk.iter().copied())?.checked_mul(target.width)?;
         let EncodedBound { chunk: ByteCount(encoded), shard_index: ByteCount(index) } = target.encoding;
@@ -222,7 +252,8 @@ impl<'a> Sweep<'a> {
             .iter()
             .zip(lengths)
             .zip(unit)
-            .map(|((n, length), unit)| axis::boxes(*n.min(length), *unit))
+            .enumerate()
+            .map(|(axis, ((n, length), unit))| self.target.chunks_along(axis, *n, *length, *unit))
             .collect()
     }
 
@@ -271,7 +302,7 @@ fn encoded_in(
         let encoding = EncodedBound { chunk: ByteCount(chunk), ..target.encoding };
         TargetSide { encoding, ..*target }.shard_bytes(extents)?.checked_add(target.encoding.shard_index.0)?
     };
-    let objects = most_in_a_box(extents, lengths, target.shard.unwrap_or(target.chunk))?;
+    let objects = most_in_a_box(extents, lengths, target.shard.unwrap_or(target.chunk), target.shifted)?;
     let (least, most) = if by_store { (0, 1) } else { (1, MAX_OBJECTS_IN_FLIGHT) };
     memory = memory.with_pieces(object, objects, most);
     memory.least_pieces = least;
@@ -282,7 +313,7 @@ fn encoded_in(
 pub(crate) fn direct(sweep: &Sweep, source: &SourceSide, lengths: &[u64], order: &[usize]) -> Option<TaskMemory> {
     let mut memory = sweep.task(lengths, order)?;
     memory.indexes = source.indexes(sweep.extents, lengths)?;
-    let pieces = most_in_a_box(sweep.extents, lengths, source.unit)?;
+    let pieces = most_in_a_box(sweep.extents, lengths, source.unit, source.shifted)?;
     Some(memory.with_pieces(source.piece()?, pieces, MAX_PIECES_IN_FLIGHT))
 }
 
@@ -295,7 +326,7 @@ pub(crate) fn read_to_exchange(
     is_packed: bool,
 ) -> Option<TaskMemory> {
     let bytes = box_bytes(extents, readers, source.width)?;
-    let blocks = most_in_a_box(extents, readers, writers)?;
+    let blocks = most_in_a_box(extents, readers, writers, source.shifted)?;
     let beside = if is_packed { TABLE_ENTRY_BYTES + BLOCK_HEADER_BYTES } else { BLOCK_TRAILER_BYTES };
     let beside = blocks.checked_mul(beside)?;
     let mut memory = TaskMemory::of_open(bytes.checked_add(beside)?);
@@ -304,7 +335,7 @@ pub(crate) fn read_to_exchange(
         memory.writes = WRITES_IN_FLIGHT.min(blocks);
     }
     memory.indexes = source.indexes(extents, readers)?;
-    let pieces = most_in_a_box(extents, readers, source.unit)?;
+    let pieces = most_in_a_box(extents, readers, source.unit, source.shifted)?;
     Some(memory.with_pieces(source.piece()?, pieces, MAX_PIECES_IN_FLIGHT))
 }
 
@@ -325,7 +356,7 @@ pub(crate) fn exchange_to_write(
 ) -> Option<TaskMemory> {
     let pieces = sweep.pieces;
     let block = block_bytes(sweep.extents, pieces, blocks, sweep.target.width)?;
-    let blocks = most_in_a_box(sweep.extents, writers, pieces)?;
+    let blocks = most_in_a_box(sweep.extents, writers, pieces, sweep.target.shifted)?;
     let mut memory = sweep.task(writers, order)?;
     let piece = if is_packed {
         memory.indexes = blocks.checked_mul(ROW_ENTRY_BYTES)?;
@@ -347,18 +378,23 @@ pub(crate) fn index_exchange(
     readers: &[u64],
     writers: &[u64],
     indexers: &[u64],
+    shifted: Shifted,
 ) -> Option<TaskMemory> {
     let rows = over_axes(extents.len(), |axis| {
-        let n = *extents.get(axis)?.min(indexers.get(axis)?);
-        most_pairs(n, *extents.get(axis)?, *readers.get(axis)?, *writers.get(axis)?)
+        let (extent, reader, writer) = (*extents.get(axis)?, *readers.get(axis)?, *writers.get(axis)?);
+        let n = extent.min(*indexers.get(axis)?);
+        // Each boundary of either side inside the box begins another pair.
+        most_along(axis, extent, n, reader, shifted)
+            .checked_add(writers_along(axis, n, writer, shifted))?
+            .checked_sub(1)
     })?;
-    let objects = most_in_a_box(extents, indexers, readers)?;
+    let objects = most_in_a_box(extents, indexers, readers, shifted)?;
     // Of a reading task's table as much as it shares with the box: one run where the box is a slab.
     let part = over_axes(extents.len(), |axis| {
         let (n, reader) = (*extents.get(axis)?, *readers.get(axis)?);
         let writer = *writers.get(axis)?;
-        let in_box = axis::boxes(n.min(*indexers.get(axis)?), writer);
-        Some(axis::most_overlapped(n, reader, writer).min(in_box))
+        let in_box = writers_along(axis, n.min(*indexers.get(axis)?), writer, shifted);
+        Some(most_along(axis, n, reader, writer, shifted).min(in_box))
     })?;
     let mut memory = TaskMemory::of_open(rows.checked_mul(ROW_ENTRY_BYTES)?);
     memory.indexes = objects.checked_mul(LEASE_BYTES)?;
@@ -367,10 +403,7 @@ pub(crate) fn index_exchange(
     Some(memory)
 }
 
-/// The most pairs of a writer's box and a reader's that share an element, in a box of `length` elements that begins where
-/// a writer's does.
-fn most_pairs(length: u64, n: u64, reader: u64, writer: u64) -> Option<u64> {
-    // Each boundary of either side inside the box begins another pair.
-    let writers = axis::boxes(length, writer);
-    axis::most_overlapped(n, length, reader).checked_add(writers)?.checked_sub(1)
+/// Writers' boxes in one of `length` elements that begins where one of them does, unless it is clipped.
+fn writers_along(axis: usize, length: u64, writer: u64, shifted: Shifted) -> u64 {
+    if shifted.has(axis) { axis::most_overlapped_anywhere(length, length, writer) } else { axis::boxes(length, writer) }
 }

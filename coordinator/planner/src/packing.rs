@@ -4,7 +4,7 @@
 use rechunk_common::{cost_profile::StoreKind, layout::ChunkLayout, plan::ExchangeCodec, request::ExchangeCodecChoice};
 use serde_json::Value;
 
-use crate::{TempSpace, array::Array, axis, cost::Fleet, memory};
+use crate::{TempSpace, array::Array, axis, cost::Fleet, memory, shifted::Shifted};
 
 /// What the index stage takes, its barrier included.
 const INDEX_SECONDS: f64 = 2.0;
@@ -103,15 +103,30 @@ fn is_compressed(chunks: &ChunkLayout) -> bool {
 /// Lengths of the boxes that have an index object each: as few as the memory of a task allows. They are slabs, cut along
 /// the slowest axes first, so that what one of them needs of an exchange object's table is one run. `None` where even the
 /// row of one writing task does not fit.
-pub(crate) fn indexers(extents: &[u64], readers: &[u64], writers: &[u64], budget: u64) -> Option<Vec<u64>> {
+pub(crate) fn indexers(
+    extents: &[u64],
+    readers: &[u64],
+    writers: &[u64],
+    budget: u64,
+    shifted: Shifted,
+) -> Option<Vec<u64>> {
     let fits = |lengths: &[u64], most: u64| {
-        let memory = memory::index_exchange(extents, readers, writers, lengths)?;
+        let memory = memory::index_exchange(extents, readers, writers, lengths, shifted)?;
         memory.total(memory.least_pieces).filter(|total| *total <= most)
     };
     let mut lengths: Vec<u64> = extents
         .iter()
         .zip(writers)
-        .map(|(n, writer)| axis::boxes(*n, *writer).checked_mul(*writer))
+        .enumerate()
+        .map(|(at, (n, writer))| {
+            // A slab is whole along the faster axes, wherever its writers begin.
+            let boxes = if shifted.has(at) {
+                axis::most_overlapped_anywhere(*n, *n, *writer)
+            } else {
+                axis::boxes(*n, *writer)
+            };
+            boxes.checked_mul(*writer)
+        })
         .collect::<Option<_>>()?;
     for at in 0..lengths.len() {
         let writer = *writers.get(at)?;
@@ -164,12 +179,12 @@ mod tests {
     #[test]
     fn an_index_is_cut_along_the_slowest_axes_and_no_more_than_needed() {
         let (extents, readers, writers) = ([100, 40, 7], [10, 40, 7], [100, 2, 1]);
-        assert_eq!(indexers(&extents, &readers, &writers, u64::MAX), Some(vec![100, 40, 7]));
-        let one_row = indexers(&extents, &readers, &writers, 700).expect("a row fits");
+        assert_eq!(indexers(&extents, &readers, &writers, u64::MAX, Shifted::default()), Some(vec![100, 40, 7]));
+        let one_row = indexers(&extents, &readers, &writers, 700, Shifted::default()).expect("a row fits");
         assert_eq!(one_row, [100, 2, 1]);
-        let some = indexers(&extents, &readers, &writers, 9_000).expect("some rows fit");
+        let some = indexers(&extents, &readers, &writers, 9_000, Shifted::default()).expect("some rows fit");
         assert_eq!((some[0], some[2]), (100, 7), "{some:?}");
         assert!((2..40).contains(&some[1]) && some[1].is_multiple_of(2), "{some:?}");
-        assert_eq!(indexers(&extents, &readers, &writers, 300), None);
+        assert_eq!(indexers(&extents, &readers, &writers, 300, Shifted::default()), None);
     }
 }

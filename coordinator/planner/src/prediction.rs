@@ -3,7 +3,7 @@
 
 use rechunk_common::{
     Counts,
-    geometry::{BoxGrid, Region},
+    geometry::{BoxGrid, Cut, Region},
     layout::{ArrayLayout, ChunkLayout},
     plan::{CopyEncoded, CopyThroughScratch, Exchange},
 };
@@ -17,7 +17,7 @@ pub struct SourceReads {
     pub units: u64,
     /// Shards that overlap the region: the index of each is read once by each task; 0 where the source has none.
     pub indexes: u64,
-    /// Decoded bytes of the units, clipped to the array, however little of them the region needs; of chunks that are
+    /// Decoded bytes of the units, clipped to the array or to the part of it that is copied, however little of them the region needs; of chunks that are
     /// stored as their elements are, only what the region needs is read, and counts.
     pub bytes: u64,
 }
@@ -35,8 +35,9 @@ pub fn source_reads(source: &ArrayLayout, region: &Region) -> SourceReads {
     let overlapping = grid.overlapping(region);
     let covered = (0..region.rank()).fold(source.element.width, |bytes, axis| {
         let at = |lengths: &[u64]| lengths.get(axis).copied().unwrap_or(0);
-        let start = at(overlapping.start()).saturating_mul(at(grid.lengths()));
-        let end = at(overlapping.end()).saturating_mul(at(grid.lengths())).min(at(&source.shape));
+        let place = |position: u64| grid.origin(axis).saturating_add(position.saturating_mul(at(grid.lengths())));
+        let start = place(at(overlapping.start())).max(at(grid.bounds().start()));
+        let end = place(at(overlapping.end())).min(at(grid.bounds().end()));
         bytes.saturating_mul(end.saturating_sub(start))
     });
     let indexes = if source.chunks.is_sharded() { source.write_grid().overlapping(region).element_count() } else { 0 };
@@ -45,27 +46,37 @@ pub fn source_reads(source: &ArrayLayout, region: &Region) -> SourceReads {
     SourceReads { units: overlapping.element_count(), indexes, bytes }
 }
 
-/// The sum of [`source_reads`] over all boxes of `tasks`, whose bounds start where both grids meet; `None` beyond 2^64.
+/// The sum of [`source_reads`] over all boxes of `tasks`, whose bounds start where both grids meet, or are those of a part
+/// of an array; `None` beyond 2^64.
 fn source_reads_of_all(source: &ArrayLayout, tasks: &BoxGrid) -> Option<SourceReads> {
-    let over = |figure: &dyn Fn(u64, u64, u64) -> Option<u64>, unit: &[u64]| {
-        over_axes(unit.len(), |axis| figure(tasks.bounds().length(axis), *unit.get(axis)?, *tasks.lengths().get(axis)?))
-    };
-    let unit = source.chunks.read_unit();
+    let over = |figure: Figure, units: &BoxGrid| over_pairs(tasks.bounds(), units, tasks, figure);
+    let units = source.read_grid();
     let indexes = match &source.chunks {
         ChunkLayout::Plain { .. } => 0,
-        ChunkLayout::Sharded { shard_shape, .. } => over(&axis::pairs, shard_shape)?,
+        ChunkLayout::Sharded { .. } => over(axis::pairs, &source.write_grid())?,
     };
     let bytes = if source.is_raw() {
         bytes_of(tasks, source.element.width)?
     } else {
-        over(&axis::covered, unit)?.checked_mul(source.element.width)?
+        over(axis::covered, &units)?.checked_mul(source.element.width)?
     };
-    Some(SourceReads { units: over(&axis::pairs, unit)?, indexes, bytes })
+    Some(SourceReads { units: over(axis::pairs, &units)?, indexes, bytes })
 }
 
-/// Boxes of `units` over the bounds of `tasks`; `None` beyond 2^64.
-fn boxes_over(tasks: &BoxGrid, units: &[u64]) -> Option<u64> {
-    over_axes(units.len(), |axis| Some(axis::boxes(tasks.bounds().length(axis), *units.get(axis)?)))
+/// A closed form of how two grids cut the first elements of an axis.
+type Figure = fn(u64, Cut, Cut) -> Option<u64>;
+
+/// The product over the axes of `figure`, of two grids over `bounds`.
+fn over_pairs(bounds: &Region, one: &BoxGrid, other: &BoxGrid, figure: Figure) -> Option<u64> {
+    over_axes(bounds.rank(), |axis| {
+        let start = *bounds.start().get(axis)?;
+        figure(bounds.length(axis), one.cut(axis, start)?, other.cut(axis, start)?)
+    })
+}
+
+/// Boxes of `grid` over `bounds`, the clipped ones included; `None` beyond 2^64.
+fn boxes_over(bounds: &Region, grid: &BoxGrid) -> Option<u64> {
+    over_axes(bounds.rank(), |axis| Some(grid.cut(axis, *bounds.start().get(axis)?)?.boxes(bounds.length(axis))))
 }
 
 /// Decoded bytes within the bounds of `tasks`.
@@ -75,9 +86,8 @@ fn bytes_of(tasks: &BoxGrid, width: u64) -> Option<u64> {
 
 /// Objects of `target` within `bounds`, and their decoded bytes; `None` beyond 2^64.
 pub(crate) fn written(target: &ArrayLayout, bounds: &Region) -> Option<(u64, u64)> {
-    let unit = target.chunks.write_unit();
-    let objects = over_axes(unit.len(), |axis| Some(axis::boxes(bounds.length(axis), *unit.get(axis)?)))?;
-    let elements = over_axes(unit.len(), |axis| Some(bounds.length(axis)))?;
+    let objects = boxes_over(bounds, &target.write_grid())?;
+    let elements = over_axes(bounds.rank(), |axis| Some(bounds.length(axis)))?;
     Some((objects, elements.checked_mul(target.element.width)?))
 }
 
@@ -86,7 +96,7 @@ pub(crate) fn read_to_write(source: &ArrayLayout, target: &ArrayLayout, writers:
     let reads = source_reads_of_all(source, writers)?;
     Some(Counts {
         get_requests: reads.units.checked_add(reads.indexes)?,
-        put_requests: boxes_over(writers, target.chunks.write_unit())?,
+        put_requests: boxes_over(writers.bounds(), &target.write_grid())?,
         bytes_decoded: reads.bytes,
         bytes_encoded: bytes_of(writers, target.element.width)?,
         ..Counts::default()
@@ -97,7 +107,7 @@ pub(crate) fn read_to_write(source: &ArrayLayout, target: &ArrayLayout, writers:
 /// and none where the store copies them.
 pub(crate) fn encoded(function: &CopyEncoded) -> Option<Counts> {
     let CopyEncoded { source, target, writers, .. } = function;
-    let put_requests = boxes_over(writers, target.chunks.write_unit())?;
+    let put_requests = boxes_over(writers.bounds(), &target.write_grid())?;
     let get_requests = match (function.is_of_whole_objects(), function.by_store) {
         (true, true) => 0,
         (true, false) => put_requests,
@@ -114,7 +124,7 @@ pub(crate) fn read_to_exchange(source: &ArrayLayout, readers: &BoxGrid) -> Optio
     let reads = source_reads_of_all(source, readers)?;
     Some(Counts {
         get_requests: reads.units.checked_add(reads.indexes)?,
-        put_requests: boxes_over(readers, readers.lengths())?,
+        put_requests: boxes_over(readers.bounds(), readers)?,
         bytes_decoded: reads.bytes,
         bytes_encoded: bytes_of(readers, source.element.width)?,
         ..Counts::default()
@@ -129,7 +139,7 @@ pub(crate) fn exchange_to_write(target: &ArrayLayout, exchange: &Exchange) -> Op
     let rows = if exchange.packing().is_some() { writers.len() } else { 0 };
     Some(Counts {
         get_requests: blocks(readers, writers)?.checked_add(rows)?,
-        put_requests: boxes_over(writers, target.chunks.write_unit())?,
+        put_requests: boxes_over(writers.bounds(), &target.write_grid())?,
         bytes_decoded: bytes,
         bytes_encoded: bytes,
         ..Counts::default()
@@ -157,15 +167,12 @@ pub(crate) fn read_back(written: &Counts, chunks: u64) -> Option<Counts> {
 
 /// Chunks (inner chunks of shards) of `target` within `bounds`; `None` beyond 2^64.
 pub(crate) fn chunks_within(target: &ArrayLayout, bounds: &Region) -> Option<u64> {
-    let unit = target.chunks.read_unit();
-    over_axes(unit.len(), |axis| Some(axis::boxes(bounds.length(axis), *unit.get(axis)?)))
+    boxes_over(bounds, &target.read_grid())
 }
 
 /// Blocks of an exchange: pairs of boxes of both grids that share an element.
 pub(crate) fn blocks(readers: &BoxGrid, writers: &BoxGrid) -> Option<u64> {
-    over_axes(readers.lengths().len(), |axis| {
-        axis::pairs(readers.bounds().length(axis), *readers.lengths().get(axis)?, *writers.lengths().get(axis)?)
-    })
+    over_pairs(readers.bounds(), readers, writers, axis::pairs)
 }
 
 /// copy_through_scratch: the source as an exchange reads it, the target as an exchange writes it. What lies in between
@@ -173,6 +180,9 @@ pub(crate) fn blocks(readers: &BoxGrid, writers: &BoxGrid) -> Option<u64> {
 pub(crate) fn through_scratch(function: &CopyThroughScratch) -> Option<Counts> {
     let CopyThroughScratch { source, target, groups, readers, .. } = function;
     // The product over the axes of the sum over the groups along one.
+    // Grids that do not begin together make one group along their axis; all other groups begin where both do.
+    let start = groups.bounds().start();
+    let boxes = source.boxes_of_read_units(groups.bounds().clone(), readers.clone());
     let over = |figure: &dyn Fn(u64, usize) -> Option<u64>| {
         over_axes(readers.len(), |axis| {
             let (n, length) = (groups.bounds().length(axis), *groups.lengths().get(axis)?);
@@ -182,19 +192,19 @@ pub(crate) fn through_scratch(function: &CopyThroughScratch) -> Option<Counts> {
             of_full.checked_add(figure(last, axis)?)
         })
     };
-    let in_boxes = |of: fn(u64, u64, u64) -> Option<u64>, unit: &[u64]| {
-        over(&|n, axis| of(n, *unit.get(axis)?, *readers.get(axis)?))
+    let in_boxes = |of: Figure, units: &BoxGrid| {
+        over(&|n, axis| of(n, units.cut(axis, *start.get(axis)?)?, boxes.cut(axis, *start.get(axis)?)?))
     };
-    let unit = source.chunks.read_unit();
+    let units = source.read_grid();
     let indexes = match &source.chunks {
         ChunkLayout::Plain { .. } => 0,
-        ChunkLayout::Sharded { shard_shape, .. } => in_boxes(axis::pairs, shard_shape)?,
+        ChunkLayout::Sharded { .. } => in_boxes(axis::pairs, &source.write_grid())?,
     };
-    let written = target.chunks.write_unit();
+    let written = target.write_grid();
     Some(Counts {
-        get_requests: in_boxes(axis::pairs, unit)?.checked_add(indexes)?,
-        put_requests: over(&|n, axis| Some(axis::boxes(n, *written.get(axis)?)))?,
-        bytes_decoded: in_boxes(axis::covered, unit)?.checked_mul(source.element.width)?,
+        get_requests: in_boxes(axis::pairs, &units)?.checked_add(indexes)?,
+        put_requests: over(&|n, axis| Some(written.cut(axis, *start.get(axis)?)?.boxes(n)))?,
+        bytes_decoded: in_boxes(axis::covered, &units)?.checked_mul(source.element.width)?,
         bytes_encoded: bytes_of(groups, target.element.width)?,
         ..Counts::default()
     })

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use rechunk_common::{
     Counts, Presence,
-    geometry::{BoxGrid, Region},
+    geometry::{BoxGrid, Cut, Region},
     layout::ArrayLayout,
     plan::{BLOCK_TRAILER_BYTES, CopyEncoded, Exchange},
 };
@@ -34,7 +34,8 @@ pub(crate) struct Sparse<'a> {
 type Weight<'a> = &'a dyn Fn(usize, &Class) -> Option<u64>;
 
 impl<'a> Sparse<'a> {
-    /// What `presence` says is there of `source`; both grids of objects and tasks meet at the bounds.
+    /// What `presence` says is there of `source`; both grids of objects and tasks meet at the bounds, or these are those of a
+    /// part of an array.
     pub(crate) fn new(presence: &'a Presence, source: &'a ArrayLayout, bounds: &'a Region) -> Self {
         Self { presence, source, bounds }
     }
@@ -69,11 +70,8 @@ impl<'a> Sparse<'a> {
     /// copy_read_to_exchange, and the bytes of its objects.
     pub(crate) fn read_to_exchange(&self, exchange: &Exchange) -> Option<(Counts, u64)> {
         let reads = self.reads(&exchange.readers)?;
-        let (readers, writers) = (exchange.readers.lengths(), exchange.writers.lengths());
-        let cuts = |axis: usize| Some(Cuts::of(*readers.get(axis)?));
-        let blocks = |axis: usize, class: &Class| {
-            Cuts::both(*readers.get(axis)?, *writers.get(axis)?).within(class.start, class.end)
-        };
+        let cuts = |axis: usize| Some(Cuts::of(self.cut(&exchange.readers, axis)?));
+        let blocks = |axis: usize, class: &Class| self.blocks(exchange, axis)?.within(class.start, class.end);
         let [objects, elements, blocks] = self.sums(&cuts, [&counted(&cuts), &elements, &blocks])?;
         let bytes = elements.checked_mul(exchange.width)?;
         let counts = Counts {
@@ -93,8 +91,7 @@ impl<'a> Sparse<'a> {
         exchange: &Exchange,
         leaves_out: bool,
     ) -> Option<Counts> {
-        let (readers, writers) = (exchange.readers.lengths(), exchange.writers.lengths());
-        let cuts = |axis: usize| Some(Cuts::both(*readers.get(axis)?, *writers.get(axis)?));
+        let cuts = |axis: usize| self.blocks(exchange, axis);
         let [blocks, elements] = self.sums(&cuts, [&counted(&cuts), &elements])?;
         let (put_requests, bytes_encoded) = self.written(target, leaves_out)?;
         Some(Counts {
@@ -111,35 +108,49 @@ impl<'a> Sparse<'a> {
         if !leaves_out {
             return prediction::chunks_within(target, self.bounds);
         }
-        let unit = target.chunks.read_unit();
-        let cuts = |axis: usize| Some(Cuts::of(*unit.get(axis)?));
+        let chunks = target.read_grid();
+        let cuts = |axis: usize| Some(Cuts::of(self.cut(&chunks, axis)?));
         let [chunks] = self.sums(&cuts, [&counted(&cuts)])?;
         Some(chunks)
     }
 
+    /// The bounds along `axis`, counted from where the objects begin.
     fn axis(&self, axis: usize) -> Option<Range<u64>> {
-        Some(*self.bounds.start().get(axis)?..*self.bounds.end().get(axis)?)
+        let origin = self.presence.objects().origin(axis);
+        Some(self.bounds.start().get(axis)?.checked_sub(origin)?..self.bounds.end().get(axis)?.checked_sub(origin)?)
+    }
+
+    /// How `grid` cuts the bounds along `axis`.
+    fn cut(&self, grid: &BoxGrid, axis: usize) -> Option<Cut> {
+        grid.cut(axis, *self.bounds.start().get(axis)?)
+    }
+
+    /// How both sides of an exchange cut the bounds together.
+    fn blocks(&self, exchange: &Exchange, axis: usize) -> Option<Cuts> {
+        Some(Cuts::both(self.cut(&exchange.readers, axis)?, self.cut(&exchange.writers, axis)?))
     }
 
     /// What all tasks together read: for every object that is there, a product of one figure per axis.
     fn reads(&self, tasks: &BoxGrid) -> Option<SourceReads> {
         let objects = self.presence.objects();
-        let unit = self.source.chunks.read_unit();
+        let units = self.source.read_grid();
         let within = objects.overlapping(self.bounds);
         let is_raw = self.source.is_raw();
-        let mut tables: Vec<Vec<[u64; 3]>> = Vec::with_capacity(unit.len());
-        for axis in 0..unit.len() {
+        let mut tables: Vec<Vec<[u64; 3]>> = Vec::with_capacity(within.rank());
+        for axis in 0..within.rank() {
             let (bounds, length) = (self.axis(axis)?, *objects.lengths().get(axis)?);
-            let (unit, task) = (*unit.get(axis)?, *tasks.lengths().get(axis)?);
+            let (unit, task) = (self.cut(&units, axis)?, self.cut(tasks, axis)?);
+            let of_object = self.cut(objects, axis)?;
             let figures = |object: u64| {
-                let start = object.checked_mul(length)?.checked_sub(bounds.start)?;
+                // The first may begin before the bounds.
+                let start = object.checked_mul(length)?.saturating_sub(bounds.start);
                 let end = object.checked_add(1)?.saturating_mul(length).min(bounds.end).checked_sub(bounds.start)?;
-                // All grids meet at the object's start, so that what lies before it is a whole array of its own.
+                // No read unit reaches over an object's start, so that what lies before it is a whole array of its own.
                 let difference = |figure: &dyn Fn(u64) -> Option<u64>| figure(end)?.checked_sub(figure(start)?);
                 Some([
                     difference(&|n| axis::pairs(n, unit, task))?,
                     if is_raw { end.checked_sub(start)? } else { difference(&|n| axis::covered(n, unit, task))? },
-                    difference(&|n| axis::pairs(n, length, task))?,
+                    difference(&|n| axis::pairs(n, of_object, task))?,
                 ])
             };
             let objects = *within.start().get(axis)?..*within.end().get(axis)?;
@@ -165,14 +176,12 @@ impl<'a> Sparse<'a> {
 
     /// Objects of the target that are written, and their decoded bytes: of shards, those of the chunks in them.
     fn written(&self, target: &ArrayLayout, leaves_out: bool) -> Option<(u64, u64)> {
-        let (shard, chunk) = (target.chunks.write_unit(), target.chunks.read_unit());
+        let (shards, chunks) = (target.write_grid(), target.read_grid());
         if !leaves_out {
             return prediction::written(target, self.bounds);
         }
-        let cuts_of = |lengths: &[u64]| -> Vec<Cuts> { lengths.iter().map(|length| Cuts::of(*length)).collect() };
-        let (shards, chunks) = (cuts_of(shard), cuts_of(chunk));
-        let of_shards = |axis: usize| shards.get(axis).copied();
-        let of_chunks = |axis: usize| chunks.get(axis).copied();
+        let of_shards = |axis: usize| Some(Cuts::of(self.cut(&shards, axis)?));
+        let of_chunks = |axis: usize| Some(Cuts::of(self.cut(&chunks, axis)?));
         let [objects] = self.sums(&of_shards, [&counted(&of_shards)])?;
         let [elements] = self.sums(&of_chunks, [&elements])?;
         Some((objects, elements.checked_mul(target.element.width)?))

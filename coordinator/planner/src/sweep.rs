@@ -56,6 +56,12 @@ impl Touch {
         touch
     }
 
+    /// The same where pieces and chunks may begin anywhere: at the most.
+    pub(crate) fn anywhere(n: u64, piece: u64, chunk: u64) -> Self {
+        let touched = axis::most_overlapped_anywhere(n, piece, chunk);
+        Self { whole: touched, beside: touched.checked_sub(1) }
+    }
+
     /// Takes the piece that starts at `start` into account.
     fn add(&mut self, start: u64, n: u64, piece: u64, chunk: u64) {
         let end = start.saturating_add(piece).min(n);

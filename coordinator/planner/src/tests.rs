@@ -14,7 +14,7 @@ mod worked;
 use rechunk_common::{
     ByteCount, Counts,
     cost_profile::{Prefer, StoreKind, WORKER_HOUR},
-    layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
+    layout::{ArrayLayout, ArrayPart, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
     plan::{CostBasis, GapPolicy, MemoryModel, Plan, PlanSummary},
     request::ExchangeCodecChoice,
 };
@@ -40,6 +40,7 @@ fn layout(shape: &[u64], width: u64, shard: Option<&[u64]>, chunk: &[u64]) -> Ar
         has_fill: true,
         chunks,
         keys: ChunkKeys::Default { separator: Separator::Slash },
+        part: None,
     }
 }
 
@@ -63,6 +64,7 @@ fn copy(source: ArrayLayout, target: ArrayLayout, hundredths: u64) -> CopySpec {
         target_encoding: bound(&target, hundredths),
         source,
         target,
+        ends_inside_chunk: false,
         gaps: GapPolicy::default(),
         one_store: false,
         listed: None,

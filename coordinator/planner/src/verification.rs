@@ -8,6 +8,7 @@ use rechunk_common::{
 };
 
 use crate::{
+    axis,
     copy::Copier,
     cost::{Outlay, Place, StageWork, Traffic},
     fit::Room,
@@ -56,13 +57,27 @@ impl Copier<'_> {
         let leaves_out = self.is_left_out(read_back_as);
         let presence = self.listed().and_then(|listed| listed.presence).filter(|_| leaves_out);
         let over = |lengths: &[u64]| {
-            let boxes = BoxGrid::new(written.boxes.bounds().clone(), lengths.to_vec());
+            let boxes = spec.target.boxes_of_write_units(written.boxes.bounds().clone(), lengths.to_vec());
             let function = Verify { target: spec.target.clone(), boxes, read_back_as, presence: presence.clone() };
             let memory = memory::of_verify(&function, spec.target_encoding)?;
             Room::Least.fits(&memory, self.fleet.budget)?;
             Some((function, memory))
         };
-        over(written.boxes.lengths()).or_else(|| over(self.array.write_unit))
+        over(&self.of_whole_write_units(written.boxes.lengths())?).or_else(|| over(self.array.write_unit))
+    }
+
+    /// Lengths of boxes that are whole write units also where these begin before what is copied: one that is as long as the
+    /// whole axis then reaches over both of its ends.
+    fn of_whole_write_units(&self, lengths: &[u64]) -> Option<Vec<u64>> {
+        let of_axis = |(axis, length): (usize, &u64)| {
+            let (n, _, _, unit) = self.array.axis(axis)?;
+            if !self.array.shifted.has(axis) {
+                return Some(*length);
+            }
+            let most = axis::most_overlapped_anywhere(n, n, unit);
+            Some(if *length >= n { most.checked_mul(unit)? } else { *length })
+        };
+        lengths.iter().enumerate().map(of_axis).collect()
     }
 
     fn predicted(&self, written: &Written) -> Option<Counts> {

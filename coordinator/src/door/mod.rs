@@ -19,6 +19,7 @@ mod places;
 mod presence;
 mod referred;
 mod refusals;
+mod region;
 mod selection;
 mod shard_spec;
 mod spec;

@@ -15,6 +15,7 @@ use super::{
     chunk_spec::{self, ChunkChoice},
     codec_spec::{self, Chosen},
     encoding, refusals,
+    region::{self, Part},
     shard_spec::{self, ShardChoice},
     subject::{Subject, Subjects},
     survey::Survey,
@@ -36,6 +37,7 @@ struct Choice<'a> {
     chunks: &'a ChunkChoice,
     shards: &'a ShardChoice,
     codec: Option<&'a Chosen>,
+    part: Option<&'a Part>,
 }
 
 /// A node of the target, by its path from the root, with its documents.
@@ -45,8 +47,15 @@ type Nodes = Vec<(String, Vec<NamedDocument>)>;
 pub(super) fn of(survey: &Survey) -> Result<Target, Refusal> {
     let Survey { request, source, .. } = survey;
     let format = request.zarr_format.unwrap_or(source.format);
-    let arrays: Vec<Subject> =
+    let mut arrays: Vec<Subject> =
         source.arrays.iter().map(|(name, array)| subject(name, array, &source.url)).collect::<Result<_, _>>()?;
+    let parts = region::choose(&request.region, Subjects { arrays: &arrays, is_group: source.is_group })?;
+    // Chunks and shards are those of the target, which is as long as the part.
+    for (subject, part) in arrays.iter_mut().zip(&parts) {
+        if let Some(part) = part {
+            subject.shape.clone_from(&part.shape);
+        }
+    }
     let subjects = Subjects { arrays: &arrays, is_group: source.is_group };
     let chunks = chunk_spec::choose(&request.chunks, subjects, chunk_spec::aim_of_auto(survey.memory.budget))?;
     let (shards, warnings) = shard_spec::choose(&request.shards, subjects, &chunks.arrays)?;
@@ -55,9 +64,10 @@ pub(super) fn of(survey: &Survey) -> Result<Target, Refusal> {
     let mut target = Target { copies: Vec::new(), publish: Publish::default(), warnings: chunks.warnings };
     target.warnings.extend(warnings);
     let mut nodes = Nodes::new();
-    let choices = chunks.arrays.iter().zip(&shards).zip(&codecs);
-    for ((subject, array), ((chunks, shards), codec)) in arrays.iter().zip(source.arrays.values()).zip(choices) {
-        let choice = Choice { chunks, shards, codec: codec.as_ref() };
+    let choices = chunks.arrays.iter().zip(&shards).zip(codecs.iter().zip(&parts));
+    for ((subject, array), ((chunks, shards), (codec, part))) in arrays.iter().zip(source.arrays.values()).zip(choices)
+    {
+        let choice = Choice { chunks, shards, codec: codec.as_ref(), part: part.as_ref() };
         let (copy, documents) = copy_of(survey, subject, array, &choice, format)?;
         target.publish.arrays.extend(written(&survey.target.join(&subject.name), &documents)?);
         target.copies.push(copy);
@@ -103,9 +113,10 @@ fn copy_of(
         shard_shape: choice.shards.shards.clone(),
         codec: choice.codec.map(|chosen| chosen.codec.clone()),
         format,
+        shape: choice.part.map(|part| part.shape.clone()),
     };
     let of_source = |error: MetadataError| refusals::of_metadata(&error, "source", &format!("source array {from}"));
-    let source_layout = array.layout(&from).map_err(of_source)?;
+    let mut source_layout = array.layout(&from).map_err(of_source)?;
     encoding::refuse_oversized(subject.width, &subject.chunks, "source", &from)?;
     let source_encoding = encoding::bound(&source_layout).map_err(of_source)?;
     let chunks_field = choice.chunks.field.as_deref().unwrap_or("source");
@@ -115,7 +126,14 @@ fn copy_of(
         None => refusals::of_metadata(&error, &field_of(&error, choice), &format!("target array {to}")),
     };
     let rewritten = array.rewrite(&options).map_err(of_target)?;
-    let target_layout = rewritten.layout(&to).map_err(of_target)?;
+    let mut target_layout = rewritten.layout(&to).map_err(of_target)?;
+    if let Some(part) = choice.part {
+        source_layout.shape.clone_from(&part.shape);
+        source_layout.part = Some(part.of_source());
+        target_layout.part = Some(part.of_target());
+    }
+    let ends_inside_chunk =
+        choice.part.is_some_and(|part| part.ends_inside_chunk(array.shape(), source_layout.chunks.read_unit()));
     let target_encoding = encoding::bound(&target_layout).map_err(of_target)?;
     // A missing source chunk reads as the source's fill value: where the target's differs, it must be written.
     let fills_agree = source_layout.fill == target_layout.fill && source_layout.has_fill <= target_layout.has_fill;
@@ -130,6 +148,7 @@ fn copy_of(
         },
         source: source_layout,
         target: target_layout,
+        ends_inside_chunk,
         one_store: survey.one_store,
         listed: None,
         verify: survey.request.verify,

@@ -6,6 +6,7 @@ mod listings;
 mod memory;
 mod places;
 mod referred;
+mod regions;
 mod selection;
 mod specs;
 mod targets;

@@ -3,6 +3,7 @@
 
 use rechunk_common::{
     geometry::BoxGrid,
+    layout::ArrayLayout,
     limits::MAX_TASKS_PER_STAGE,
     plan::{Exchange, ExchangeCodec, ExchangeEncoding, IndexExchange, Packing},
 };
@@ -76,7 +77,7 @@ fn of_writers(packing: v1::Packing, writers: &BoxGrid) -> Result<Packing, Fault>
     if indexers.iter().zip(writers.lengths()).any(|(indexer, writer)| indexer.checked_rem(*writer) != Some(0)) {
         return Err(Fault::at("indexer_lengths", Problem::Disagrees { other: "writers.lengths" }));
     }
-    Ok(Packing { codec, indexers: BoxGrid::new(writers.bounds().clone(), indexers) })
+    Ok(Packing { codec, indexers: writers.with_lengths(indexers) })
 }
 
 impl From<IndexExchange> for v1::IndexExchange {
@@ -100,7 +101,7 @@ impl TryFrom<v1::IndexExchange> for IndexExchange {
 
 /// Boxes of writing tasks: those of the exchange where `of_tasks` is empty, else several of them each, along every axis. Of
 /// a packed exchange a task has one row, and so one box.
-pub(super) fn writers_of(exchange: &Exchange, of_tasks: Vec<u64>) -> Result<BoxGrid, Fault> {
+pub(super) fn writers_of(exchange: &Exchange, target: &ArrayLayout, of_tasks: Vec<u64>) -> Result<BoxGrid, Fault> {
     if of_tasks.is_empty() {
         return Ok(exchange.writers.clone());
     }
@@ -109,7 +110,7 @@ pub(super) fn writers_of(exchange: &Exchange, of_tasks: Vec<u64>) -> Result<BoxG
     if !are_multiples || exchange.packing().is_some() {
         return Err(Fault::at("writer_lengths", Problem::Disagrees { other: "exchange" }));
     }
-    Ok(BoxGrid::new(exchange.writers.bounds().clone(), of_tasks))
+    Ok(target.boxes_of_write_units(exchange.writers.bounds().clone(), of_tasks))
 }
 
 /// A grid whose boxes are the tasks of a stage.

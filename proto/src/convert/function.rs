@@ -3,7 +3,7 @@
 
 use rechunk_common::{
     ByteCount,
-    geometry::{BoxGrid, Region},
+    geometry::BoxGrid,
     layout::ArrayLayout,
     limits::MAX_CUSTOM_PARAMETERS,
     plan::{
@@ -208,7 +208,7 @@ impl TryFrom<v1::CopyExchangeToWrite> for CopyExchangeToWrite {
         let presence = listed::of_tasks(copy.presence, (&exchange.writers, "exchange.writers"), exchange.width)?;
         let shard_parts = shard_parts(copy.shard_part_bytes, &target)?;
         let order = order(&copy.order, target.shape.len())?;
-        let writers = writers_of(&exchange, copy.writer_lengths)?;
+        let writers = writers_of(&exchange, &target, copy.writer_lengths)?;
         Ok(Self { order, exchange, writers, target, gaps: gaps(copy.gaps), presence, shard_parts })
     }
 }
@@ -302,6 +302,9 @@ pub(super) fn same_array(source: &ArrayLayout, target: &ArrayLayout) -> Result<(
     if target.shape != source.shape {
         return Err(Fault::at("target.shape", Problem::Disagrees { other: "source.shape" }));
     }
+    if target.bounds() != source.bounds() || target.part.is_some() != source.part.is_some() {
+        return Err(Fault::at("target.part", Problem::Disagrees { other: "source.part" }));
+    }
     same_width(target.element.width, source.element.width, "target.element")
 }
 
@@ -315,5 +318,5 @@ pub(super) fn inside(grid: &BoxGrid, array: &ArrayLayout, field: &str) -> Result
     if found != expected {
         return Err(Fault::at(field, Problem::RankMismatch { expected, found }));
     }
-    if Region::whole(&array.shape).contains(grid.bounds()) { Ok(()) } else { Err(Fault::at(field, Problem::Outside)) }
+    if array.bounds().contains(grid.bounds()) { Ok(()) } else { Err(Fault::at(field, Problem::Outside)) }
 }

@@ -35,7 +35,9 @@ impl TryFrom<v1::Region> for Region {
 
 impl From<BoxGrid> for v1::BoxGrid {
     fn from(grid: BoxGrid) -> Self {
-        Self { bounds: Some(grid.bounds().clone().into()), lengths: grid.lengths().to_vec() }
+        let ahead: Vec<u64> = (0..grid.lengths().len()).map(|axis| grid.ahead(axis)).collect();
+        let ahead = if ahead.iter().all(|ahead| *ahead == 0) { Vec::new() } else { ahead };
+        Self { bounds: Some(grid.bounds().clone().into()), lengths: grid.lengths().to_vec(), ahead }
     }
 }
 
@@ -46,7 +48,11 @@ impl TryFrom<v1::BoxGrid> for BoxGrid {
         // There are at most as many boxes as elements, and those are known to fit.
         let bounds: Region = required(grid.bounds, "bounds")?;
         let lengths = lengths(grid.lengths, bounds.rank(), "lengths")?;
-        Ok(Self::new(bounds, lengths))
+        let ahead = if grid.ahead.is_empty() { grid.ahead } else { of_rank(grid.ahead, bounds.rank(), "ahead")? };
+        if ahead.iter().zip(bounds.start()).any(|(ahead, start)| ahead > start) {
+            return Err(Fault::at("ahead", Problem::Outside).into());
+        }
+        Ok(Self::new(bounds, lengths).begun_ahead(ahead))
     }
 }
 

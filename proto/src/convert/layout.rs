@@ -2,13 +2,13 @@
 //! and of every chunk fits into 64 bits.
 
 use rechunk_common::{
-    layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
+    layout::{ArrayLayout, ArrayPart, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
     limits::{MAX_CHUNK_BYTES, MAX_DOCUMENT_BYTES, MAX_ELEMENT_BYTES},
 };
 use serde_json::value::RawValue;
 
 use super::{
-    field::{choice, lengths, name, positive, required, same_variants, shape, url, within},
+    field::{choice, lengths, name, of_rank, positive, required, same_variants, shape, url, within},
     geometry::product,
 };
 use crate::{
@@ -24,7 +24,7 @@ same_variants! {
 
 impl From<ArrayLayout> for v1::ArrayLayout {
     fn from(layout: ArrayLayout) -> Self {
-        let ArrayLayout { url, shape, element, fill, has_fill, chunks, keys } = layout;
+        let ArrayLayout { url, shape, element, fill, has_fill, chunks, keys, part } = layout;
         let ElementType { data_type, width } = element;
         Self {
             url,
@@ -34,8 +34,22 @@ impl From<ArrayLayout> for v1::ArrayLayout {
             has_fill,
             chunks: Some(chunks.into()),
             keys: Some(keys.into()),
+            part: part.map(|ArrayPart { start, origin }| v1::ArrayPart { start, origin }),
         }
     }
+}
+
+/// A part of an array of `shape` elements whose every element has a place in 64 bits.
+fn part_of(part: v1::ArrayPart, shape: &[u64]) -> Result<ArrayPart, Fault> {
+    let start = of_rank(part.start, shape.len(), "start")?;
+    let origin = of_rank(part.origin, shape.len(), "origin")?;
+    if origin.iter().zip(&start).any(|(origin, start)| origin > start) {
+        return Err(Fault::at("origin", Problem::Outside));
+    }
+    if start.iter().zip(shape).any(|(start, length)| start.checked_add(*length).is_none()) {
+        return Err(Fault::at("start", Problem::Overflow));
+    }
+    Ok(ArrayPart { start, origin })
 }
 
 impl TryFrom<v1::ArrayLayout> for ArrayLayout {
@@ -50,7 +64,9 @@ impl TryFrom<v1::ArrayLayout> for ArrayLayout {
         }
         let chunks = layout.chunks.and_then(|chunks| chunks.layout);
         let chunks = chunks.ok_or_else(|| Fault::at("chunks", Problem::Missing))?;
+        let part = layout.part.map(|part| part_of(part, &shape).map_err(|fault| fault.under("part"))).transpose()?;
         let layout = Self {
+            part,
             url: url(layout.url, "url")?,
             chunks: chunk_layout(chunks, shape.len(), element.width).map_err(|fault| fault.under("chunks"))?,
             keys: required(layout.keys, "keys")?,

@@ -42,7 +42,8 @@ impl TryFrom<v1::PresenceBitmap> for PresenceBitmap {
     fn try_from(bitmap: v1::PresenceBitmap) -> Result<Self, Fault> {
         let objects: BoxGrid = required(bitmap.objects, "objects")?;
         within(objects.len(), MAX_LISTED_OBJECTS, "MAX_LISTED_OBJECTS", "objects")?;
-        if objects.bounds().start().iter().any(|start| *start > 0) {
+        let mut starts = objects.bounds().start().iter().enumerate();
+        if starts.any(|(axis, start)| *start > 0 && objects.ahead(axis) == 0) {
             return Err(Fault::at("objects", Problem::Outside));
         }
         if bitmap.size_bytes != objects.len().div_ceil(8) {

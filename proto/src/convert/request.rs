@@ -74,6 +74,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             verify,
             prefer,
             listing,
+            region,
             // Of the submission, not of the rechunk.
             request_id: _,
         } = request;
@@ -108,6 +109,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             prefer: v1::Prefer::from(prefer).into(),
             exchange_codec: of_exchange_codec(exchange_codec).into(),
             listing: listing.into(),
+            region,
         }
     }
 }
@@ -137,6 +139,7 @@ impl TryFrom<v1::RechunkSpec> for RechunkRequest {
             verify: spec.verify,
             prefer: prefer(spec.prefer)?,
             listing: listing(spec.listing)?,
+            region: specs(spec.region, "region")?,
             request_id: None,
         })
     }

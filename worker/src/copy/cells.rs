@@ -16,11 +16,13 @@ use crate::failure::{bug, too_large};
 pub(crate) struct Cell {
     /// Where its buffer begins.
     pub(crate) start: u64,
+    /// The first element that lies in the array, or in the part of it that is copied.
+    pub(crate) valid_start: u64,
     /// Length of its buffer.
     pub(crate) length: u64,
     /// The part that this task moves, half-open.
     pub(crate) used: (u64, u64),
-    /// One past the last element that lies in the array.
+    /// One past the last such element.
     pub(crate) valid_end: u64,
 }
 
@@ -58,7 +60,7 @@ impl Cells {
             let mut start = at(region.start(), axis)?;
             let cell = |end: u64| {
                 let used = (std::mem::replace(&mut start, end), end);
-                Cell { start: used.0, length: end.saturating_sub(used.0), used, valid_end: end }
+                Cell { start: used.0, length: end.saturating_sub(used.0), used, valid_start: used.0, valid_end: end }
             };
             axes.push(ends.into_iter().map(cell).collect::<Vec<_>>());
         }
@@ -75,19 +77,21 @@ impl Cells {
         let mut axes = Vec::with_capacity(region.rank());
         for axis in 0..region.rank() {
             let length = *grid.lengths().get(axis).ok_or_else(|| bug("a grid has another rank than its region"))?;
-            let origin = at(grid.bounds().start(), axis)?;
-            let bound = at(grid.bounds().end(), axis)?;
+            let (origin, bounds) =
+                (grid.origin(axis), (at(grid.bounds().start(), axis)?, at(grid.bounds().end(), axis)?));
             let (from, to) = (at(region.start(), axis)?, at(region.end(), axis)?);
             let count = usize::try_from(positions.length(axis)).map_err(|_| too_large("a task's cells"))?;
             let mut cells = Vec::with_capacity(count);
             for position in at(positions.start(), axis)?..at(positions.end(), axis)? {
                 let start = position.checked_mul(length).and_then(|offset| offset.checked_add(origin));
                 let start = start.ok_or_else(|| too_large("a chunk's position"))?;
-                let valid_end = start.saturating_add(length).min(bound);
-                let used = (start.max(from), valid_end.min(to));
+                let valid_start = start.max(bounds.0);
+                let valid_end = start.saturating_add(length).min(bounds.1);
+                let used = (valid_start.max(from), valid_end.min(to));
                 let (start, length) = buffer(start, length, used.0, used.1);
+                let valid_start = valid_start.max(start);
                 let valid_end = valid_end.min(start.saturating_add(length));
-                cells.push(Cell { start, length, used, valid_end });
+                cells.push(Cell { start, length, used, valid_start, valid_end });
             }
             axes.push(cells);
         }
@@ -152,10 +156,10 @@ impl Cells {
 
     /// Elements of the cell's buffer that lie in the array.
     pub(crate) fn valid_elements(&self, place: &[u64]) -> Option<u64> {
-        self.product(place, |cell| cell.valid_end.saturating_sub(cell.start))
+        self.product(place, |cell| cell.valid_end.saturating_sub(cell.valid_start))
     }
 
-    /// Length per axis of the part of the cell's buffer that lies in the array.
+    /// Length per axis of the part of the cell's buffer, from its beginning, that lies in the array.
     pub(crate) fn valid_shape(&self, place: &[u64]) -> Option<Vec<u64>> {
         let length = |(axis, at): (usize, &u64)| {
             let cell = self.cell(axis, *at)?;

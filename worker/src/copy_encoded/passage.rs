@@ -137,7 +137,7 @@ impl Passage {
         // Of the chunks in shards a listing tells nothing.
         let longest = listed.longest.filter(|_| codec.is_none());
         Ok(Self {
-            source: Source::open(&cx, from, codec, listed.presence)?,
+            source: Source::open(&cx, (from, to), codec, listed.presence)?,
             prefix: cx.open(&to.url, Access::ReadWrite)?,
             cx,
             target: to.clone(),
@@ -150,7 +150,7 @@ impl Passage {
             parts: function.shard_parts,
             by_store: AtomicBool::new(by_store),
             reads: Semaphore::new(MOST_READS),
-            content: function.is_summed.then(|| EncodedContent::new(from.read_grid())),
+            content: function.is_summed.then(|| EncodedContent::new(to.read_grid())),
             is_read_back: false,
         })
     }

@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use rechunk_common::{
     FailureClass, Presence, TaskFailure,
+    geometry::BoxGrid,
     layout::{ArrayLayout, ChunkKeys, IndexLocation},
 };
 use rechunk_storage::{Access, Prefix, SizedObject, StorageError, WriteGuard};
@@ -31,6 +32,25 @@ pub(super) struct Source {
     presence: Option<Arc<Presence>>,
     /// Indexes by the position of their shard: each is read once per task, whoever needs it first.
     indexes: Mutex<BTreeMap<Vec<u64>, Known>>,
+    /// From positions in the target, by which chunks and objects are asked for, to those in the source.
+    chunks: Steps,
+    objects: Steps,
+}
+
+/// From positions in one grid to those of the same boxes in another, which begins elsewhere. Per axis: the first position
+/// of each; the boxes of both grids are the same.
+#[derive(Debug)]
+struct Steps(Vec<(u64, u64)>);
+
+impl Steps {
+    fn between(target: &BoxGrid, source: &BoxGrid) -> Self {
+        Self(target.first().into_iter().zip(source.first()).collect())
+    }
+
+    fn at(&self, position: &[u64]) -> Vec<u64> {
+        let step = |(at, (from, to)): (&u64, &(u64, u64))| at.saturating_sub(*from).saturating_add(*to);
+        position.iter().zip(&self.0).map(step).collect()
+    }
 }
 
 /// A chunk or an object that is there.
@@ -55,12 +75,15 @@ impl Located {
 impl Source {
     pub(super) fn open(
         cx: &TaskContext,
-        layout: &ArrayLayout,
+        (layout, target): (&ArrayLayout, &ArrayLayout),
         shards: Option<Arc<ShardCodec>>,
         presence: Option<Arc<Presence>>,
     ) -> Result<Self, TaskFailure> {
         let prefix = cx.open(&layout.url, Access::Read)?;
-        Ok(Self { prefix, keys: layout.keys, shards, presence, indexes: Mutex::default() })
+        let chunks = Steps::between(&target.read_grid(), &layout.read_grid());
+        // Asked for only where the objects of both are the same.
+        let objects = Steps::between(&target.write_grid(), &layout.write_grid());
+        Ok(Self { prefix, keys: layout.keys, shards, presence, indexes: Mutex::default(), chunks, objects })
     }
 
     /// The same where nothing is known to be absent.
@@ -72,26 +95,28 @@ impl Source {
         format!("{}/{key}", self.prefix.url())
     }
 
-    /// Whether the chunk at `position` is known to be absent, because the object that would hold it is.
+    /// Whether the chunk at `position` of the target is known to be absent, because the object that would hold it is.
     pub(super) fn is_absent(&self, position: &[u64]) -> Result<bool, TaskFailure> {
         let Some(presence) = &self.presence else { return Ok(false) };
+        let position = self.chunks.at(position);
         Ok(!match &self.shards {
-            None => presence.contains(position),
-            Some(codec) => presence.contains(&inner_of(position, codec.chunks_per_shard())?.0),
+            None => presence.contains(&position),
+            Some(codec) => presence.contains(&inner_of(&position, codec.chunks_per_shard())?.0),
         })
     }
 
-    /// The key of the object that holds the chunk at `position`.
+    /// The key of the object that holds the chunk at `position` of the target.
     pub(super) fn key_of_chunk(&self, position: &[u64]) -> Result<String, TaskFailure> {
+        let position = self.chunks.at(position);
         match &self.shards {
-            None => Ok(self.keys.key(position)),
-            Some(codec) => Ok(self.keys.key(&inner_of(position, codec.chunks_per_shard())?.0)),
+            None => Ok(self.keys.key(&position)),
+            Some(codec) => Ok(self.keys.key(&inner_of(&position, codec.chunks_per_shard())?.0)),
         }
     }
 
-    /// The key of the object at `position` in the grid of objects.
+    /// The key of the object that is the one at `position` in the target's grid of objects.
     pub(super) fn key_of_object(&self, position: &[u64]) -> String {
-        self.keys.key(position)
+        self.keys.key(&self.objects.at(position))
     }
 
     /// Lets the store copy the object at `key` to `target_key`; `false` where there is none.
@@ -112,14 +137,15 @@ impl Source {
         Ok(object.map(|object| Located::Object(Box::new(object))))
     }
 
-    /// Asks for the chunk at `position`; `None` where it is missing.
+    /// Asks for the chunk at `position` of the target; `None` where it is missing.
     pub(super) async fn locate_chunk(
         &self,
         cx: &TaskContext,
         position: &[u64],
     ) -> Result<Option<Located>, TaskFailure> {
-        let Some(codec) = &self.shards else { return self.locate_object(cx, &self.keys.key(position)).await };
-        let (shard, number) = inner_of(position, codec.chunks_per_shard())?;
+        let position = self.chunks.at(position);
+        let Some(codec) = &self.shards else { return self.locate_object(cx, &self.keys.key(&position)).await };
+        let (shard, number) = inner_of(&position, codec.chunks_per_shard())?;
         let key = self.keys.key(&shard);
         let known = {
             let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);

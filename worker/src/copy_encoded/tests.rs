@@ -23,8 +23,16 @@ use rechunk_zarr::{ChunkCodec, ShardCodec, ShardEntry, ShardIndex};
 use super::copy_encoded;
 use crate::{compute::ComputePool, verification::verify, workbench::Bench};
 
-/// The chunks (inner chunks) that are stored, by position.
+/// The chunks (inner chunks) that are stored, by position, counted from the first chunk of what is copied.
 type Stored = BTreeMap<Vec<u64>, Vec<u8>>;
+
+/// What lies in shards of the source beside the part that is copied.
+const BESIDE: &[u8] = b"beside";
+
+/// A position in a grid, counted from its first box.
+fn counted(grid: &BoxGrid, position: &[u64]) -> Vec<u64> {
+    position.iter().zip(grid.first()).map(|(at, first)| at - first).collect()
+}
 
 fn shard_codec(layout: &ArrayLayout) -> Option<ShardCodec> {
     ShardCodec::new(&layout.chunks, &layout.element, &layout.fill).expect("codecs")
@@ -47,12 +55,13 @@ fn inner(layout: &ArrayLayout, shard: &[u64]) -> Vec<(u64, Vec<u64>)> {
         .collect()
 }
 
-/// Every object of the layout, with the chunks in reverse order in their shards.
-fn objects(layout: &ArrayLayout, stored: &Stored) -> BTreeMap<String, Bytes> {
+/// Every object of the layout, with the chunks in reverse order in their shards, after what lies `beside` in them.
+fn objects(layout: &ArrayLayout, stored: &Stored, beside: Option<&[u8]>) -> BTreeMap<String, Bytes> {
     let mut objects = BTreeMap::new();
+    let chunks = layout.read_grid();
     for position in BoxGrid::positions(&layout.write_grid().overlapping(layout.write_grid().bounds())) {
         let Some(codec) = shard_codec(layout) else {
-            if let Some(body) = stored.get(&position) {
+            if let Some(body) = stored.get(&counted(&chunks, &position)) {
                 objects.insert(layout.keys.key(&position), Bytes::from(body.clone()));
             }
             continue;
@@ -61,8 +70,16 @@ fn objects(layout: &ArrayLayout, stored: &Stored) -> BTreeMap<String, Bytes> {
         let mut index = ShardIndex::empty(codec.entry_count());
         let start = if is_first { codec.index_bytes() } else { 0 };
         let mut body = Vec::new();
-        for (number, position) in inner(layout, &position).into_iter().rev() {
-            if let Some(chunk) = stored.get(&position) {
+        let inner = inner(layout, &position);
+        for number in (0..codec.entry_count()).filter(|number| inner.iter().all(|(inside, _)| inside != number)) {
+            if let Some(chunk) = beside {
+                let offset = start + body.len() as u64;
+                assert!(index.set(number, ShardEntry { offset, length: chunk.len() as u64 }));
+                body.extend_from_slice(chunk);
+            }
+        }
+        for (number, position) in inner.into_iter().rev() {
+            if let Some(chunk) = stored.get(&counted(&chunks, &position)) {
                 let offset = start + body.len() as u64;
                 assert!(index.set(number, ShardEntry { offset, length: chunk.len() as u64 }));
                 body.extend_from_slice(chunk);
@@ -77,9 +94,19 @@ fn objects(layout: &ArrayLayout, stored: &Stored) -> BTreeMap<String, Bytes> {
     objects
 }
 
+/// Every object of a source.
+fn sources(layout: &ArrayLayout, stored: &Stored) -> BTreeMap<String, Bytes> {
+    objects(layout, stored, layout.part.as_ref().map(|_| BESIDE))
+}
+
+/// Every object that a target shall have.
+fn targets(layout: &ArrayLayout, stored: &Stored) -> BTreeMap<String, Bytes> {
+    objects(layout, stored, None)
+}
+
 async fn write(bench: &Bench, layout: &ArrayLayout, stored: &Stored) {
     let prefix = bench.open(&layout.url);
-    for (key, body) in objects(layout, stored) {
+    for (key, body) in sources(layout, stored) {
         prefix.put(&key, PutPayload::from(body), &Unguarded).await.expect("put");
     }
 }
@@ -87,11 +114,11 @@ async fn write(bench: &Bench, layout: &ArrayLayout, stored: &Stored) {
 /// The chunks that are stored at the layout, read by its own indexes.
 async fn read(bench: &Bench, layout: &ArrayLayout) -> Stored {
     let prefix = bench.open(&layout.url);
-    let mut stored = Stored::new();
+    let (mut stored, chunks) = (Stored::new(), layout.read_grid());
     for position in BoxGrid::positions(&layout.write_grid().overlapping(layout.write_grid().bounds())) {
         let Some(object) = prefix.get(&layout.keys.key(&position)).await.expect("get") else { continue };
         let Some(codec) = shard_codec(layout) else {
-            stored.insert(position, object.to_vec());
+            stored.insert(counted(&chunks, &position), object.to_vec());
             continue;
         };
         let index_bytes = usize::try_from(codec.index_bytes()).expect("small");
@@ -101,10 +128,14 @@ async fn read(bench: &Bench, layout: &ArrayLayout) -> Stored {
         };
         let index = codec.decode_index(encoded).expect("an index");
         index.check(object.len() as u64).expect("entries inside");
-        for (number, position) in inner(layout, &position) {
+        let inner = inner(layout, &position);
+        let entries = (0..codec.entry_count()).filter(|number| index.entry(*number).is_some()).count();
+        let inside = inner.iter().filter(|(number, _)| index.entry(*number).is_some()).count();
+        assert_eq!(entries, inside, "nothing beside what is copied");
+        for (number, position) in inner {
             if let Some(ShardEntry { offset, length }) = index.entry(number) {
                 let small = |n: u64| usize::try_from(n).expect("small");
-                stored.insert(position, object[small(offset)..small(offset + length)].to_vec());
+                stored.insert(counted(&chunks, &position), object[small(offset)..small(offset + length)].to_vec());
             }
         }
     }
@@ -149,7 +180,7 @@ async fn passes_every_byte_on(case: Case, compute: ComputePool) -> Result<(), Te
     prop_assert_eq!((counts.bytes_decoded, counts.bytes_encoded), (0, 0));
 
     let (source, target) = (&case.function.source, &case.function.target);
-    let written = objects(target, &case.stored).len() as u64;
+    let written = targets(target, &case.stored).len() as u64;
     prop_assert_eq!(counts.put_requests, written);
     prop_assert_eq!(counts.skipped_fill_chunks, target.write_grid().len() - written);
     if !(by_store && source.chunks.is_sharded()) {
@@ -168,8 +199,10 @@ async fn passes_every_byte_on(case: Case, compute: ComputePool) -> Result<(), Te
     if case.function.is_of_whole_objects() {
         prop_assert_eq!(counts.get_requests, if by_store { 0 } else { target.write_grid().len() });
         prop_assert!(!by_store || counts.wire_bytes_written == 0, "no byte passes through the worker");
-        for position in BoxGrid::positions(&target.write_grid().overlapping(target.write_grid().bounds())) {
+        for number in 0..target.write_grid().len() {
+            let position = target.write_grid().position(number).expect("in the grid");
             let object = |layout: &ArrayLayout| {
+                let position = layout.write_grid().position(number).expect("in the grid");
                 let (prefix, key) = (bench.open(&layout.url), layout.keys.key(&position));
                 async move { prefix.get(&key).await.expect("get") }
             };
@@ -192,7 +225,8 @@ async fn passes_every_byte_on(case: Case, compute: ComputePool) -> Result<(), Te
 
 /// The content of the chunks that are stored.
 fn content(layout: &ArrayLayout, stored: &Stored) -> ContentSum {
-    let number = |position: &[u64]| layout.read_grid().index(position).expect("in the grid");
+    let counts = layout.read_grid().counts();
+    let number = |position: &[u64]| position.iter().zip(&counts).fold(0, |sum, (at, count)| sum * count + at);
     stored.iter().map(|(position, chunk)| ContentSum::of_encoded(number(position), chunk)).sum()
 }
 
@@ -232,7 +266,7 @@ async fn passes_on_what_is_there(case: Case) -> Result<(), TestCaseError> {
     let bench = Bench::new(ComputePool::inline());
     let (source, target) = (&case.function.source, &case.function.target);
     write(&bench, source, &case.stored).await;
-    let there = objects(source, &case.stored);
+    let there = sources(source, &case.stored);
     let mut presence = Presence::none(source.write_grid()).expect("small");
     for position in BoxGrid::positions(&source.write_grid().overlapping(source.write_grid().bounds())) {
         if there.contains_key(&source.keys.key(&position)) {
@@ -255,7 +289,7 @@ async fn passes_on_what_is_there(case: Case) -> Result<(), TestCaseError> {
     let counts = run(&bench, &function, case.pieces).await;
     let counts = counts.map_err(|failure| TestCaseError::fail(format!("{failure:?}")))?;
     prop_assert_eq!(counts.get_requests + counts.metadata_requests, bench.observer.count(RequestKind::Get));
-    let written = objects(target, &case.stored);
+    let written = targets(target, &case.stored);
     let known = BoxGrid::positions(&target.write_grid().overlapping(target.write_grid().bounds()))
         .filter(|position| presence.overlaps(&target.write_grid().region_at(position)))
         .count() as u64;

@@ -31,20 +31,30 @@ pub(super) struct Sample {
 
 /// The first task of a stage; `None` where it moves no elements, or the function is not ours.
 pub(super) fn first_task(stage: &Stage, names: &[String]) -> Option<Sample> {
-    match &stage.function {
-        StageFunction::CopyEncoded(copy) => encoded(copy),
-        StageFunction::CopyReadToWrite(copy) => direct(copy, names),
-        StageFunction::CopyReadToExchange(copy) => to_exchange(copy),
-        StageFunction::CopyExchangeToWrite(copy) => from_exchange(copy),
-        StageFunction::CopyThroughScratch(copy) => through_scratch(copy, stage.task_scratch),
+    let (sample, layout) = match &stage.function {
+        StageFunction::CopyEncoded(copy) => (encoded(copy)?, &copy.target),
+        StageFunction::CopyReadToWrite(copy) => (direct(copy, names)?, &copy.target),
+        StageFunction::CopyReadToExchange(copy) => (to_exchange(copy)?, &copy.source),
+        StageFunction::CopyExchangeToWrite(copy) => (from_exchange(copy)?, &copy.target),
+        StageFunction::CopyThroughScratch(copy) => (through_scratch(copy, stage.task_scratch)?, &copy.target),
         StageFunction::ClearPrefix(_)
         | StageFunction::IndexExchange(_)
         | StageFunction::Verify(_)
         | StageFunction::DeleteExchange(_)
         | StageFunction::CheckSource(_)
         | StageFunction::PublishMetadata(_)
-        | StageFunction::Custom(_) => None,
-    }
+        | StageFunction::Custom(_) => return None,
+    };
+    Some(drawn_from(sample, layout.bounds().start()))
+}
+
+/// Drawn is what is copied, from its own start on.
+fn drawn_from(sample: Sample, start: &[u64]) -> Sample {
+    let shifted = |block: Block| {
+        let region = Region::new(block.start, block.end).relative_to(start);
+        Block { start: region.start().to_vec(), end: region.end().to_vec(), ..block }
+    };
+    Sample { blocks: sample.blocks.into_iter().map(shifted).collect(), ..sample }
 }
 
 /// The array layout that a copying stage reads or writes, for its URL.

@@ -9,7 +9,7 @@ use crate::{
 /// The converted documents, each on one line.
 fn converted(source: &ArrayDocument, format: ZarrFormat) -> Vec<String> {
     let chunk_shape = source.chunk_shape().to_vec();
-    let options = TargetOptions { chunk_shape, shard_shape: None, codec: None, format };
+    let options = TargetOptions { chunk_shape, shard_shape: None, codec: None, format, shape: None };
     let target = source.rewrite(&options).expect("convertible");
     target.layout("a").expect("supported");
     target.documents().iter().map(|(name, body)| Json::parse(name, body).expect("valid").compact()).collect()
@@ -17,7 +17,7 @@ fn converted(source: &ArrayDocument, format: ZarrFormat) -> Vec<String> {
 
 fn refused(source: &ArrayDocument, format: ZarrFormat) -> String {
     let chunk_shape = source.chunk_shape().to_vec();
-    let error = source.rewrite(&TargetOptions { chunk_shape, shard_shape: None, codec: None, format });
+    let error = source.rewrite(&TargetOptions { chunk_shape, shard_shape: None, codec: None, format, shape: None });
     let error = error.expect_err("not convertible");
     assert_eq!(error.reason(), "NO_CONVERSION", "{error}");
     error.to_string()
@@ -43,7 +43,13 @@ fn the_value_that_masks_becomes_the_fill_value_of_v2() {
     // Nothing masks: null, and then every chunk is written.
     let unmasked = XARRAY_V3.replace(r#","_FillValue":-9"#, "");
     let target = v3(&unmasked)
-        .rewrite(&TargetOptions { chunk_shape: vec![3], shard_shape: None, codec: None, format: ZarrFormat::V2 })
+        .rewrite(&TargetOptions {
+            chunk_shape: vec![3],
+            shard_shape: None,
+            codec: None,
+            format: ZarrFormat::V2,
+            shape: None,
+        })
         .expect("convertible");
     assert_eq!(target.fill_value_text(), "null");
     assert!(!target.layout("a").expect("supported").has_fill);

@@ -41,6 +41,7 @@ impl ArrayDocument {
             has_fill: self.has_fill(),
             chunks,
             keys: self.keys,
+            part: None,
         })
     }
 

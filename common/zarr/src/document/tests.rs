@@ -234,7 +234,7 @@ proptest! {
             let _ = document.documents();
             let format = if which == 2 { ZarrFormat::V3 } else { ZarrFormat::V2 };
             let chunk_shape = document.chunk_shape().to_vec();
-            let _ = document.rewrite(&crate::TargetOptions { chunk_shape, shard_shape: None, codec: None, format });
+            let _ = document.rewrite(&crate::TargetOptions { chunk_shape, shard_shape: None, codec: None, format, shape: None });
         }
     }
 }

@@ -11,6 +11,27 @@ fn options(chunk_shape: &[u64], shard_shape: Option<&[u64]>, codec: Option<&str>
         shard_shape: shard_shape.map(<[u64]>::to_vec),
         codec: codec.map(|codec| codec.parse().expect(codec)),
         format: ZarrFormat::V3,
+        shape: None,
+    }
+}
+
+#[test]
+fn a_part_of_an_array_has_a_shape_of_its_own_and_all_else_as_it_was() {
+    for document in [v3(PLAIN), v3(SHARDED), v2(V2, None)] {
+        let rank = document.shape().len();
+        let chunk_shape = document.chunk_shape().to_vec();
+        let shard_shape = document.shard_shape().map(<[u64]>::to_vec);
+        let whole = TargetOptions { chunk_shape, shard_shape, codec: None, format: document.format(), shape: None };
+        let part = TargetOptions { shape: Some(vec![3; rank]), ..whole.clone() };
+        let (whole, part) = (document.rewrite(&whole).expect("whole"), document.rewrite(&part).expect("part"));
+        assert_eq!(part.shape(), vec![3; rank]);
+        assert_eq!(part.dimension_names(), whole.dimension_names());
+        assert_eq!(
+            part.layout("memory://a").expect("layout").chunks,
+            whole.layout("memory://a").expect("layout").chunks
+        );
+        let wrong = TargetOptions { shape: Some(vec![3; rank + 1]), ..options(&vec![1; rank], None, None) };
+        assert!(matches!(v3(PLAIN).rewrite(&wrong), Err(MetadataError::ChunkShape { field: "shape", .. })));
     }
 }
 

@@ -23,7 +23,8 @@ pub(super) fn of(array: &Array, extents: &[u64], readers: &[u64], writers: &[u64
     let mut cuts: Vec<Vec<u64>> = vec![Vec::new()];
     for (axis, writer) in writers.iter().enumerate() {
         let mut lengths = vec![*writer];
-        if let (Some(n), Some(reader)) = (extents.get(axis), readers.get(axis)) {
+        // Where grids do not begin together nothing is known to lie in anything.
+        if let (Some(n), Some(reader), false) = (extents.get(axis), readers.get(axis), array.shifted.has(axis)) {
             lengths.extend(along(array, axis, *n, *reader));
         }
         if cuts.len().saturating_mul(lengths.len()) > MOST_CUTS {

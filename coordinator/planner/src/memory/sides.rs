@@ -5,10 +5,11 @@ use rechunk_common::{
     plan::ShardParts,
 };
 
-use super::most_in_a_box;
+use super::{most_in_a_box, most_in_an_aligned_box};
 use crate::{
     EncodedBound,
     axis::{self, over_axes, product},
+    shifted::Shifted,
 };
 
 /// The source as far as memory is concerned.
@@ -18,6 +19,10 @@ pub(crate) struct SourceSide<'a> {
     pub(crate) shard: Option<&'a [u64]>,
     pub(crate) width: u64,
     pub(crate) encoding: EncodedBound,
+    /// Axes along which other grids do not begin where this one does.
+    pub(crate) shifted: Shifted,
+    /// Boxes are of whole objects, and begin where one does.
+    is_aligned: bool,
 }
 
 /// The target as far as memory is concerned.
@@ -29,6 +34,8 @@ pub(crate) struct TargetSide<'a> {
     pub(crate) encoding: EncodedBound,
     /// In what shards are written that are not held whole.
     pub(crate) parts: Option<ShardParts>,
+    /// Axes along which other grids do not begin where this one does.
+    pub(crate) shifted: Shifted,
 }
 
 fn shard_of(chunks: &ChunkLayout) -> Option<&[u64]> {
@@ -41,7 +48,24 @@ fn shard_of(chunks: &ChunkLayout) -> Option<&[u64]> {
 impl<'a> SourceSide<'a> {
     pub(crate) fn of(layout: &'a ArrayLayout, encoding: EncodedBound) -> Self {
         let chunks = &layout.chunks;
-        Self { unit: chunks.read_unit(), shard: shard_of(chunks), width: layout.element.width, encoding }
+        let (unit, shard, shifted) = (chunks.read_unit(), shard_of(chunks), Shifted::of(layout));
+        Self { unit, shard, width: layout.element.width, encoding, shifted, is_aligned: false }
+    }
+
+    /// The same read in boxes of its own whole objects.
+    pub(super) fn aligned(self) -> Self {
+        Self { is_aligned: true, ..self }
+    }
+
+    /// The most units that one box overlaps: chunks, or whole shards.
+    pub(super) fn most_in_a_box(&self, extents: &[u64], lengths: &[u64], unit: &[u64]) -> Option<u64> {
+        let most = if self.is_aligned { most_in_an_aligned_box } else { most_in_a_box };
+        most(extents, lengths, unit, self.shifted)
+    }
+
+    /// The same beside a grid that is shifted too.
+    pub(crate) fn shifted(self, shifted: Shifted) -> Self {
+        Self { shifted: self.shifted.and(shifted), ..self }
     }
 
     /// One read unit, decoded.
@@ -57,7 +81,7 @@ impl<'a> SourceSide<'a> {
     /// The indexes of all source shards that one box overlaps.
     pub(super) fn indexes(&self, extents: &[u64], lengths: &[u64]) -> Option<u64> {
         let Some(shard) = self.shard else { return Some(0) };
-        most_in_a_box(extents, lengths, shard)?.checked_mul(self.encoding.shard_index.0)
+        self.most_in_a_box(extents, lengths, shard)?.checked_mul(self.encoding.shard_index.0)
     }
 }
 
@@ -65,7 +89,21 @@ impl<'a> TargetSide<'a> {
     pub(crate) fn of(layout: &'a ArrayLayout, encoding: EncodedBound) -> Self {
         let chunks = &layout.chunks;
         let (chunk, shard) = (chunks.read_unit(), shard_of(chunks));
-        Self { chunk, shard, width: layout.element.width, encoding, parts: None }
+        Self { chunk, shard, width: layout.element.width, encoding, parts: None, shifted: Shifted::of(layout) }
+    }
+
+    /// The same beside a grid that is shifted too.
+    pub(crate) fn shifted(self, shifted: Shifted) -> Self {
+        Self { shifted: self.shifted.and(shifted), ..self }
+    }
+
+    /// Chunks along `axis` of a box of `length` that begins where a write unit does.
+    pub(super) fn chunks_along(&self, axis: usize, n: u64, length: u64, chunk: u64) -> u64 {
+        if self.shifted.has(axis) {
+            axis::boxes(length, chunk).min(axis::most_overlapped_anywhere(n, length, chunk))
+        } else {
+            axis::boxes(n.min(length), chunk)
+        }
     }
 
     /// The same, written in `parts`.
@@ -77,7 +115,7 @@ impl<'a> TargetSide<'a> {
     pub(crate) fn shard_bytes(&self, extents: &[u64]) -> Option<u64> {
         let Some(shard) = self.shard else { return Some(0) };
         over_axes(extents.len(), |axis| {
-            Some(axis::boxes(*extents.get(axis)?.min(shard.get(axis)?), *self.chunk.get(axis)?))
+            Some(self.chunks_along(axis, *extents.get(axis)?, *shard.get(axis)?, *self.chunk.get(axis)?))
         })?
         .checked_mul(self.encoding.chunk.0)?
         .checked_add(self.encoding.shard_index.0)

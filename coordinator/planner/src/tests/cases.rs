@@ -120,6 +120,20 @@ fn a_temporary_space_below_one_group_where_nothing_else_fits_is_refused() {
 }
 
 #[test]
+fn groups_are_no_larger_than_the_sums_of_their_blocks_leave_room_for() {
+    // By its elements alone a group could have twice what it may have with a sum beside each of them.
+    let source = layout(&[6, 7, 6], 1, Some(&[3, 1, 2]), &[1, 1, 1]);
+    let copy = copy_of(source, layout(&[6, 7, 6], 1, None, &[2, 3, 1]));
+    let memory = MemoryModel { max_mem: ByteCount(106), reserve: ByteCount(0), budget: ByteCount(106) };
+    let mut input = input(vec![copy], memory, 1, 1);
+    input.temp.limit = Some(ByteCount(1));
+    let refusal = refused(&input);
+    assert!(refusal.message.contains("raise it to 180 B"), "{}", refusal.message);
+    input.temp.limit = Some(ByteCount(180));
+    assert_eq!(summary(&planned(&input)).temp_bytes, ByteCount(180));
+}
+
+#[test]
 fn an_array_without_elements_has_no_pipeline() {
     let plan = planned(&input(vec![plain(&[0, 10], &[3, 3], &[5, 5])], mebibytes(256, 40), 1, 1));
     let summary = summary(&plan);
@@ -167,6 +181,7 @@ fn wrong_grids_are_refused_by_name() {
         target_encoding: EncodedBound::default(),
         gaps: GapPolicy::default(),
         one_store: false,
+        ends_inside_chunk: false,
         listed: None,
         verify: false,
     };

@@ -33,6 +33,9 @@ use crate::{
 /// Per axis: length, source chunk, source chunks per shard, target chunk, target chunks per shard.
 pub(super) type Axis = (u64, u64, u64, u64, u64);
 
+/// Where what is copied begins in the source and in the target: elements, or, where that is said, objects.
+type Start = ((u64, bool), (u64, bool));
+
 #[derive(Debug, Clone)]
 pub(super) struct Small {
     axes: Vec<Axis>,
@@ -50,6 +53,8 @@ pub(super) struct Small {
     /// Lengths of the parts of shards.
     pub(super) parts: (u64, u64),
     verify: bool,
+    /// By axis, where parts of arrays are copied.
+    starts: Option<Vec<Start>>,
 }
 
 pub(super) fn small() -> impl Strategy<Value = Small> {
@@ -59,10 +64,12 @@ pub(super) fn small() -> impl Strategy<Value = Small> {
     });
     let parts = (1_u64..60, 1_u64..400);
     let shares = (1_u64..9, 1_u64..4, 1_u64..30, prop_oneof![Just(0_u64), 30_u64..9000], parts);
-    let rest = (prop_oneof![Just(50_u64), Just(101), Just(150)], 30_u64..6000, shares);
+    let start = || (0_u64..9, any::<bool>());
+    let starts = prop::option::of(prop::collection::vec((start(), start()), 4));
+    let rest = (prop_oneof![Just(50_u64), Just(101), Just(150)], 30_u64..6000, (shares, starts));
     (axes, any::<(bool, bool)>(), 1_u64..9, rest, any::<((bool, bool), bool, bool)>()).prop_map(
         |(axes, sharded, width, rest, (same, one_store, verify))| {
-            let (hundredths, budget, (slots, threads, groups, scratch, (least, more))) = rest;
+            let (hundredths, budget, ((slots, threads, groups, scratch, (least, more)), starts)) = rest;
             let parts = (least + more, least);
             Small {
                 axes,
@@ -78,6 +85,7 @@ pub(super) fn small() -> impl Strategy<Value = Small> {
                 scratch,
                 parts,
                 verify,
+                starts,
             }
         },
     )
@@ -89,12 +97,22 @@ pub(super) fn spec(small: &Small) -> CopySpec {
     let side = |sharded: bool, shard: Vec<u64>, chunk: Vec<u64>| {
         layout(&shape, small.width, sharded.then_some(&shard[..]), &chunk)
     };
-    let source = side(small.sharded.0, per_axis(|axis| axis.1 * axis.2), per_axis(|axis| axis.1));
-    let target = match small.same {
+    let mut source = side(small.sharded.0, per_axis(|axis| axis.1 * axis.2), per_axis(|axis| axis.1));
+    let mut target = match small.same {
         (true, true) => source.clone(),
         (true, false) => side(small.sharded.1, per_axis(|axis| axis.1 * axis.4), per_axis(|axis| axis.1)),
         (false, _) => side(small.sharded.1, per_axis(|axis| axis.3 * axis.4), per_axis(|axis| axis.3)),
     };
+    if let Some(starts) = &small.starts {
+        let origin = |layout: &ArrayLayout, of: fn(&Start) -> (u64, bool)| -> Vec<u64> {
+            let starts = layout.chunks.write_unit().iter().zip(starts.iter().map(of));
+            starts.map(|(unit, (start, is_of_objects))| if is_of_objects { start * unit } else { start }).collect()
+        };
+        let origins = (origin(&source, |start| start.0), origin(&target, |start| start.1));
+        let start: Vec<u64> = origins.0.iter().zip(&origins.1).map(|(from, to)| *from.max(to)).collect();
+        source.part = Some(ArrayPart { start: start.clone(), origin: origins.0 });
+        target.part = Some(ArrayPart { start, origin: origins.1 });
+    }
     CopySpec { one_store: small.one_store, verify: small.verify, ..copy(source, target, small.hundredths) }
 }
 
@@ -548,7 +566,7 @@ proptest! {
         let copy = CopySpec {
             name: "a/b".into(), dtype: "x".into(), source, target,
             source_encoding: encoding, target_encoding: encoding, gaps: GapPolicy::default(), one_store: false,
-            listed: None, verify: slots.is_multiple_of(2),
+            ends_inside_chunk: false, listed: None, verify: slots.is_multiple_of(2),
         };
         let memory = MemoryModel { max_mem: ByteCount(budget), reserve: ByteCount(budget / 7), budget: ByteCount(budget) };
         let mut input = input(vec![copy], memory, slots, threads);

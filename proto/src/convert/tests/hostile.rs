@@ -218,6 +218,7 @@ proptest! {
                 encoding: v1::ChunkKeyEncoding::Default.into(),
                 separator: v1::Separator::Slash.into(),
             }),
+            part: None,
         };
         if let Ok(layout) = ArrayLayout::try_from(layout) {
             use_layout(&layout);

@@ -46,8 +46,13 @@ fn read_array(array: &ArrayDocument) {
         assert_eq!(layout.shape, array.shape());
     }
     for format in [ZarrFormat::V2, ZarrFormat::V3] {
-        let options =
-            TargetOptions { chunk_shape: array.chunk_shape().to_vec(), shard_shape: None, codec: None, format };
+        let options = TargetOptions {
+            chunk_shape: array.chunk_shape().to_vec(),
+            shard_shape: None,
+            codec: None,
+            format,
+            shape: None,
+        };
         if let Ok(converted) = array.rewrite(&options) {
             assert_eq!((converted.format(), converted.shape()), (format, array.shape()));
         }

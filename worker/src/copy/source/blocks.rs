@@ -57,7 +57,7 @@ impl BlockSource {
         let position_in = |grid: &BoxGrid| -> Option<Vec<u64>> {
             let along = |(axis, at): (usize, &u64)| {
                 let start = self.cells.cell(axis, *at)?.used.0;
-                start.checked_sub(*grid.bounds().start().get(axis)?)?.checked_div(*grid.lengths().get(axis)?)
+                start.checked_sub(grid.origin(axis))?.checked_div(*grid.lengths().get(axis)?)
             };
             place.iter().enumerate().map(along).collect()
         };

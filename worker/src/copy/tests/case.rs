@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 use rechunk_common::{
     ByteCount,
-    geometry::{BoxGrid, Region},
-    layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
+    geometry::BoxGrid,
+    layout::{ArrayLayout, ArrayPart, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
     plan::{
         CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CopyThroughScratch, Exchange, ExchangeCodec,
         ExchangeEncoding, GapPolicy, Packing, ReadBackAs, ShardParts, Verify,
@@ -23,7 +23,7 @@ pub(in crate::copy) enum Shape {
     Scratch { readers: Vec<u64>, groups: Vec<u64> },
 }
 
-/// A copy of a whole array.
+/// A copy of a whole array, or of a part of one.
 #[derive(Debug, Clone)]
 pub(in crate::copy) struct Case {
     pub(in crate::copy) url: String,
@@ -47,17 +47,20 @@ pub(in crate::copy) struct Case {
 }
 
 impl Case {
+    /// Boxes of whole write units, or of what these are cut by, over what is copied.
     fn grid(&self, lengths: &[u64]) -> BoxGrid {
-        BoxGrid::new(Region::whole(&self.source.shape), lengths.to_vec())
+        self.target.boxes_of_write_units(self.source.bounds(), lengths.to_vec())
     }
 
     /// What the blocks of an exchange are cut by.
     pub(in crate::copy) fn blocks_by(&self) -> &[u64] {
         let Shape::Exchange { readers, packed: None } = &self.shape else { return &self.writers };
         let cut = self.target.chunks.read_unit();
-        let mut axes = cut.iter().zip(readers).zip(&self.source.shape);
+        let mut axes = cut.iter().zip(readers).zip(&self.source.shape).enumerate();
         // As a plan cuts them: where one grid lies in the other.
-        let is_nested = axes.all(|((cut, r), n)| r % cut == 0 || cut % r == 0 || r >= n);
+        let is_nested = axes.all(|(axis, ((cut, r), n))| {
+            begins_with_object(&self.source, axis) && (r % cut == 0 || cut % r == 0 || r >= n)
+        });
         if self.is_cut && is_nested { cut } else { &self.writers }
     }
 
@@ -98,7 +101,7 @@ impl Case {
         CopyThroughScratch {
             source: self.source.clone(),
             target: self.target.clone(),
-            groups: self.grid(&groups),
+            groups: BoxGrid::new(self.source.bounds(), groups),
             readers,
             writers: self.writers.clone(),
             order: self.order.clone(),
@@ -124,7 +127,7 @@ impl Case {
         let exchange = Exchange {
             url: format!("{}/temp", self.url),
             width: self.source.element.width,
-            readers: self.grid(readers),
+            readers: self.source.boxes_of_read_units(self.source.bounds(), readers.to_vec()),
             writers: self.grid(self.blocks_by()),
             encoding: packed.map_or(ExchangeEncoding::Raw, |codec| {
                 ExchangeEncoding::Packed(Packing { codec, indexers: self.grid(&indexers) })
@@ -230,12 +233,20 @@ fn meeting(a: u64, b: u64) -> u64 {
     (1..=b).map(|times| a * times).find(|length| length.is_multiple_of(b)).expect("at their product at the latest")
 }
 
+/// Whether what is copied begins with an object of the source along `axis`. Of the target it always does.
+fn begins_with_object(source: &ArrayLayout, axis: usize) -> bool {
+    source.origin(axis).is_multiple_of(source.chunks.write_unit()[axis])
+}
+
 /// Any copy.
 pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
     let axes = prop::collection::vec(axis(), 0..4);
     let gaps = prop_oneof![3 => Just(false), 1 => Just(true)];
     let parts = prop::option::of(prop_oneof![1_u64..20, 1_u64..400]);
-    let values = (any::<u64>(), 0_u64..8, 0_u64..4, any::<bool>(), (parts, any::<bool>()));
+    // Where a part begins in the source: elements, or, where that is said, objects; and the write units before it in the
+    // target.
+    let starts = prop::option::of(prop::collection::vec((0_u64..9, any::<bool>(), 0_u64..3), 3));
+    let values = (any::<u64>(), 0_u64..8, 0_u64..4, any::<bool>(), (parts, any::<bool>(), starts));
     let packed = prop_oneof![
         2 => Just(None),
         2 => Just(Some(ExchangeCodec::Lz4)),
@@ -243,7 +254,7 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
     ];
     (axes, side(), side(), 0..TYPES.len(), fills(), gaps, (0..3, packed), values).prop_map(
         |(axes, source, target, data_type, fills, write_empty_chunks, (way, packed), values)| {
-            let (seed, missing, filled, is_listed, (parts, is_cut)) = values;
+            let (seed, missing, filled, is_listed, (parts, is_cut, starts)) = values;
             let url = format!("memory://copy-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let (data_type, width) = TYPES[data_type];
             let (fill_in, fill_out, has_fill) = match fills {
@@ -264,9 +275,20 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
                 } else {
                     ChunkKeys::V2 { separator: Separator::Dot }
                 },
+                part: None,
             };
-            let source = layout("source", axes.iter().map(|axis| axis.source).collect(), source, fill_in);
-            let target = layout("target", axes.iter().map(|axis| axis.target).collect(), target, fill_out);
+            let mut source = layout("source", axes.iter().map(|axis| axis.source).collect(), source, fill_in);
+            let mut target = layout("target", axes.iter().map(|axis| axis.target).collect(), target, fill_out);
+            if let Some(starts) = starts {
+                let units = source.chunks.write_unit().iter().zip(target.chunks.write_unit());
+                let origins = starts.iter().zip(units).map(|((start, is_of_objects, units), (object, unit))| {
+                    (start * if *is_of_objects { *object } else { 1 }, units * unit)
+                });
+                let (from, to): (Vec<u64>, Vec<u64>) = origins.unzip();
+                let start: Vec<u64> = from.iter().zip(&to).map(|(from, to)| *from.max(to)).collect();
+                source.part = Some(ArrayPart { start: start.clone(), origin: from });
+                target.part = Some(ArrayPart { start, origin: to });
+            }
             let times = |unit: &[u64], factor: fn(&Axis) -> u64| -> Vec<u64> {
                 unit.iter().zip(&axes).map(|(length, axis)| length * factor(axis)).collect()
             };
@@ -275,7 +297,11 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
             let mut order: Vec<usize> = (0..axes.len()).collect();
             order.sort_by_key(|axis| axes[*axis].rank);
             let objects = source.chunks.write_unit().iter().zip(target.chunks.write_unit());
-            let groups = objects.zip(&axes).map(|((a, b), axis)| meeting(*a, *b) * axis.readers).collect();
+            // Where the grids of a part do not begin together they are one group.
+            let group = |(at, ((a, b), axis)): (usize, ((&u64, &u64), &Axis))| {
+                if begins_with_object(&source, at) { meeting(*a, *b) * axis.readers } else { axis.length }
+            };
+            let groups = objects.zip(&axes).enumerate().map(group).collect();
             // A packed exchange knows no gaps.
             let is_listed = is_listed && (way != 1 || packed.is_none());
             let shape = match way {

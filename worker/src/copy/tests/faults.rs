@@ -35,6 +35,7 @@ pub(super) fn case(codecs: &str) -> Case {
         has_fill: true,
         chunks: ChunkLayout::Plain { chunk_shape: chunk_shape.into(), codecs: codecs.into() },
         keys: ChunkKeys::Default { separator: Separator::Slash },
+        part: None,
     };
     Case {
         source: layout("source", [1, 4]),

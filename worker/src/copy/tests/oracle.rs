@@ -39,8 +39,18 @@ fn unit(case: &Case, position: &[u64]) -> Unit {
 }
 
 fn unit_of(case: &Case, element: &[u64]) -> Unit {
-    let lengths = case.source.chunks.read_unit();
-    unit(case, &element.iter().zip(lengths).map(|(at, length)| at / length).collect::<Vec<_>>())
+    unit(case, &position_of(&case.source.read_grid(), element))
+}
+
+/// The position of the box that holds an element.
+fn position_of(grid: &BoxGrid, element: &[u64]) -> Vec<u64> {
+    let end = element.iter().map(|at| at + 1).collect();
+    grid.overlapping(&Region::new(element.to_vec(), end)).start().to_vec()
+}
+
+/// The number of an element among those that are copied, in C order, but for where they begin.
+fn number(case: &Case, element: &[u64]) -> u64 {
+    element.iter().zip(&case.source.shape).fold(0, |sum, (at, length)| sum * length + at)
 }
 
 /// The element's bytes as stored, or the source's fill value.
@@ -48,8 +58,7 @@ fn value(case: &Case, element: &[u64]) -> Vec<u8> {
     if unit_of(case, element) != Unit::Values {
         return case.source.fill.clone();
     }
-    let linear = element.iter().zip(&case.source.shape).fold(0, |sum, (at, length)| sum * length + at);
-    let random = mixed(!case.seed, linear);
+    let random = mixed(!case.seed, number(case, element));
     let mut bytes = case.source.fill.clone();
     bytes.iter_mut().zip(random.to_le_bytes()).for_each(|(byte, value)| *byte = value % 3);
     bytes
@@ -58,15 +67,17 @@ fn value(case: &Case, element: &[u64]) -> Vec<u8> {
 /// The content of the array, element by element.
 pub(in crate::copy) fn content(case: &Case) -> ContentSum {
     let hash = ContentHash::new(&case.target.fill);
-    let elements = BoxGrid::positions(&Region::whole(&case.source.shape));
-    (0..).zip(elements).map(|(index, element)| hash.of_run(index, &value(case, &element))).sum()
+    let elements = BoxGrid::positions(&case.source.bounds());
+    elements.map(|element| hash.of_run(number(case, &element), &value(case, &element))).sum()
 }
 
-/// A decoded chunk: the values of `of` inside the array, `padding` beyond.
+/// A decoded chunk: the values of `of` inside the array, or the part of it, `padding` beyond.
 fn buffer(layout: &ArrayLayout, region: &Region, padding: &[u8], of: impl Fn(&[u64]) -> Vec<u8>) -> Vec<u8> {
     let mut bytes = Vec::new();
+    let bounds = layout.bounds();
     for element in BoxGrid::positions(region) {
-        let inside = element.iter().zip(&layout.shape).all(|(at, length)| at < length);
+        let mut axes = element.iter().zip(bounds.start()).zip(bounds.end());
+        let inside = axes.all(|((at, start), end)| start <= at && at < end);
         bytes.extend(if inside { of(&element) } else { padding.to_vec() });
     }
     bytes
@@ -171,18 +182,16 @@ pub(in crate::copy) async fn write_source(bench: &Bench, case: &Case) {
 /// Whether the writing task is told that `element` may be stored: an exchange says it per block, not per element.
 fn is_known_as_stored(case: &Case, element: &[u64]) -> bool {
     let is_stored = |element: &[u64]| unit_of(case, element) != Unit::Missing;
-    let whole = Region::whole(&case.source.shape);
-    let around = |bounds: &Region, lengths: &[u64]| {
-        let within = element.iter().zip(bounds.start()).map(|(at, start)| at - start);
-        let position: Vec<u64> = within.zip(lengths).map(|(at, length)| at / length).collect();
-        BoxGrid::new(bounds.clone(), lengths.to_vec()).region_at(&position)
-    };
+    let whole = case.source.bounds();
+    let around = |grid: BoxGrid| grid.region_at(&position_of(&grid, element));
     let (readers, group) = match &case.shape {
         Shape::Direct => return is_stored(element),
         Shape::Exchange { readers, .. } => (readers, whole),
-        Shape::Scratch { readers, groups } => (readers, around(&whole, groups)),
+        Shape::Scratch { readers, groups } => (readers, around(BoxGrid::new(whole, groups.clone()))),
     };
-    let block = around(&group, readers).intersection(&around(&group, case.blocks_by())).expect("both hold the element");
+    let reader = around(case.source.boxes_of_read_units(group.clone(), readers.clone()));
+    let writer = around(case.target.boxes_of_write_units(group, case.blocks_by().to_vec()));
+    let block = reader.intersection(&writer).expect("both hold the element");
     BoxGrid::positions(&block).any(|element| is_stored(&element))
 }
 

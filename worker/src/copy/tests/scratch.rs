@@ -81,6 +81,7 @@ fn case() -> Case {
         has_fill: true,
         chunks: ChunkLayout::Plain { chunk_shape: chunk_shape.into(), codecs: r#"[{"name":"bytes"}]"#.into() },
         keys: ChunkKeys::Default { separator: Separator::Slash },
+        part: None,
     };
     Case {
         source: layout("source", [1, 4]),

@@ -202,7 +202,7 @@ async fn an_object_of_the_target_that_changes_shows_when_it_is_read_back() {
         let copied = run(&bench, &function, 2).await.expect("copied").content;
         assert_eq!(copied, content(&function.source, &stored));
         let (target, verification) = (bench.open(&function.target.url), verification(&function));
-        let keys: Vec<String> = objects(&function.target, &stored).into_keys().collect();
+        let keys: Vec<String> = targets(&function.target, &stored).into_keys().collect();
         let key = &keys[keys.len() / 2];
         let sound = target.get(key).await.expect("get").expect("there").to_vec();
         let mut flipped = sound.clone();

@@ -23,11 +23,16 @@ fn layout() -> v1::ArrayLayout {
             })),
         }),
         keys: Some(v1::ChunkKeys { encoding: v1::ChunkKeyEncoding::V2.into(), separator: v1::Separator::Dot.into() }),
+        part: None,
     }
 }
 
 fn grid() -> v1::BoxGrid {
-    v1::BoxGrid { bounds: Some(v1::Region { start: vec![0, 0], end: vec![10, 20] }), lengths: vec![4, 8] }
+    v1::BoxGrid {
+        bounds: Some(v1::Region { start: vec![0, 0], end: vec![10, 20] }),
+        lengths: vec![4, 8],
+        ahead: vec![],
+    }
 }
 
 fn exchange() -> v1::Exchange {
@@ -171,8 +176,29 @@ fn a_bitmap_that_is_not_about_its_source_is_named() {
     let many = Problem::OverLimit { limit: "MAX_LISTED_OBJECTS", most: 1 << 22, found: 1 << 23 };
     expect_sweep(objects, many, |copy| {
         let bounds = Some(v1::Region { start: vec![0], end: vec![1 << 23] });
-        let grid = v1::BoxGrid { bounds, lengths: vec![1] };
+        let grid = v1::BoxGrid { bounds, lengths: vec![1], ahead: vec![] };
         copy.listed = listed(v1::PresenceBitmap { objects: Some(grid), ..bitmap() });
+    });
+}
+
+#[test]
+fn parts_of_arrays_that_do_not_fit_each_other_are_named() {
+    let part = |start: u64, origin: u64| Some(v1::ArrayPart { start: vec![start, 0], origin: vec![origin, 0] });
+    let both = |copy: &mut v1::CopyReadToWrite, source, target| {
+        copy.source.as_mut().expect("there").part = source;
+        copy.target.as_mut().expect("there").part = target;
+    };
+    expect_sweep("target.part", Problem::Disagrees { other: "source.part" }, |copy| both(copy, part(3, 3), None));
+    expect_sweep("target.part", Problem::Disagrees { other: "source.part" }, |copy| both(copy, part(3, 3), part(4, 0)));
+    expect_sweep("source.part.origin", Problem::Outside, |copy| both(copy, part(3, 4), part(3, 0)));
+    expect_sweep("target.part.start", Problem::Overflow, |copy| both(copy, part(3, 3), part(u64::MAX, 0)));
+    let short = Problem::RankMismatch { expected: 2, found: 1 };
+    let one_axis = || Some(v1::ArrayPart { start: vec![3, 0], origin: vec![3] });
+    expect_sweep("source.part.origin", short, |copy| both(copy, one_axis(), part(3, 0)));
+    // The tasks of the sample are about the whole array.
+    expect_sweep("writers", Problem::Outside, |copy| both(copy, part(3, 3), part(3, 0)));
+    expect_sweep("writers.ahead", Problem::Outside, |copy| {
+        copy.writers.as_mut().expect("there").ahead = vec![1, 0];
     });
 }
 

@@ -1,9 +1,9 @@
 //! Regions, grids and layouts.
 
-use proptest::{collection::vec, prelude::*, sample::select};
+use proptest::{collection::vec, option, prelude::*, sample::select};
 use rechunk_common::{
     geometry::{BoxGrid, Region},
-    layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
+    layout::{ArrayLayout, ArrayPart, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
 };
 
 use super::basics::{names, urls};
@@ -35,7 +35,10 @@ pub(crate) fn grids_over(bounds: Region) -> impl Strategy<Value = BoxGrid> {
 }
 
 pub(crate) fn grids() -> impl Strategy<Value = BoxGrid> {
-    regions().prop_flat_map(grids_over)
+    (regions().prop_flat_map(grids_over), any::<bool>()).prop_map(|(grid, is_ahead)| {
+        let ahead = grid.bounds().start().to_vec();
+        if is_ahead { grid.begun_ahead(ahead) } else { grid }
+    })
 }
 
 pub(crate) fn codec_lists() -> impl Strategy<Value = String> {
@@ -60,17 +63,31 @@ pub(crate) fn layouts_of(shape: Vec<u64>, width: usize) -> impl Strategy<Value =
     let separator = select(vec![Separator::Slash, Separator::Dot]);
     let parts =
         (urls(), names(), vec(any::<u8>(), width), any::<bool>(), chunk_layouts(shape.len()), separator, any::<bool>());
-    parts.prop_map(move |(url, data_type, fill, has_fill, chunks, separator, is_v2)| ArrayLayout {
-        url,
-        shape: shape.clone(),
-        element: ElementType { data_type, width: width as u64 },
-        fill,
-        has_fill,
-        chunks,
-        keys: if is_v2 { ChunkKeys::V2 { separator } } else { ChunkKeys::Default { separator } },
-    })
+    parts
+        .prop_map(move |(url, data_type, fill, has_fill, chunks, separator, is_v2)| ArrayLayout {
+            url,
+            shape: shape.clone(),
+            element: ElementType { data_type, width: width as u64 },
+            fill,
+            has_fill,
+            chunks,
+            keys: if is_v2 { ChunkKeys::V2 { separator } } else { ChunkKeys::Default { separator } },
+            part: None,
+        })
+        .boxed()
 }
 
 pub(crate) fn layouts() -> impl Strategy<Value = ArrayLayout> {
-    (shapes(), 1_usize..17).prop_flat_map(|(shape, width)| layouts_of(shape, width))
+    let layouts = (shapes(), 1_usize..17).prop_flat_map(|(shape, width)| layouts_of(shape, width));
+    let starts = option::of(vec((any::<u32>(), any::<u32>()), 5));
+    (layouts, starts).prop_map(|(layout, starts)| {
+        let of = |of: fn(&(u32, u32)) -> u64, starts: &[(u32, u32)]| {
+            starts.iter().take(layout.shape.len()).map(of).collect()
+        };
+        let part = starts.map(|starts| ArrayPart {
+            start: of(|(origin, more)| u64::from(*origin) + u64::from(*more), &starts),
+            origin: of(|(origin, _)| u64::from(*origin), &starts),
+        });
+        ArrayLayout { part, ..layout }
+    })
 }

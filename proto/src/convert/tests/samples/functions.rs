@@ -209,15 +209,16 @@ pub(crate) fn custom_functions() -> impl Strategy<Value = StageFunction> {
     })
 }
 
+/// In boxes: all of them by value would not fit the stack of a test's thread.
 pub(crate) fn functions() -> impl Strategy<Value = StageFunction> {
     let part = select(vec![PrefixPart::Metadata, PrefixPart::Everything]);
     prop_oneof![
         (vec(urls(), 0..3), part)
             .prop_map(|(prefixes, part)| StageFunction::ClearPrefix(ClearPrefix { prefixes, part })),
-        sweeps(),
-        pass_throughs(),
-        exchange_stages(),
-        through_scratch(),
+        sweeps().boxed(),
+        pass_throughs().boxed(),
+        exchange_stages().boxed(),
+        through_scratch().boxed(),
         vec(pinned_documents(), 0..3).prop_map(|documents| StageFunction::CheckSource(CheckSource { documents })),
         vec(documents(), 0..3).prop_map(|documents| StageFunction::PublishMetadata(PublishMetadata { documents })),
         custom_functions(),

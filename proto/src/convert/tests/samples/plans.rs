@@ -163,7 +163,7 @@ pub(crate) fn pipelines_requests() -> impl Strategy<Value = PipelinesRequest> {
 
 pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
     let specs = (vec(texts(), 0..3), vec(texts(), 0..3), vec(texts(), 0..3));
-    let patterns = (vec(texts(), 0..3), vec(texts(), 0..3));
+    let patterns = (vec(texts(), 0..3), vec(texts(), 0..3), vec(texts(), 0..3));
     let listings = select(vec![SourceListing::WhereFew, SourceListing::Always, SourceListing::Never]);
     let format = (option::of(select(vec![ZarrFormat::V2, ZarrFormat::V3])), listings);
     let sizes = (option::of(bytes()), option::of(bytes()));
@@ -176,7 +176,14 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
     ]);
     let rest = (any::<[bool; 5]>(), any::<Option<bool>>(), codec, preferences());
     (places, (specs, patterns), format, rest, sizes, request_ids()).prop_map(
-        |((source, target, temp), ((chunks, shards, codecs), (include, exclude)), format, rest, sizes, request_id)| {
+        |(
+            (source, target, temp),
+            ((chunks, shards, codecs), (include, exclude, region)),
+            format,
+            rest,
+            sizes,
+            request_id,
+        )| {
             let (zarr_format, listing) = format;
             let (flags, consolidate, exchange_codec, prefer) = rest;
             RechunkRequest {
@@ -200,6 +207,7 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
                 verify: flags[4],
                 prefer,
                 listing,
+                region,
                 request_id,
             }
         },

@@ -113,7 +113,9 @@ impl Passage {
     ) -> Result<Self, TaskFailure> {
         let (from, to) = (&function.source, &function.target);
         let codec = shard_codec(from)?;
-        let contents = match (shard_codec(to)?, function.is_of_whole_objects()) {
+        // What is read back is its own source, with nothing beside it in its shards.
+        let is_whole = from == to || function.is_of_whole_objects();
+        let contents = match (shard_codec(to)?, is_whole) {
             (shard, true) => Contents::Object { shard },
             (None, false) => Contents::Inner,
             (Some(shard), false) => Contents::Packed { shard },

@@ -40,7 +40,7 @@ proptest! {
         prop_assert_eq!(meetings(n, one, other), count(&|at| begins(one, at) && begins(other, at)));
         prop_assert_eq!(pairs(n, one, other), Some(count(&|at| begins(one, at) || begins(other, at))));
         prop_assert_eq!(Some(one.start_of(at)), (0..=at).rev().find(|at| begins(one, *at)));
-        prop_assert_eq!(one.first_from(at), (at..).find(|at| begins(one, *at)));
+        prop_assert_eq!(one.first_from(at), (at..=at + a).find(|at| begins(one, *at)));
     }
 
     #[test]

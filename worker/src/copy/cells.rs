@@ -91,7 +91,7 @@ impl Cells {
                 let (start, length) = buffer(start, length, used.0, used.1);
                 let valid_start = valid_start.max(start);
                 let valid_end = valid_end.min(start.saturating_add(length));
-                cells.push(Cell { start, length, used, valid_start, valid_end });
+                cells.push(Cell { start, valid_start, length, used, valid_end });
             }
             axes.push(cells);
         }

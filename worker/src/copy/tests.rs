@@ -57,11 +57,12 @@ pub(super) async fn run(bench: &Bench, case: &Case) -> Result<Counts, TaskFailur
             let memory = declared(memory::of_read_to_write(&function, bound(&case.source), bound(&case.target)));
             for index in 0..function.writers.len() {
                 let function = &function;
-                counts += task(bench, memory, |cx| async move { read_to_write(&cx, function, TaskIndex(index)).await })
-                    .await?;
+                let copied =
+                    task(bench, memory, |cx| async move { read_to_write(&cx, function, TaskIndex(index)).await });
+                counts += Box::pin(copied).await?;
             }
         }
-        Shape::Scratch { .. } => counts += scratch::run(bench, &case.through_scratch()).await?,
+        Shape::Scratch { .. } => counts += Box::pin(scratch::run(bench, &case.through_scratch())).await?,
         Shape::Exchange { .. } => {
             let (first, second) = case.exchange();
             let memory = declared(memory::of_read_to_exchange(&first, bound(&case.source)));

@@ -10,12 +10,12 @@ fn refused(text: &str) -> String {
     Index::parse(text.as_bytes()).expect_err(text).to_string()
 }
 
-fn inline(data: &'static str) -> Option<Reference<'static>> {
-    Some(Reference::Inline(data.into()))
+fn inline(data: &'static str) -> Reference<'static> {
+    Reference::Inline(data.into())
 }
 
-fn part(url: &str, range: Range<u64>) -> Option<Reference<'_>> {
-    Some(Reference::Part { url, range })
+fn part(url: &str, range: Range<u64>) -> Reference<'_> {
+    Reference::Part { url, range }
 }
 
 #[test]
@@ -25,13 +25,13 @@ fn both_versions_say_where_each_key_is() {
     for text in [refs.to_owned(), format!(r#" {{"other":[1],"refs":{refs},"version":1,"gen":[],"templates":null}} "#)] {
         let index = parsed(&text);
         assert_eq!(index.len(), 7, "{text}");
-        assert_eq!(index.get(".zgroup"), inline(r#"{"zarr_format":2}"#));
-        assert_eq!(index.get("a/0.0"), part("s3://b/x.nc", 100..120));
-        assert_eq!(index.get("a/0.1"), part("s3://b/x.nc", 120..120), "of one URL with the other");
-        assert_eq!(index.get("a/.zattrs"), inline(r#"{"units":"K", "n": 1.50}"#));
+        assert_eq!(index.get(".zgroup"), Some(inline(r#"{"zarr_format":2}"#)));
+        assert_eq!(index.get("a/0.0"), Some(part("s3://b/x.nc", 100..120)));
+        assert_eq!(index.get("a/0.1"), Some(part("s3://b/x.nc", 120..120)), "of one URL with the other");
+        assert_eq!(index.get("a/.zattrs"), Some(inline(r#"{"units":"K", "n": 1.50}"#)));
         assert_eq!(index.get("b/0"), Some(Reference::Whole { url: "https://h/y%20z" }));
         assert_eq!(index.get("b/1"), Some(Reference::Inline(vec![0, 1, 255].into())));
-        assert_eq!(index.get("b/2"), part("/data/z", 0..1));
+        assert_eq!(index.get("b/2"), Some(part("/data/z", 0..1)));
         for absent in ["", "a", "a/0", "a/0.0/", "c", "version", "refs"] {
             assert_eq!(index.get(absent), None, "{absent}");
         }
@@ -42,7 +42,7 @@ fn both_versions_say_where_each_key_is() {
 #[test]
 fn of_two_references_for_one_key_the_last_counts() {
     let index = parsed(r#"{"k":"one","j":"other","k":["s3://b/x",0,1],"k":"last"}"#);
-    assert_eq!((index.len(), index.get("k"), index.get("j")), (2, inline("last"), inline("other")));
+    assert_eq!((index.len(), index.get("k"), index.get("j")), (2, Some(inline("last")), Some(inline("other"))));
 }
 
 #[test]
@@ -68,9 +68,9 @@ fn templates_stand_for_parts_of_urls_wherever_they_are_written() {
         r#"{"version":1,"refs":{"a":["{{u}}/x-{{ n }}.nc",0,1],"b":["{{u}}/x-{{ n }}.nc",1,1],"c":"{{u}}"},
             "templates":{"u":"s3://b/d","n":"7"}}"#,
     );
-    assert_eq!(index.get("a"), part("s3://b/d/x-7.nc", 0..1));
-    assert_eq!(index.get("b"), part("s3://b/d/x-7.nc", 1..2));
-    assert_eq!(index.get("c"), inline("{{u}}"), "data is data");
+    assert_eq!(index.get("a"), Some(part("s3://b/d/x-7.nc", 0..1)));
+    assert_eq!(index.get("b"), Some(part("s3://b/d/x-7.nc", 1..2)));
+    assert_eq!(index.get("c"), Some(inline("{{u}}")), "data is data");
     assert_eq!(index.urls(&[index.below("")]), ["s3://b/d/x-7.nc"]);
 }
 
@@ -210,7 +210,7 @@ proptest! {
         prop_assert_eq!(index.len(), keys.len());
         for (place, (key, (offset, length, url))) in keys.iter().enumerate() {
             let url = format!("s3://b/{url}");
-            let expected = part(&url, *offset..offset + length);
+            let expected = Some(part(&url, *offset..offset + length));
             prop_assert_eq!(index.get(key), expected.clone());
             prop_assert_eq!(index.at(place).map(|(_, reference)| reference), expected, "in the order of keys");
         }

@@ -14,6 +14,6 @@ mod span;
 mod trace_parent;
 
 pub use place::{Place, SpanId, TraceId};
-pub use sink::{Gathered, Sink, install, is_on, wants};
+pub use sink::{Sink, install, wants};
 pub use span::{Kind, OpenSpan, Span, Value};
 pub use trace_parent::{BadTraceParent, TraceParent};

@@ -1,6 +1,6 @@
 //! Where spans go.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use rechunk_common::ids::JobId;
 
@@ -22,11 +22,6 @@ pub fn install(sink: Arc<dyn Sink>) -> bool {
     SINK.set(sink).is_ok()
 }
 
-/// Whether there is a sink.
-pub fn is_on() -> bool {
-    SINK.get().is_some()
-}
-
 /// Whether the spans of this job are wanted.
 pub fn wants(job: &JobId) -> bool {
     SINK.get().is_some_and(|sink| sink.wants(TraceId::of(job)))
@@ -35,28 +30,5 @@ pub fn wants(job: &JobId) -> bool {
 pub(crate) fn take(span: Span) {
     if let Some(sink) = SINK.get() {
         sink.take(span);
-    }
-}
-
-/// Keeps every span, for tests.
-#[derive(Debug, Default)]
-pub struct Gathered {
-    spans: Mutex<Vec<Span>>,
-}
-
-impl Gathered {
-    /// Those so far, in the order in which they ended.
-    pub fn spans(&self) -> Vec<Span> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Sink for Gathered {
-    fn wants(&self, _trace: TraceId) -> bool {
-        true
-    }
-
-    fn take(&self, span: Span) {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner).push(span);
     }
 }

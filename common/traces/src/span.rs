@@ -75,10 +75,7 @@ pub struct Span {
 
 /// A span that has begun. One that is dropped instead of ended was never there.
 #[derive(Debug)]
-pub struct OpenSpan {
-    place: Place,
-    span: Span,
-}
+pub struct OpenSpan(Span);
 
 impl OpenSpan {
     /// Begins the span of `place` now; `None` where nobody wants spans of that job. `job` is asked for first, so that
@@ -110,46 +107,41 @@ impl OpenSpan {
             link: None,
             failure: None,
         };
-        Some(Self { place, span })
-    }
-
-    /// What it is of.
-    pub fn place(&self) -> &Place {
-        &self.place
+        Some(Self(span))
     }
 
     /// Says what kind of work it is.
     #[must_use]
     pub fn of_kind(mut self, kind: Kind) -> Self {
-        self.span.kind = kind;
+        self.0.kind = kind;
         self
     }
 
     /// Says more of it.
     #[must_use]
     pub fn with(mut self, attribute: &'static str, value: impl Into<Value>) -> Self {
-        self.span.attributes.push((attribute, value.into()));
+        self.0.attributes.push((attribute, value.into()));
         self
     }
 
     /// Says what it came of, in another trace.
     #[must_use]
     pub fn linked_to(mut self, link: Option<TraceParent>) -> Self {
-        self.span.link = link;
+        self.0.link = link;
         self
     }
 
     /// It is over; `failure`: why it came to nothing.
     pub fn end(mut self, failure: Option<String>) {
-        self.span.ended = SystemTime::now().max(self.span.begun);
-        self.span.failure = failure;
-        sink::take(self.span);
+        self.0.ended = SystemTime::now().max(self.0.begun);
+        self.0.failure = failure;
+        sink::take(self.0);
     }
 
     /// It was over after `time`.
     pub fn end_after(mut self, time: Duration, failure: Option<String>) {
-        self.span.ended = self.span.begun.checked_add(time).unwrap_or(self.span.begun);
-        self.span.failure = failure;
-        sink::take(self.span);
+        self.0.ended = self.0.begun.checked_add(time).unwrap_or(self.0.begun);
+        self.0.failure = failure;
+        sink::take(self.0);
     }
 }

@@ -63,6 +63,10 @@ impl Settings {
         if is_disabled || exporter.as_deref() == Some("none") {
             return Ok(None);
         }
+        if !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme)) {
+            let message = format!("OTEL_EXPORTER_OTLP_ENDPOINT is {endpoint:?}: write a URL, as http://collector:4317");
+            return Err(Failure::wrong(message));
+        }
         if let Some(other) = exporter.filter(|exporter| exporter != "otlp") {
             return Err(Failure::wrong(format!("OTEL_TRACES_EXPORTER is {other:?}: traces are sent as otlp, or none")));
         }
@@ -142,12 +146,10 @@ impl Sink for Exporter {
     }
 }
 
-/// Whether a trace is one of this share of all: the same in every process. Its last seven bytes decide, as with
-/// OpenTelemetry's own samplers.
+/// Whether a trace is one of this share of all: the same in every process. Its last six bytes decide, which are the digits
+/// of its job's id.
 fn is_within(share: f64, trace: TraceId) -> bool {
-    let random = trace.0.iter().skip(9).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
-    // The digits of a job's id fill six of the seven.
-    let random = random & 0xffff_ffff_ffff;
+    let random = trace.0.iter().skip(10).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
     #[expect(clippy::cast_precision_loss, reason = "48 bits are exact")]
     let place = random as f64 / (1_u64 << 48) as f64;
     place < share
@@ -230,10 +232,11 @@ mod tests {
     fn what_there_is_not_is_refused_by_its_name() {
         for (name, value) in [
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
             ("OTEL_TRACES_EXPORTER", "zipkin"),
             ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
         ] {
-            let said = settings(&[ENDPOINT, (name, value)]).expect_err("refused");
+            let said = settings(&[(name, value), ENDPOINT]).expect_err("refused");
             assert!(said.starts_with(&format!("{name} is {value:?}")), "{said}");
         }
         for share in ["2", "-1", "half", "NaN"] {

@@ -70,9 +70,8 @@ def spelt(annotation):
 
 
 def of_class(name, cls):
-    parts = [f"### `{name}`\n\n{text(cls)}\n"]
-    if "__init__" in vars(cls) and inspect.getdoc(cls.__init__) and cls.__init__.__doc__ != object.__init__.__doc__:
-        parts[0] = f"### `{name}`\n\n```python\n{signature(name, cls.__init__).replace('__init__', cls.__name__)}\n```\n\n{text(cls)}\n"
+    call = f"```python\n{signature(name, cls.__init__)}\n```\n\n" if "__init__" in vars(cls) else ""
+    parts = [f"### `{name}`\n\n{call}{text(cls)}\n"]
     for member, value in vars(cls).items():
         if member.startswith("_"):
             continue

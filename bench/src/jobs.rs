@@ -171,6 +171,7 @@ pub fn input(shape: &[u64], width: u64, from: Grid, to: Grid, memory: MemoryMode
         one_store: false,
         listed: None,
         verify: false,
+        held: None,
     };
     PlanInput {
         copies: vec![copy],

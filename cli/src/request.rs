@@ -23,6 +23,7 @@ pub(crate) fn from_arguments(copy: &CopyArgs, request_id: Option<&str>) -> Resul
         include: copy.include.clone(),
         exclude: copy.exclude.clone(),
         region: copy.region.clone(),
+        append: copy.append.clone(),
         zarr_format: copy.zarr_format,
         overwrite: copy.overwrite,
         consolidate: copy.consolidate,

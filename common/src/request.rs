@@ -57,6 +57,9 @@ pub struct RechunkRequest {
     pub listing: SourceListing,
     /// What is copied of the source: `time=0:1000,lat=10:20`, or `0:1000,:` by position in an array; none given: all.
     pub region: Vec<String>,
+    /// The dimension (of an array without dimension names: the axis) along which what is new in the source goes behind
+    /// what the target has; `None`: the target is made.
+    pub append: Option<String>,
     /// The same id gives the same job.
     pub request_id: Option<RequestId>,
 }

@@ -43,6 +43,7 @@ def rechunk(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     region: Mapping[str, slice] | Sequence[slice] | None = None,
+    append: str | int | None = None,
     prefer: str = "time",
     listing: bool | None = None,
 ) -> Rechunked:
@@ -77,6 +78,8 @@ def rechunk(
         of an included array come along.
     region: the part of the source that is copied, as {"time": slice(0, 1000)} by dimension, or a tuple of slices for an
         array; None: all of it.
+    append: the dimension (of an array without dimension names: the axis) along which what is new in the source goes behind
+        what the target has, in the target's chunks: `target_chunks` is then None. "local" and coordinators can.
     """
     is_remote = isinstance(executor, str) and "://" in executor
     if storage_options and (is_remote or config is not None):
@@ -95,11 +98,13 @@ def rechunk(
     home = _Home.of(executor, machine)
     if verify and home.engine is not None:
         raise refused("verify", "an engine compares nothing; verify with executor='local' or a coordinator's URL")
+    if append is not None and home.engine is not None:
+        raise refused("append", "an engine compares nothing; append with executor='local' or a coordinator's URL")
     service = home.service()
     try:
         request = request_of(
             service, source, target_chunks, max_mem, target_store, target_options, temp_store, temp_options, array_name,
-            strict=strict, verify=verify, include=include, exclude=exclude, region=region, prefer=prefer,
+            strict=strict, verify=verify, include=include, exclude=exclude, region=region, append=append, prefer=prefer,
             listing=listing,
             storage_options=storage_options,
         )  # fmt: skip

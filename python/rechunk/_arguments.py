@@ -35,11 +35,14 @@ def request_of(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     region: Mapping[str, slice] | Sequence[slice] | None = None,
+    append: str | int | None = None,
     prefer: str = "time",
     listing: bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Request:
     """The request; `service` is asked where a meaning depends on the source's arrays."""
+    if append is not None and target_chunks is not None:
+        raise refused("target_chunks", "an append keeps the target's chunks; give None")
     target = store_place("target_store", target_store)
     overwrite = bool((target_options or {}).get("overwrite", False))
     places = Request(
@@ -53,6 +56,7 @@ def request_of(
         include=patterns("include", include),
         exclude=patterns("exclude", exclude),
         region=slices(region),
+        append=None if append is None else str(append),
         prefer=prefer,
         listing=listing,
         request_id=request_id,
@@ -61,7 +65,8 @@ def request_of(
     @functools.cache
     def ranks() -> Mapping[str, int]:
         # A plan that changes nothing says what arrays there are.
-        plan = service.plan(dataclasses.replace(places, listing=False, request_id=None))[0]
+        asked = dataclasses.replace(places, listing=False, request_id=None, append=None)
+        plan = service.plan(asked)[0]
         return {array["name"]: len(array["shape"]) for array in json.loads(plan)["arrays"]}
 
     options = read_options(target_options, ranks)

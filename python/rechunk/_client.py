@@ -55,6 +55,7 @@ class Client:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         region: Mapping[str, slice] | Sequence[slice] | None = None,
+        append: str | int | None = None,
         prefer: str = "time",
         listing: bool | None = None,
     ) -> Job:
@@ -63,7 +64,7 @@ class Client:
         request = request_of(
             self._service, source, target_chunks, max_mem, target_store, target_options, temp_store, temp_options,
             array_name, request_id=request_id or fresh_id(), strict=strict, verify=verify, include=include, exclude=exclude,
-            region=region, prefer=prefer, listing=listing,
+            region=region, append=append, prefer=prefer, listing=listing,
         )  # fmt: skip
         return Job(self._service, self._service.submit(request))
 

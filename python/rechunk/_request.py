@@ -52,6 +52,7 @@ class Request:
     include: list[str] = dataclasses.field(default_factory=list)
     exclude: list[str] = dataclasses.field(default_factory=list)
     region: list[str] = dataclasses.field(default_factory=list)
+    append: str | None = None
     zarr_format: int | None = None
     overwrite: bool = False
     consolidate: bool | None = None

@@ -71,6 +71,7 @@ class Client:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         region: Mapping[str, slice] | Sequence[slice] | None = None,
+        append: str | int | None = None,
         prefer: str = "time",
         listing: bool | None = None,
     ) -> Job:
@@ -80,7 +81,7 @@ class Client:
         request = await asyncio.to_thread(
             request_of, service, source, target_chunks, max_mem, target_store, target_options, temp_store, temp_options,
             array_name, request_id=request_id or fresh_id(), strict=strict, verify=verify, include=include, exclude=exclude,
-            region=region, prefer=prefer, listing=listing,
+            region=region, append=append, prefer=prefer, listing=listing,
         )  # fmt: skip
         return await self.job(await _answer(lambda done: service.submit(request, done)))
 

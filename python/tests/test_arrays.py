@@ -144,6 +144,20 @@ def test_a_region_is_what_slices_cut_out(source, tmp_path, region):
     assert target[...].tobytes() == np.ascontiguousarray(elements()[3:17, :, :25]).tobytes()
 
 
+def test_an_append_puts_what_is_new_behind_what_the_target_has(source, tmp_path):
+    first = rechunk.rechunk(source, (7, 5, 7), 2**29, tmp_path / "out.zarr", region={"time": slice(0, 17)}).execute()
+    assert first.shape[0] == 17
+    target = rechunk.rechunk(source, None, 2**29, tmp_path / "out.zarr", append="time").execute()
+    assert target.chunks == (7, 5, 7)
+    assert target[...].tobytes() == elements().tobytes()
+
+
+@pytest.mark.parametrize(("chunks", "executor", "field"), [(None, "python", "append"), (-1, "local", "target_chunks")])
+def test_what_does_not_go_with_an_append_is_refused(source, tmp_path, chunks, executor, field):
+    with pytest.raises(ValueError, match=field):
+        rechunk.rechunk(source, chunks, 2**29, tmp_path / "out.zarr", append="time", executor=executor)
+
+
 @pytest.mark.parametrize("region", [{"time": 3}, {"time": slice(0, 9, 2)}, {"time": slice(-3, None)}, {"no": slice(1)}])
 def test_what_is_no_region_is_refused(source, tmp_path, region):
     with pytest.raises(ValueError, match="region"):

@@ -129,7 +129,8 @@ class Cluster:
             *arguments, "--coordinator", self.url, "--output", "json", prefix=self.prefix("client"))
 
     def submit(self, source, target, chunks, *options):
-        ended = self.command("submit", source, target, "--chunks", chunks, *options)
+        specs = [] if chunks is None else ["--chunks", chunks]
+        ended = self.command("submit", source, target, *specs, *options)
         assert ended.code == 0, ended.stderr
         return ended.json if "--wait" in options else ended.json["job"]
 

@@ -102,6 +102,31 @@ def test_a_killed_worker_delays_the_job_and_changes_nothing_else(paced_cluster, 
     assert not [key for key in s3.keys("cluster/") if ".rechunk-" in key], "temporary objects are left"
 
 
+def test_an_append_that_is_cancelled_or_loses_a_worker_leaves_what_stood_and_is_done_again(paced_cluster, s3, source):
+    cluster, (path, values), target = paced_cluster, source, "cluster/grown.zarr"
+    workers = [cluster.worker(f"w{n}", memory="128MiB") for n in range(3)]
+    cluster.workers_ready(3)
+    # 100 maps in chunks of 64: the second of each row has room.
+    cluster.submit(s3.url(path), s3.url(target), "64,32,64", "--region", ":100,:,:", "--wait", "--quiet")
+    before = {key for key in s3.keys("cluster/") if key.startswith(target)}
+
+    job = cluster.submit(s3.url(path), s3.url(target), None, "--append", "0")
+    cluster.wait_for_work(job, "copy_read_to_write")
+    wait_until(lambda: {key for key in s3.keys("cluster/") if key.startswith(target)} - before, "something written")
+    cluster.command("cancel", job)
+    cluster.wait_for_state(job, "CANCELLED")
+    assert_equal(s3, target, np.ascontiguousarray(values[:100]))
+    assert not [key for key in s3.keys("cluster/") if ".rechunk-" in key], "temporary objects are left"
+
+    job = cluster.submit(s3.url(path), s3.url(target), None, "--append", "0")
+    cluster.wait_for_work(job, "copy_read_to_write")
+    held = {worker["id"]: worker["leased_tasks"] for worker in cluster.command("workers").json}
+    max(workers, key=lambda worker: held.get(worker.name, 0)).kill()
+    view = cluster.wait_for_state(job, "SUCCEEDED")
+    assert view["leases_expired"] > 0, "the killed worker held nothing: the fault did not fire"
+    assert_equal(s3, target, values)
+
+
 def test_a_worker_that_is_asked_to_stop_gives_its_work_back(paced_cluster, s3, source):
     cluster, (path, values) = paced_cluster, source
     workers = [cluster.worker(f"w{n}", memory="128MiB") for n in range(2)]

@@ -47,5 +47,12 @@ def stored(path):
     return sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file() and p.name not in documents)
 
 
+def as_predicted(report):
+    """What was done is what was planned, where nothing was missing in the source."""
+    for name in ["get_requests", "put_requests", "bytes_decoded", "bytes_encoded"]:
+        skipped = report["totals"]["skipped_fill_chunks"] if name == "put_requests" else 0
+        assert report["totals"][name] + skipped == report["plan"]["totals"][name], name
+
+
 def open_array(path):
     return zarr.open_array(str(path), mode="r")

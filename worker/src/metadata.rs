@@ -39,7 +39,7 @@ pub async fn check_source(cx: &TaskContext, function: &CheckSource) -> Result<()
             Some(now) => change(document, now.size, now.etag.as_deref()),
         };
         if let Some(changed) = changed {
-            let message = format!("the source changed while it was copied: {}: {changed}", document.url);
+            let message = format!("metadata changed while the job ran: {}: {changed}", document.url);
             return Err(TaskFailure::new(FailureClass::GiveUpTask, message));
         }
     }

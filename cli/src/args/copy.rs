@@ -21,7 +21,7 @@ pub(crate) struct CopyArgs {
     /// A length, -1 for the whole axis, keep, a size such as 100MB on one axis, or auto (alone: for every axis); a
     /// dimension that is not named keeps its chunk length. With --shards these are the inner chunks. Repeatable in a
     /// group.
-    #[arg(long, value_name = "SPEC", required = true, allow_hyphen_values = true)]
+    #[arg(long, value_name = "SPEC", required_unless_present = "append", allow_hyphen_values = true)]
     pub(crate) chunks: Vec<String>,
     /// Target shards (Zarr v3): a spec as for --chunks, auto, keep, or none
     #[arg(long, value_name = "SPEC", allow_hyphen_values = true)]
@@ -41,6 +41,13 @@ pub(crate) struct CopyArgs {
     /// and so is an array of a group that has none of them. TARGET is as long as the part.
     #[arg(long, value_name = "SLICES")]
     pub(crate) region: Vec<String>,
+    /// Put what is new in SOURCE along this dimension behind what TARGET has, in TARGET's own chunks and codecs
+    ///
+    /// TARGET's elements stay as they are: where its last chunk has room, it is read, compared with SOURCE, and written
+    /// anew with what comes behind. Arrays of a group that do not have the dimension stay as they are. An array without
+    /// dimension names takes the number of an axis.
+    #[arg(long, value_name = "DIMENSION")]
+    pub(crate) append: Option<String>,
     /// Zarr format of the target [default: the source's]
     #[arg(long, value_name = "2|3", value_parser = parse_format)]
     pub(crate) zarr_format: Option<ZarrFormat>,

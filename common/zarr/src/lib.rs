@@ -9,6 +9,7 @@ mod chain;
 mod choice;
 mod codec;
 mod consolidated;
+mod continuation;
 mod convert;
 mod document;
 mod dtype;

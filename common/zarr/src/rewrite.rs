@@ -189,7 +189,7 @@ impl ArrayDocument {
     }
 
     /// Text and structures are opaque to the codecs, which would not swap them: both sides must store the same order.
-    fn check_byte_order(&self, target: &Self) -> Result<(), MetadataError> {
+    pub(crate) fn check_byte_order(&self, target: &Self) -> Result<(), MetadataError> {
         let data_type = self.data_type()?;
         let opaque = matches!(data_type.kind, dtype::Kind::Utf32 | dtype::Kind::Struct(_));
         if opaque && stored_endian(&self.chunk_codecs()?)? != stored_endian(&target.chunk_codecs()?)? {
@@ -202,7 +202,7 @@ impl ArrayDocument {
     }
 
     /// Filters that round can be kept, the values are rounded already; to add one would change them.
-    fn check_rounding(&self, target: &Self) -> Result<(), MetadataError> {
+    pub(crate) fn check_rounding(&self, target: &Self) -> Result<(), MetadataError> {
         let rounding = |document: &Self| {
             let steps = chain::steps(&document.chunk_codecs()?, "codecs")?;
             Ok::<Vec<Step>, MetadataError>(steps.into_iter().filter(Step::rounds).collect())

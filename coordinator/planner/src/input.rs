@@ -31,9 +31,9 @@ pub struct PlanInput {
     pub clear: Option<ClearTarget>,
     /// What makes the result visible.
     pub publish: Publish,
-    /// Documents of the source that must not have changed when the result is published.
+    /// Documents of the source, and of a target that stands, that must not have changed when the result is published.
     pub pinned: Vec<PinnedDocument>,
-    /// What a cancel or a delete removes: the target's prefixes and the temporary space.
+    /// What a cancel or a delete removes: the prefixes of a target that the job makes, and the temporary space.
     pub cleanup_prefixes: Vec<String>,
 }
 
@@ -62,6 +62,17 @@ pub struct CopySpec {
     pub listed: Option<Listing>,
     /// The target is read back before it is published, and compared with what was read of the source.
     pub verify: bool,
+    /// What the target holds already of the objects that are written anew; `None`: nothing.
+    pub held: Option<Held>,
+}
+
+/// A part of an array that lies on both sides already: it must be the same before anything is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// As the source has it.
+    pub source: ArrayLayout,
+    /// As the target has it.
+    pub target: ArrayLayout,
 }
 
 impl CopySpec {

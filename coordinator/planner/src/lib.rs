@@ -1,7 +1,7 @@
 //! From copy specs to a plan and its exact prediction.
 //!
 //! [`plan`] turns each array into candidates (a pass-through, a direct sweep, groups over local disk, an exchange), each the cheapest of its kind that fits the
-//! memory, chooses between them by cost, and puts the result together as phases of pipelines: prepare, copy, finish.
+//! memory, chooses between them by cost, and puts the result together as phases of pipelines: prepare, compare, copy, finish.
 //! `cost` is the model of time and money behind the choice; it makes the estimates, never the counts.
 //! [`memory`] is the model that says what a task holds; the worker enforces the same. [`prediction`] is the rule by
 //! which requests are counted; where a listing found gaps in a source, `sparse` counts by the same rule over what is
@@ -15,6 +15,7 @@ mod axis;
 mod choice;
 mod classes;
 mod codec;
+mod comparison;
 mod copy;
 mod cost;
 mod direct;
@@ -42,7 +43,7 @@ mod sweep;
 mod verdict;
 mod verification;
 
-pub use input::{ClearTarget, CopySpec, EncodedBound, Listing, PartSizes, PlanInput, Publish, TempSpace};
+pub use input::{ClearTarget, CopySpec, EncodedBound, Held, Listing, PartSizes, PlanInput, Publish, TempSpace};
 use rechunk_common::{
     Refusal, limits,
     plan::{CostBasis, MultiStagePipeline, ParallelPipelines, Phase, Plan},
@@ -64,6 +65,7 @@ pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
     let most_groups = most_groups(input.copies.len());
 
     let mut arrays = Vec::with_capacity(input.copies.len());
+    let mut comparisons: Vec<MultiStagePipeline> = Vec::new();
     let mut copies: Vec<MultiStagePipeline> = Vec::new();
     let mut expected = Expected::default();
     let mut warnings = Vec::new();
@@ -73,6 +75,7 @@ pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
             continue;
         };
         let work = Copier { input, array: &array, fleet: &fleet, index };
+        comparisons.extend(work.comparison()?);
         let mut choice = choice::choose(&work, most_groups)?;
         arrays.push(summary::array_plan(spec, Some(&choice)));
         let pipelines = work.verified(choice.pipelines)?;
@@ -87,6 +90,7 @@ pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
     let had_temp = has_bitmap || copies.iter().any(|pipeline| pipeline.temp_bytes.0 > 0);
     let phases = [
         ("prepare", surroundings::prepare(input).into_iter().collect()),
+        ("compare", comparisons),
         (expected::COPY, copies),
         ("finish", surroundings::finish(input, had_temp)?.into_iter().collect()),
     ]

@@ -1,6 +1,7 @@
 //! Inputs for the tests of whole plans.
 
 mod cases;
+mod comparison;
 mod documents;
 mod group_local;
 mod packing;
@@ -69,6 +70,7 @@ fn copy(source: ArrayLayout, target: ArrayLayout, hundredths: u64) -> CopySpec {
         one_store: false,
         listed: None,
         verify: false,
+        held: None,
     }
 }
 

@@ -5,6 +5,7 @@
 //! workers beyond what [`Fleet`] says of them. [`Door::survey`] and the listing of the source's chunks are all the I/O
 //! of a plan; what follows from them is pure.
 
+mod append;
 mod assignment;
 mod chunk_spec;
 mod codec_spec;
@@ -23,6 +24,7 @@ mod region;
 mod selection;
 mod shard_spec;
 mod spec;
+mod standing;
 mod subject;
 mod survey;
 mod target;
@@ -100,7 +102,10 @@ impl Door {
         live: &[LiveSpace],
     ) -> Result<Prepared, Refusal> {
         let survey = self.survey(request, job, fleet, live).await?;
-        let target = target::of(&survey)?;
+        let mut target = target::of(&survey)?;
+        if survey.appends() {
+            standing::mind_leftovers(&self.stores, &mut target.copies).await?;
+        }
         let listings = listing::list(&self.stores, &target.copies, request.listing).await?;
         survey.plan(target, listings)
     }

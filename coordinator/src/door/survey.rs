@@ -10,7 +10,7 @@ use rechunk_planner::{ClearTarget, PartSizes, PlanInput, TempSpace};
 use rechunk_storage::{Access, Scheme, StorageError, StoreUrl, Stores};
 
 use super::{
-    Door, Fleet, LiveSpace, Prepared,
+    Door, Fleet, LiveSpace, Prepared, append,
     discovery::{self, Source},
     enclosing::{self, Enclosing},
     listing::Listings,
@@ -18,6 +18,7 @@ use super::{
     places::{self, Places, TempPlace},
     presence::{self, TempObjects},
     referred, refusals, selection,
+    standing::{self, Standing},
     target::Target,
 };
 
@@ -31,6 +32,8 @@ pub struct Survey {
     part_sizes: PartSizes,
     pub(super) source: Source,
     pub(super) target: StoreUrl,
+    /// What stands there, to be appended to.
+    pub(super) standing: Option<Standing>,
     /// Source and target lie in one store, which can copy objects by itself.
     pub(super) one_store: bool,
     pub(super) enclosing: Enclosing,
@@ -48,6 +51,9 @@ impl Door {
         fleet: &Fleet,
         live: &[LiveSpace],
     ) -> Result<Survey, Refusal> {
+        if request.append.is_some() {
+            append::refuse_beside(request)?;
+        }
         let (memory, warning) = memory::model(request.max_mem, fleet)?;
         let places = Places::of(request)?;
         places::refuse_live(&places.target, "target", job, live)?;
@@ -59,8 +65,12 @@ impl Door {
         places::refuse_live(&temp.space, "temp", job, live)?;
         let written = [("target", &places.target), ("temp", &temp.space)];
         let referred = referred::example(&self.stores, &source, written).await?;
-        let is_free = is_free(&self.stores, &places.target).await?;
-        if !is_free && !request.overwrite {
+        let standing = match &request.append {
+            Some(_) => Some(standing::find(&self.stores, &places.target, &source).await?),
+            None => None,
+        };
+        let clears = standing.is_none() && !is_free(&self.stores, &places.target).await?;
+        if clears && !request.overwrite {
             let message = format!(
                 "something lies at target {} already; choose another target, or replace all of it with --overwrite",
                 places.target
@@ -72,7 +82,7 @@ impl Door {
             refuse_unwritable(&self.stores, &group.url, "target")?;
         }
         let mut warnings: Vec<String> = warning.into_iter().collect();
-        if !is_free {
+        if clears {
             warnings.push(format!(
                 "what lies at target {} is deleted before the copy: a failure in between leaves neither old nor new",
                 places.target
@@ -101,13 +111,19 @@ impl Door {
             target: places.target,
             enclosing,
             temp,
-            clears: !is_free,
+            standing,
+            clears,
             warnings,
         })
     }
 }
 
 impl Survey {
+    /// Whether the target stands, and grows.
+    pub(super) fn appends(&self) -> bool {
+        self.standing.is_some()
+    }
+
     /// The plan for a source of which `listings` tell what there is, or why there is none. Pure; takes up to 100 ms.
     pub(super) fn plan(self, mut target: Target, listings: Listings) -> Result<Prepared, Refusal> {
         let listing_warnings = listings.warnings.clone();
@@ -131,8 +147,9 @@ impl Survey {
             part_sizes: self.part_sizes,
             clear: self.clears.then(|| ClearTarget { prefixes: vec![url.clone()] }),
             publish: target.publish,
-            pinned: self.source.pins,
-            cleanup_prefixes: vec![url.clone(), space.clone()],
+            pinned: self.source.pins.into_iter().chain(target.pinned).collect(),
+            // What stands is not this job's to remove.
+            cleanup_prefixes: self.standing.is_none().then(|| url.clone()).into_iter().chain([space.clone()]).collect(),
         };
         let mut plan = rechunk_planner::plan(&input)?;
         if let Some(summary) = &mut plan.summary {

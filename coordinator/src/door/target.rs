@@ -4,7 +4,7 @@
 use rechunk_common::{
     Refusal,
     limits::MAX_DOCUMENT_BYTES,
-    plan::{Document, GapPolicy},
+    plan::{Document, GapPolicy, PinnedDocument},
     request::ZarrFormat,
 };
 use rechunk_planner::{CopySpec, Publish};
@@ -12,6 +12,7 @@ use rechunk_storage::StoreUrl;
 use rechunk_zarr::{ArrayDocument, Consolidated, MetadataError, NamedDocument, TargetOptions};
 
 use super::{
+    append,
     chunk_spec::{self, ChunkChoice},
     codec_spec::{self, Chosen},
     encoding, refusals,
@@ -28,6 +29,8 @@ pub(super) struct Target {
     pub(super) copies: Vec<CopySpec>,
     /// What makes it visible.
     pub(super) publish: Publish,
+    /// Its own documents as they stand, where they are to be replaced.
+    pub(super) pinned: Vec<PinnedDocument>,
     /// One sentence each.
     pub(super) warnings: Vec<String>,
 }
@@ -41,11 +44,14 @@ struct Choice<'a> {
 }
 
 /// A node of the target, by its path from the root, with its documents.
-type Nodes = Vec<(String, Vec<NamedDocument>)>;
+pub(super) type Nodes = Vec<(String, Vec<NamedDocument>)>;
 
 /// The target that a survey's request asks for.
 pub(super) fn of(survey: &Survey) -> Result<Target, Refusal> {
-    let Survey { request, source, .. } = survey;
+    let Survey { request, source, standing, .. } = survey;
+    if let (Some(dimension), Some(standing)) = (&request.append, standing) {
+        return append::of(survey, standing, dimension);
+    }
     let format = request.zarr_format.unwrap_or(source.format);
     let mut arrays: Vec<Subject> =
         source.arrays.iter().map(|(name, array)| subject(name, array, &source.url)).collect::<Result<_, _>>()?;
@@ -61,7 +67,8 @@ pub(super) fn of(survey: &Survey) -> Result<Target, Refusal> {
     let (shards, warnings) = shard_spec::choose(&request.shards, subjects, &chunks.arrays)?;
     let codecs = codec_spec::choose(&request.codecs, subjects)?;
 
-    let mut target = Target { copies: Vec::new(), publish: Publish::default(), warnings: chunks.warnings };
+    let mut target =
+        Target { copies: Vec::new(), publish: Publish::default(), pinned: Vec::new(), warnings: chunks.warnings };
     target.warnings.extend(warnings);
     let mut nodes = Nodes::new();
     let choices = chunks.arrays.iter().zip(&shards).zip(codecs.iter().zip(&parts));
@@ -77,7 +84,8 @@ pub(super) fn of(survey: &Survey) -> Result<Target, Refusal> {
     Ok(target)
 }
 
-fn subject(name: &str, array: &ArrayDocument, root: &StoreUrl) -> Result<Subject, Refusal> {
+/// What specs need to know of an array of the source at `root`.
+pub(super) fn subject(name: &str, array: &ArrayDocument, root: &StoreUrl) -> Result<Subject, Refusal> {
     let url = root.join(name);
     let layout = array
         .layout(&url.to_string())
@@ -152,6 +160,7 @@ fn copy_of(
         one_store: survey.one_store,
         listed: None,
         verify: survey.request.verify,
+        held: None,
     };
     Ok((copy, rewritten.documents()))
 }
@@ -201,21 +210,28 @@ fn publish_groups(survey: &Survey, format: ZarrFormat, mut nodes: Nodes, target:
 fn consolidated(format: ZarrFormat, root: &str, nodes: &Nodes) -> Result<Consolidated, MetadataError> {
     let mut consolidated = Consolidated::new(format);
     for (path, documents) in nodes {
-        let below = if root.is_empty() {
-            Some(path.as_str())
-        } else {
-            path.strip_prefix(root).and_then(|rest| rest.strip_prefix('/'))
-        };
-        if let Some(below) = below.filter(|below| !below.is_empty()) {
+        if let Some(below) = below(root, path) {
             consolidated.insert(below, documents.clone())?;
         }
     }
     Ok(consolidated)
 }
 
+/// The path of a node from a group that it lies in.
+pub(super) fn below<'a>(group: &str, node: &'a str) -> Option<&'a str> {
+    let below =
+        if group.is_empty() { Some(node) } else { node.strip_prefix(group).and_then(|rest| rest.strip_prefix('/')) };
+    below.filter(|below| !below.is_empty())
+}
+
 /// The groups that the target lies in learn of it. The survey refused a target that is more than one node where their
 /// metadata is consolidated.
-fn refresh_enclosing(survey: &Survey, format: ZarrFormat, nodes: &Nodes, target: &mut Target) -> Result<(), Refusal> {
+pub(super) fn refresh_enclosing(
+    survey: &Survey,
+    format: ZarrFormat,
+    nodes: &Nodes,
+    target: &mut Target,
+) -> Result<(), Refusal> {
     let documents = |(_, documents): &(String, Vec<NamedDocument>)| documents.clone();
     for (distance, group) in survey.enclosing.groups.iter().enumerate() {
         if group.format != format {
@@ -245,7 +261,7 @@ fn depth(path: &str) -> usize {
 }
 
 /// The documents of one node, to be written; each within the limit.
-fn written(node: &StoreUrl, documents: &[NamedDocument]) -> Result<Vec<Document>, Refusal> {
+pub(super) fn written(node: &StoreUrl, documents: &[NamedDocument]) -> Result<Vec<Document>, Refusal> {
     let mut out = Vec::with_capacity(documents.len());
     for (name, body) in documents {
         let url = node.join(name).to_string();

@@ -1,5 +1,6 @@
 //! The door, on stores in memory and in directories, with metadata written by hand.
 
+mod appends;
 mod bad_input;
 mod groups;
 mod listings;

@@ -75,6 +75,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             prefer,
             listing,
             region,
+            append,
             // Of the submission, not of the rechunk.
             request_id: _,
         } = request;
@@ -110,6 +111,7 @@ impl From<RechunkRequest> for v1::RechunkSpec {
             exchange_codec: of_exchange_codec(exchange_codec).into(),
             listing: listing.into(),
             region,
+            append,
         }
     }
 }
@@ -140,6 +142,7 @@ impl TryFrom<v1::RechunkSpec> for RechunkRequest {
             prefer: prefer(spec.prefer)?,
             listing: listing(spec.listing)?,
             region: specs(spec.region, "region")?,
+            append: spec.append.map(|append| text(append, "append")).transpose()?,
             request_id: None,
         })
     }

@@ -184,6 +184,7 @@ fn wrong_grids_are_refused_by_name() {
         ends_inside_chunk: false,
         listed: None,
         verify: false,
+        held: None,
     };
     let reason = |copy: CopySpec| {
         let refusal = refused(&input(vec![copy], mebibytes(256, 40), 1, 1));

@@ -564,7 +564,7 @@ proptest! {
         let (source, target) = (side(sharded.0, per_axis(|axis| axis.1)), side(sharded.1, per_axis(|axis| axis.2)));
         let encoding = EncodedBound { chunk: ByteCount(budget / 3), shard_index: ByteCount(17) };
         let copy = CopySpec {
-            name: "a/b".into(), dtype: "x".into(), source, target,
+            held: None, name: "a/b".into(), dtype: "x".into(), source, target,
             source_encoding: encoding, target_encoding: encoding, gaps: GapPolicy::default(), one_store: false,
             ends_inside_chunk: false, listed: None, verify: slots.is_multiple_of(2),
         };

@@ -1,6 +1,13 @@
 //! Stories of pipelines that read back what they wrote.
 
-use rechunk_common::{ContentSum, Counts, FailureClass, RefusalCode, job::JobState, session::DoneTasks};
+use rechunk_common::{
+    ContentSum, Counts, FailureClass, RefusalCode,
+    geometry::{BoxGrid, Region},
+    job::JobState,
+    layout::{ArrayLayout, ChunkKeys, ChunkLayout, ElementType, Separator},
+    plan::{ReadBackAs, Stage, StageFunction, Verify},
+    session::DoneTasks,
+};
 
 use super::{
     plans::{destroying, phase, phases, pipeline, publishing, stage, stages, verifying},
@@ -16,6 +23,20 @@ fn content(sum: u64) -> ContentSum {
 fn moved(task: u64, sum: u64) -> DoneTasks {
     let counts = Counts { put_requests: 1, content: content(sum), ..Counts::default() };
     DoneTasks { tasks: tasks(task, task + 1), counts }
+}
+
+/// An array of one element.
+fn layout() -> ArrayLayout {
+    ArrayLayout {
+        url: "s3://b/a".to_owned(),
+        shape: vec![1],
+        element: ElementType { data_type: "uint8".to_owned(), width: 1 },
+        fill: vec![0],
+        has_fill: true,
+        chunks: ChunkLayout::Plain { chunk_shape: vec![1], codecs: "[]".to_owned() },
+        keys: ChunkKeys::V2 { separator: Separator::Dot },
+        part: None,
+    }
 }
 
 /// Two copying stages, the first of which has the content, then one that verifies.
@@ -177,6 +198,30 @@ fn what_is_read_back_waits_until_nobody_writes_any_more() {
     world.sync("w");
     world.wait(60_000);
     assert_eq!(world.state("a"), JobState::Succeeded);
+}
+
+#[test]
+fn what_only_compares_what_lay_there_says_that_nothing_was_written() {
+    let mut world = World::new();
+    let reading = StageFunction::Verify(Verify {
+        target: layout(),
+        boxes: BoxGrid::new(Region::whole(&[1]), vec![1]),
+        read_back_as: ReadBackAs::Elements,
+        presence: None,
+    });
+    let compare = vec![
+        Stage { function: reading.clone(), ..stage("source", 1) },
+        Stage { function: reading.clone(), ..verifying("target", 1) },
+    ];
+    world.submit("a", phases(vec![phase(vec![pipeline(compare)]), phase(vec![pipeline(vec![stage("copy", 1)])])]));
+    world.add_worker("w", 8).functions.push(reading.id());
+    run(&mut world, &[5, 6]);
+    let view = world.view("a");
+    assert_eq!(view.state, JobState::Failed);
+    let failure = view.failure.expect("a reason");
+    assert_eq!((failure.code, failure.reason.as_str()), (RefusalCode::FailedPrecondition, "TARGET_DIFFERS"));
+    assert!(failure.message.contains("pipeline of s3://b/a is not continued"), "{failure}");
+    assert_eq!(view.stages[2].done, 0, "nothing is copied");
 }
 
 #[test]

@@ -167,7 +167,7 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
     let listings = select(vec![SourceListing::WhereFew, SourceListing::Always, SourceListing::Never]);
     let format = (option::of(select(vec![ZarrFormat::V2, ZarrFormat::V3])), listings);
     let sizes = (option::of(bytes()), option::of(bytes()));
-    let places = (urls(), urls(), option::of(urls()));
+    let places = (urls(), urls(), option::of(urls()), option::of(texts()));
     let codec = select(vec![
         ExchangeCodecChoice::Auto,
         ExchangeCodecChoice::None,
@@ -177,7 +177,7 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
     let rest = (any::<[bool; 5]>(), any::<Option<bool>>(), codec, preferences());
     (places, (specs, patterns), format, rest, sizes, request_ids()).prop_map(
         |(
-            (source, target, temp),
+            (source, target, temp, append),
             ((chunks, shards, codecs), (include, exclude, region)),
             format,
             rest,
@@ -208,6 +208,7 @@ pub(crate) fn rechunk_requests() -> impl Strategy<Value = RechunkRequest> {
                 prefer,
                 listing,
                 region,
+                append,
                 request_id,
             }
         },

@@ -79,6 +79,7 @@ fn check_stage(stage: &Stage) -> Result<(), Refusal> {
         | StageFunction::IndexExchange(_)
         | StageFunction::CopyExchangeToWrite(_)
         | StageFunction::CopyThroughScratch(_)
+        | StageFunction::CopySmallArrays(_)
         | StageFunction::Verify(_)
         | StageFunction::DeleteExchange(_)
         | StageFunction::CheckSource(_)

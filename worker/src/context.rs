@@ -68,6 +68,11 @@ impl TaskContext {
         Self { tally: Arc::new(Tally::moving(self.progress.clone())), ..self.clone() }
     }
 
+    /// The same surroundings, with a part of the memory; `None` where there is not so much.
+    pub(crate) fn within(&self, memory: ByteCount) -> Option<Self> {
+        Some(Self { memory: self.memory.part(memory)?, ..self.clone() })
+    }
+
     /// The same surroundings on other stores, with a tally of their own.
     pub(crate) fn on(&self, stores: &Stores) -> Self {
         Self { stores: stores.clone(), ..self.counted_apart() }

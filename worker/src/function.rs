@@ -9,7 +9,9 @@ use rechunk_common::{
     plan::{FunctionId, StageFunction},
 };
 
-use crate::{context::TaskContext, copy, copy_encoded, failure::invalid, metadata, removal, verification};
+use crate::{
+    context::TaskContext, copy, copy_encoded, failure::invalid, metadata, removal, small_copies, verification,
+};
 
 /// A function that turns a task index into work. Another project registers its own with
 /// `WorkerBuilder::register` and submits pipelines of it to an unmodified coordinator.
@@ -59,6 +61,7 @@ impl Functions {
             StageFunction::IndexExchange(index) => copy::index_exchange(cx, index, task).await?,
             StageFunction::CopyExchangeToWrite(copy) => copy::exchange_to_write(cx, copy, task).await?,
             StageFunction::CopyThroughScratch(copy) => copy::through_scratch(cx, copy, task).await?,
+            StageFunction::CopySmallArrays(small) => small_copies::copy_small_arrays(cx, small, task).await?,
             StageFunction::Verify(verify) => verification::verify(cx, verify, task).await?,
             StageFunction::ClearPrefix(clear) => removal::clear_prefix(cx, clear, task).await?,
             StageFunction::DeleteExchange(delete) => removal::delete_exchange(cx, delete, task).await?,

@@ -26,6 +26,7 @@ mod runner;
 mod scratch;
 mod session;
 mod shard;
+mod small_copies;
 pub mod tally;
 mod verification;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CopyThroughScratch, Exchange, ListedSource, PresenceBitmap, ShardParts, Verify};
+use super::{CopySmallArrays, CopyThroughScratch, Exchange, ListedSource, PresenceBitmap, ShardParts, Verify};
 use crate::{geometry::BoxGrid, layout::ArrayLayout};
 
 /// The name and version by which a worker offers a function and a stage asks for it; both must agree.
@@ -45,6 +45,8 @@ pub enum StageFunction {
     CopyExchangeToWrite(CopyExchangeToWrite),
     /// Source chunks into target chunks, group by group, by way of the worker's own disk.
     CopyThroughScratch(CopyThroughScratch),
+    /// Many small arrays at once.
+    CopySmallArrays(CopySmallArrays),
     /// Reads back what was written and sums it.
     Verify(Verify),
     /// Deletes exchange objects.
@@ -71,6 +73,9 @@ impl StageFunction {
             Self::IndexExchange(index) => of("index_exchange", index.exchange.is_of_parts()),
             Self::CopyExchangeToWrite(copy) => of("copy_exchange_to_write", is_part(&copy.target)),
             Self::CopyThroughScratch(copy) => of("copy_through_scratch", is_part(&copy.target)),
+            Self::CopySmallArrays(small) => {
+                of("copy_small_arrays", small.copies.iter().any(|small| small.copy.is_of_part()))
+            }
             Self::Verify(verify) => of("verify", is_part(&verify.target)),
             Self::DeleteExchange(delete) => of("delete_exchange", delete.exchange.is_of_parts()),
             Self::CheckSource(_) => of("check_source", false),
@@ -89,6 +94,7 @@ impl StageFunction {
             "index_exchange",
             "copy_exchange_to_write",
             "copy_through_scratch",
+            "copy_small_arrays",
             "verify",
             "delete_exchange",
             "check_source",

@@ -9,6 +9,7 @@ mod packing;
 mod pipelines;
 mod scratch;
 mod shard_parts;
+mod small_copies;
 mod summary;
 mod verify;
 
@@ -28,5 +29,6 @@ pub use packing::{
 pub use pipelines::{MultiStagePipeline, ParallelPipelines, Phase, Plan, RetryPolicy, Stage, StageEffect};
 pub use scratch::CopyThroughScratch;
 pub use shard_parts::ShardParts;
+pub use small_copies::{ArrayCopy, CopySmallArrays, SmallCopy};
 pub use summary::{ArrayPlan, Assumed, MemoryModel, PlanSummary, RunnerUp, ShapeOfPlan, StageSummary};
 pub use verify::{ReadBackAs, Verify};

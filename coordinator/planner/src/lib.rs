@@ -34,6 +34,7 @@ mod parted;
 pub mod prediction;
 mod refusal;
 mod shifted;
+mod small_copies;
 mod smaller;
 mod spans;
 mod sparse;
@@ -84,6 +85,8 @@ pub fn plan(input: &PlanInput) -> Result<Plan, Refusal> {
         warnings.append(&mut choice.warnings);
         copies.extend(pipelines);
     }
+
+    let copies = small_copies::together(copies, &fleet);
 
     let has_bitmap =
         arrays.iter().any(|array| array.listed_objects.is_some_and(|listed| listed < array.source_objects));

@@ -8,6 +8,7 @@ mod packing;
 mod parted;
 mod pass_through;
 mod properties;
+mod small_copies;
 mod sparse;
 mod weighing;
 mod worked;

@@ -139,6 +139,7 @@ fn written(stage: &Stage) -> Option<Written<'_>> {
         StageFunction::ClearPrefix(_)
         | StageFunction::CopyReadToExchange(_)
         | StageFunction::IndexExchange(_)
+        | StageFunction::CopySmallArrays(_)
         | StageFunction::Verify(_)
         | StageFunction::DeleteExchange(_)
         | StageFunction::CheckSource(_)

@@ -48,6 +48,7 @@ impl From<StageFunction> for v1::StageFunction {
             StageFunction::IndexExchange(index) => Function::IndexExchange(index.into()),
             StageFunction::CopyExchangeToWrite(copy) => Function::CopyExchangeToWrite(copy.into()),
             StageFunction::CopyThroughScratch(copy) => Function::CopyThroughScratch(copy.into()),
+            StageFunction::CopySmallArrays(small) => Function::CopySmallArrays(small.into()),
             StageFunction::Verify(verify) => Function::Verify(verify.into()),
             StageFunction::DeleteExchange(delete) => Function::DeleteExchange(delete.into()),
             StageFunction::CheckSource(check) => Function::CheckSource(check.into()),
@@ -77,6 +78,7 @@ impl TryFrom<v1::StageFunction> for StageFunction {
             Function::CopyThroughScratch(copy) => {
                 Self::CopyThroughScratch(required(Some(copy), "copy_through_scratch")?)
             }
+            Function::CopySmallArrays(small) => Self::CopySmallArrays(required(Some(small), "copy_small_arrays")?),
             Function::Verify(verify) => Self::Verify(required(Some(verify), "verify")?),
             Function::DeleteExchange(delete) => Self::DeleteExchange(required(Some(delete), "delete_exchange")?),
             Function::CheckSource(check) => Self::CheckSource(required(Some(check), "check_source")?),

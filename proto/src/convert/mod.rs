@@ -24,6 +24,7 @@ mod refusal;
 mod request;
 mod scratch;
 mod session;
+mod small_copies;
 mod summary;
 mod time;
 mod verify;

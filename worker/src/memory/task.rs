@@ -17,8 +17,17 @@ pub struct TaskMemory {
     state: Mutex<State>,
     freed: Notify,
     pool: Arc<BufferPool>,
-    /// The worker's budget is free again when the last buffer of the task is gone.
-    _grant: Option<OwnedSemaphorePermit>,
+    /// Where it comes from is free again when the last buffer of the task is gone.
+    _grant: Grant,
+}
+
+/// Where a task's memory comes from.
+#[derive(Debug)]
+enum Grant {
+    /// The worker's budget; `None`: nobody else asks for that.
+    Budget { _permit: Option<OwnedSemaphorePermit> },
+    /// That of a task, of which it is a part.
+    Task { _room: Reservation },
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +59,17 @@ impl TaskMemory {
     pub fn new(limit: ByteCount, pool: Arc<BufferPool>, grant: Option<OwnedSemaphorePermit>) -> Arc<Self> {
         let kept = pool.lend(limit.0);
         let state = State { peak: kept.bytes(), kept, ..State::default() };
+        let grant = Grant::Budget { _permit: grant };
         Arc::new(Self { limit: limit.0, state: Mutex::new(state), freed: Notify::new(), pool, _grant: grant })
+    }
+
+    /// `limit` bytes of it for a part of the task's work that must not wait for the others; `None` where they are not free.
+    pub(crate) fn part(self: &Arc<Self>, limit: ByteCount) -> Option<Arc<Self>> {
+        let room = self.try_reserve(limit.0)?;
+        // What is kept for later tasks stays with the whole.
+        let pool = Arc::new(BufferPool::new(limit));
+        let (state, grant) = (Mutex::default(), Grant::Task { _room: room });
+        Some(Arc::new(Self { limit: limit.0, state, freed: Notify::new(), pool, _grant: grant }))
     }
 
     /// All that the task may hold.

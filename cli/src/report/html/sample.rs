@@ -39,6 +39,7 @@ pub(super) fn first_task(stage: &Stage, names: &[String]) -> Option<Sample> {
         StageFunction::CopyThroughScratch(copy) => (through_scratch(copy, stage.task_scratch)?, &copy.target),
         StageFunction::ClearPrefix(_)
         | StageFunction::IndexExchange(_)
+        | StageFunction::CopySmallArrays(_)
         | StageFunction::Verify(_)
         | StageFunction::DeleteExchange(_)
         | StageFunction::CheckSource(_)
@@ -66,6 +67,7 @@ pub(super) fn target_of(stage: &Stage) -> Option<&ArrayLayout> {
         StageFunction::CopyThroughScratch(copy) => Some(&copy.target),
         StageFunction::CopyReadToExchange(_)
         | StageFunction::IndexExchange(_)
+        | StageFunction::CopySmallArrays(_)
         | StageFunction::Verify(_)
         | StageFunction::ClearPrefix(_)
         | StageFunction::DeleteExchange(_)

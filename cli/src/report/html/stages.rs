@@ -92,6 +92,7 @@ fn purpose(stage: &str) -> &'static str {
         "clear_target" => "removes what lay at the target",
         "copy_encoded" => "copies stored chunks as they are",
         "copy_read_to_write" => "reads source chunks, writes target chunks",
+        "copy_small_arrays" => "copies many small arrays at once",
         "copy_through_scratch" => "reads source chunks, sorts them on local disk, writes target chunks",
         "copy_read_to_exchange" => "reads source chunks, writes temporary objects",
         "copy_exchange_to_write" => "reads ranges of temporary objects, writes target chunks",

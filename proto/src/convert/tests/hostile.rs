@@ -84,6 +84,9 @@ fn use_function(function: &StageFunction) {
                 use_grid(&write.exchange.writers);
             }
         }
+        StageFunction::CopySmallArrays(small) => {
+            small.copies.iter().for_each(|small| use_function(&small.copy.clone().into()));
+        }
         StageFunction::Verify(verify) => {
             use_layout(&verify.target);
             use_grid(&verify.boxes);

@@ -32,8 +32,11 @@ where
 
 /// What a worker computes before it asks any store.
 fn begin(grant: &Grant) {
-    let first = TaskIndex(grant.lease.tasks.start);
-    match &grant.function {
+    use_function(&grant.function, TaskIndex(grant.lease.tasks.start));
+}
+
+fn use_function(function: &StageFunction, first: TaskIndex) {
+    match function {
         StageFunction::CopyEncoded(copy) => {
             codecs(&copy.source);
             codecs(&copy.target);
@@ -60,6 +63,9 @@ fn begin(grant: &Grant) {
             codecs(&copy.source);
             codecs(&copy.target);
             black_box(copy.halves(first, String::new()));
+        }
+        StageFunction::CopySmallArrays(small) => {
+            small.copies.iter().for_each(|small| use_function(&small.copy.clone().into(), first));
         }
         StageFunction::Verify(verify) => {
             codecs(&verify.target);

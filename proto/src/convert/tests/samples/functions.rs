@@ -7,10 +7,10 @@ use rechunk_common::{
     layout::ArrayLayout,
     limits::MAX_LISTED_OBJECTS,
     plan::{
-        CheckSource, ClearPrefix, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite,
-        CopyThroughScratch, CustomFunction, DeleteExchange, Document, Exchange, ExchangeCodec, ExchangeEncoding,
-        FunctionId, GapPolicy, IndexExchange, ListedSource, Packing, PinnedDocument, PrefixPart, PresenceBitmap,
-        PublishMetadata, ReadBackAs, ShardParts, StageFunction, Verify,
+        ArrayCopy, CheckSource, ClearPrefix, CopyEncoded, CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite,
+        CopySmallArrays, CopyThroughScratch, CustomFunction, DeleteExchange, Document, Exchange, ExchangeCodec,
+        ExchangeEncoding, FunctionId, GapPolicy, IndexExchange, ListedSource, Packing, PinnedDocument, PrefixPart,
+        PresenceBitmap, PublishMetadata, ReadBackAs, ShardParts, SmallCopy, StageFunction, Verify,
     },
 };
 
@@ -121,6 +121,18 @@ pub(crate) fn pass_throughs() -> impl Strategy<Value = StageFunction> {
     })
 }
 
+pub(crate) fn small_copies() -> impl Strategy<Value = StageFunction> {
+    let copies = prop_oneof![sweeps().boxed(), pass_throughs().boxed()].prop_filter_map("a copy", |function| {
+        Some(match function {
+            StageFunction::CopyEncoded(copy) => ArrayCopy::Encoded(copy),
+            StageFunction::CopyReadToWrite(copy) => ArrayCopy::ReadToWrite(copy),
+            _ => return None,
+        })
+    });
+    let small = (copies, any::<u64>()).prop_map(|(copy, memory)| SmallCopy { copy, memory: ByteCount(memory) });
+    vec(small, 0..3).prop_map(|copies| StageFunction::CopySmallArrays(CopySmallArrays { copies }))
+}
+
 pub(crate) fn through_scratch() -> impl Strategy<Value = StageFunction> {
     frames().prop_flat_map(|(shape, bounds, width)| {
         let layouts = (layouts_of(shape.clone(), width), layouts_of(shape.clone(), width));
@@ -219,6 +231,7 @@ pub(crate) fn functions() -> impl Strategy<Value = StageFunction> {
         pass_throughs().boxed(),
         exchange_stages().boxed(),
         through_scratch().boxed(),
+        small_copies().boxed(),
         vec(pinned_documents(), 0..3).prop_map(|documents| StageFunction::CheckSource(CheckSource { documents })),
         vec(documents(), 0..3).prop_map(|documents| StageFunction::PublishMetadata(PublishMetadata { documents })),
         custom_functions(),

@@ -1,0 +1,52 @@
+//! Copies of many small arrays by one task: a group of thousands of them would else be thousands of tasks that each wait for
+//! a few small objects.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CopyEncoded, CopyReadToWrite, StageFunction};
+use crate::ByteCount;
+
+/// Its one task makes all of the copies, side by side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopySmallArrays {
+    /// Each is of one array.
+    pub copies: Vec<SmallCopy>,
+}
+
+/// The copy of one array, which is one task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmallCopy {
+    /// What is done.
+    pub copy: ArrayCopy,
+    /// Its part of the task's memory.
+    pub memory: ByteCount,
+}
+
+/// A copy that needs no stage before it or behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ArrayCopy {
+    /// Chunks as they are.
+    Encoded(CopyEncoded),
+    /// Source chunks straight into target chunks.
+    ReadToWrite(CopyReadToWrite),
+}
+
+impl From<ArrayCopy> for StageFunction {
+    fn from(copy: ArrayCopy) -> Self {
+        match copy {
+            ArrayCopy::Encoded(copy) => Self::CopyEncoded(copy),
+            ArrayCopy::ReadToWrite(copy) => Self::CopyReadToWrite(copy),
+        }
+    }
+}
+
+impl ArrayCopy {
+    /// Whether it is about a part of an array.
+    pub(crate) fn is_of_part(&self) -> bool {
+        let target = match self {
+            Self::Encoded(copy) => &copy.target,
+            Self::ReadToWrite(copy) => &copy.target,
+        };
+        target.part.is_some()
+    }
+}

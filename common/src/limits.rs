@@ -34,6 +34,15 @@ pub const MAX_INDEX_BYTES: ByteCount = ByteCount(256 << 20);
 /// References of one index: each takes 32 bytes beside its key.
 pub const MAX_REFERENCES: usize = 1 << 23;
 
+/// A record of references in Parquet, as a file, and apart from that what its pages are decompressed to: it is read whole.
+pub const MAX_RECORD_BYTES: ByteCount = ByteCount(128 << 20);
+
+/// Rows of one record: each takes 24 bytes beside its data, and a column while it is read up to 36.
+pub const MAX_RECORD_ROWS: u64 = 1 << 20;
+
+/// Records that are read before a job begins, to see what they refer to: a request or two each.
+pub const MAX_RECORDS_LOOKED_AT: u64 = 4096;
+
 /// Objects of one source array that a listing may name, and that a presence bitmap has bits for: the bitmap (512 KiB)
 /// is kept by workers, and the listing takes 4,000 pages.
 pub const MAX_LISTED_OBJECTS: u64 = 1 << 22;

@@ -12,7 +12,7 @@ use rechunk_common::{
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CopyArgs {
     /// Array or group to read: a path, or a URL: s3://, gs://, az:// or abfs://, https://, file://;
-    /// kerchunk+URL/refs.json for what an index of references has
+    /// kerchunk+URL/refs.json or refs.parq for what an index of references has
     pub(crate) source: String,
     /// Array or group to write: an array for an array, a group for a group
     pub(crate) target: String,

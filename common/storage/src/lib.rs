@@ -12,7 +12,7 @@
 //! | web server | – | – | one GET | – | none |
 //! | local files | a hard link | by the operating system | one read | a file beside it, renamed | in no order |
 //! | memory | under its lock | by the store | one read | under its lock | in order |
-//! | an index of references | – | – | as the store that is referred to | – | of the index, in order |
+//! | an index of references | – | – | as the store that is referred to | – | of the index, in its order |
 //!
 //! `conformance` runs all of it against each.
 
@@ -77,7 +77,7 @@ pub use error::{ErrorClass, Operation, StorageError};
 pub use faults::{Effect, FaultRule, Faults};
 pub use growing::{GrowingObject, SentPart};
 pub use guard::{LeaseLost, Unguarded, WriteGuard, WriteUnderWay};
-pub use kerchunk::{Referred, check_index};
+pub use kerchunk::{Referred, check_index, check_record};
 pub use listing::{Directory, ObjectInfo};
 pub use object_store::PutPayload;
 pub use observer::{CountingObserver, ObservedRequest, Observer, RequestKind};

@@ -192,7 +192,10 @@ impl Listing {
         }
         self.of_page = 0;
         let url = self.prefix.url_of(&self.subprefix);
-        self.prefix.keep_rate(&list_request(std::slice::from_ref(&url), 1)).await;
+        let request = list_request(std::slice::from_ref(&url), 1);
+        // No more than a delay is lost where they are not known.
+        let limits = self.prefix.limits(&request).await.unwrap_or_default();
+        self.prefix.keep_rate(&request, &limits).await;
     }
 }
 

@@ -74,6 +74,14 @@ pub(crate) struct Request<'a> {
     pub(crate) first_attempt: u32,
 }
 
+/// Whose limits a request keeps to: those of the place, or of what the index of references there refers to.
+#[derive(Default)]
+pub(crate) struct Limits {
+    pub(crate) traffic: Option<Arc<Traffic>>,
+    /// Only in an index.
+    pub(crate) referred: Option<StoreUrl>,
+}
+
 impl Prefix {
     pub(crate) fn new(
         url: StoreUrl,
@@ -195,17 +203,14 @@ impl Prefix {
         // Not the store's fault, so not a part of the time that a request has.
         let mut waited = Duration::ZERO;
         let mut attempt = request.first_attempt;
-        if let Some(references) = &self.place.references {
-            references.load().await?;
-        }
-        let traffic = request.urls.first().and_then(|url| self.traffic(url));
-        let traffic = traffic.as_deref();
+        let limits = self.limits(request).await?;
+        let traffic = limits.traffic.as_deref();
         if let Some(traffic) = traffic {
             traffic.note_request();
         }
         loop {
-            waited = waited.saturating_add(self.keep_rate(request).await);
-            let fault = match self.attempt(request, attempt, traffic, &attempt_once).await {
+            waited = waited.saturating_add(self.keep_rate(request, &limits).await);
+            let fault = match self.attempt(request, attempt, &limits, &attempt_once).await {
                 Ok(answer) => {
                     if let Some(traffic) = traffic.filter(|_| attempt > request.first_attempt) {
                         traffic.give_back_retry();
@@ -246,25 +251,30 @@ impl Prefix {
         }
     }
 
-    /// The traffic that a request for the object at `url` is part of.
-    pub(crate) fn traffic(&self, url: &str) -> Option<Arc<Traffic>> {
-        match &self.place.references {
-            Some(references) => references.traffic(url),
-            None => self.place.traffic.clone(),
-        }
+    /// The limits of a request. In an index of references that is read which says so.
+    pub(crate) async fn limits(&self, request: &Request<'_>) -> Result<Limits, StorageError> {
+        let Some(references) = &self.place.references else {
+            return Ok(Limits { traffic: self.place.traffic.clone(), referred: None });
+        };
+        let url = request.urls.first().filter(|_| request.kind != RequestKind::List);
+        let Some(url) = url else { return Ok(Limits::default()) };
+        let asked = references.asked(url).await?;
+        Ok(asked
+            .map_or_else(Limits::default, |asked| Limits { traffic: asked.client.traffic, referred: Some(asked.url) }))
     }
 
     /// What holds for the rate of such a request.
-    fn turnstile(&self, request: &Request<'_>) -> Option<Arc<Turnstile>> {
-        match &self.place.references {
-            Some(references) => references.turnstile(request.kind, request.urls.first()?),
-            None => self.place.rates.turnstile(request.kind, &self.place.url),
-        }
+    pub(crate) fn turnstile(&self, kind: RequestKind, limits: &Limits) -> Option<Arc<Turnstile>> {
+        let place = match &self.place.references {
+            Some(_) => limits.referred.as_ref()?,
+            None => &self.place.url,
+        };
+        self.place.rates.turnstile(kind, place)
     }
 
     /// Waits until one more attempt is within the request rate that holds here; returns for how long.
-    pub(crate) async fn keep_rate(&self, request: &Request<'_>) -> Duration {
-        let Some(turnstile) = self.turnstile(request) else { return Duration::ZERO };
+    pub(crate) async fn keep_rate(&self, request: &Request<'_>, limits: &Limits) -> Duration {
+        let Some(turnstile) = self.turnstile(request.kind, limits) else { return Duration::ZERO };
         // Stores count the keys of a bulk deletion one by one.
         let requests = u64::try_from(request.urls.len()).unwrap_or(u64::MAX);
         if request.kind == RequestKind::Upload && request.guard.is_none() {
@@ -289,7 +299,7 @@ impl Prefix {
         &self,
         request: &Request<'_>,
         attempt: u32,
-        traffic: Option<&Traffic>,
+        limits: &Limits,
         attempt_once: &F,
     ) -> Result<T, Fault>
     where
@@ -297,13 +307,13 @@ impl Prefix {
         A: Future<Output = Result<T, Fault>> + Send,
         T: Send,
     {
-        let Some(traffic) = traffic else {
+        let Some(traffic) = limits.traffic.as_deref() else {
             return self.attempt_now(request, attempt, attempt_once()).await;
         };
         let ticket = traffic.admit(request.kind).await;
         let first = self.attempt_now(request, attempt, attempt_once());
         let answer = match traffic.hedge_after(request.kind, request.bytes) {
-            Some(patience) => self.hedged(request, attempt, traffic, (first, patience), attempt_once).await,
+            Some(patience) => self.hedged(request, attempt, (traffic, limits), (first, patience), attempt_once).await,
             None => first.await,
         };
         ticket.note(request.kind, request.bytes, &answer);
@@ -315,7 +325,7 @@ impl Prefix {
         &self,
         request: &Request<'_>,
         attempt: u32,
-        traffic: &Traffic,
+        (traffic, limits): (&Traffic, &Limits),
         (first, patience): (impl Future<Output = Result<T, Fault>> + Send, Duration),
         attempt_once: &F,
     ) -> Result<T, Fault>
@@ -330,7 +340,7 @@ impl Prefix {
             answer = &mut first => return answer,
             () = tokio::time::sleep(patience) => {}
         }
-        let Some(_ticket) = self.try_hedge(traffic, request) else {
+        let Some(_ticket) = self.try_hedge(request, traffic, limits) else {
             return first.await;
         };
         tracing::debug!(url = ?request.urls.first(), ?patience, "a read takes long and is sent a second time");
@@ -349,9 +359,9 @@ impl Prefix {
     }
 
     /// Lets a second request through where neither its store nor its request rate make it wait.
-    fn try_hedge(&self, traffic: &Traffic, request: &Request<'_>) -> Option<Ticket> {
+    fn try_hedge(&self, request: &Request<'_>, traffic: &Traffic, limits: &Limits) -> Option<Ticket> {
         let ticket = traffic.try_hedge(request.kind)?;
-        let turnstile = self.turnstile(request);
+        let turnstile = self.turnstile(request.kind, limits);
         turnstile.is_none_or(|turnstile| turnstile.try_pass(1)).then_some(ticket)
     }
 

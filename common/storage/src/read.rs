@@ -251,7 +251,8 @@ impl SizedObject {
     /// for again; a length other than the first one is an error then. `None`: it was deleted in between.
     pub async fn bytes(self) -> Result<Option<Bytes>, StorageError> {
         let Self { prefix, path, url, length, answer } = self;
-        let under_way = prefix.traffic(&url).as_deref().map(Traffic::admit_body);
+        let limits = prefix.limits(&read(&url, 0)).await?;
+        let under_way = limits.traffic.as_deref().map(Traffic::admit_body);
         match prefix.body(&url, answer).await {
             Ok(bytes) => return Ok(Some(bytes)),
             Err(fault) if fault.class == ErrorClass::TryAgain => {}

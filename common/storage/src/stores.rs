@@ -166,12 +166,12 @@ impl Stores {
 
     /// Opens a place in the index at `index`.
     fn open_references(&self, url: &StoreUrl, index: &StoreUrl, granted: &Granted) -> Result<Prefix, StorageError> {
-        let (Some(parent), Some(name)) = (index.parent(), index.file_name()) else {
+        let Some((parent, name)) = ReferenceStore::document_of(index) else {
             let message = "its index has no name";
             return Err(StorageError::new(ErrorClass::Invalid, Operation::Open, url, message));
         };
         let directory = self.prefix(&parent, Access::Read, self.shared.client(index, granted)?, None)?;
-        let references = ReferenceStore::new(index.clone(), directory, name.to_owned(), Arc::clone(&self.shared));
+        let references = ReferenceStore::new(index.clone(), directory, name, Arc::clone(&self.shared));
         // The traffic is that of the stores behind it.
         let client = Client { store: Arc::new(references.clone()), uploads: None, traffic: None };
         self.prefix(url, Access::Read, client, Some(references))

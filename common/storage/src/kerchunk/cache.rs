@@ -2,16 +2,25 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::index::Index;
+use super::{index::Index, records::Catalog};
 use crate::{listing::ObjectInfo, url::StoreUrl};
 
 /// Indexes that are kept when nobody uses them, so that a worker's next task need not read its own again.
 const KEPT: usize = 4;
 
-/// An index, and the state of its file from just before it was read.
+/// An index in one of its two forms.
+#[derive(Debug, Clone)]
+pub(crate) enum Form {
+    /// One document, which is held whole.
+    Json(Arc<Index>),
+    /// A directory, whose records are read as they are asked for.
+    Parquet(Arc<Catalog>),
+}
+
+/// An index, and the state of its file, or of the `.zmetadata` in it, from just before it was read.
 #[derive(Debug, Clone)]
 pub(crate) struct Loaded {
-    pub(crate) index: Arc<Index>,
+    pub(crate) index: Form,
     pub(crate) state: ObjectInfo,
 }
 

@@ -336,13 +336,13 @@ impl<'de> Visitor<'de> for &mut References {
 }
 
 /// The error of one value, whose line and column say nothing.
-fn plain(error: &serde_json::Error) -> String {
+pub(super) fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or(text.clone(), |(plain, _)| plain.to_owned())
 }
 
 /// Nothing could ask for another key; to leave it out would be to lose it.
-fn check_key(key: &str) -> Result<(), &'static str> {
+pub(super) fn check_key(key: &str) -> Result<(), &'static str> {
     for segment in key.split('/') {
         if matches!(segment, "" | ".") {
             return Err("a key has no empty or `.` segments");
@@ -353,7 +353,7 @@ fn check_key(key: &str) -> Result<(), &'static str> {
 }
 
 /// The URL that is meant, if it is one that can be read.
-fn whole_url(written: &str, templates: Option<&Templates>) -> Result<Box<str>, String> {
+pub(super) fn whole_url(written: &str, templates: Option<&Templates>) -> Result<Box<str>, String> {
     let url = match templates {
         Some(templates) => templates.apply(written)?,
         None => Cow::Borrowed(written),

@@ -1,16 +1,30 @@
 //! The URLs of what an index of references has: `kerchunk+`, the index's own URL, and the key in it.
 //!
-//! The first segment that ends in `.json` is the index. What follows is taken literally, also behind a web server.
+//! The first segment that ends in `.json`, `.parq` or `.parquet` is the index. What follows is taken literally, also
+//! behind a web server.
 
 use crate::url::{StoreUrl, UrlError, segments_of};
 
 /// Stands before the URL of the index.
 pub(crate) const MARK: &str = "kerchunk+";
 
-const SUFFIX: &str = ".json";
+const JSON: &str = ".json";
 
-/// How kerchunk names the directories of its other format.
+/// How the directories of records are named.
 const PARQUET: [&str; 2] = [".parq", ".parquet"];
+
+/// Whether the index at `url` is a directory of records in Parquet.
+pub(super) fn is_parquet(url: &StoreUrl) -> bool {
+    url.file_name().is_some_and(is_parquet_name)
+}
+
+fn is_parquet_name(name: &str) -> bool {
+    PARQUET.iter().any(|suffix| name.ends_with(suffix))
+}
+
+fn is_index_name(name: &str) -> bool {
+    name.ends_with(JSON) || is_parquet_name(name)
+}
 
 /// What stands after the mark; `None` for another URL.
 pub(crate) fn marked(text: &str) -> Option<&str> {
@@ -32,10 +46,14 @@ pub(crate) fn parse(url: &str, rest: &str) -> Result<StoreUrl, UrlError> {
     let (index, key) = rest.split_at(end);
     let index = StoreUrl::parse(index)?;
     // The links of local paths are resolved by now.
-    let is_index = |segment: &String| segment.ends_with(SUFFIX);
+    let is_index = |segment: &String| is_index_name(segment);
     match index.segments().split_last() {
         Some((last, before)) if is_index(last) && !before.iter().any(is_index) => {}
-        _ => return Err(malformed("its index is a link to a file whose URL has no or two segments that end in .json")),
+        _ => {
+            return Err(malformed(
+                "its index is a link to what has no or two segments that end in .json, .parq or .parquet in its URL",
+            ));
+        }
     }
     let segments = segments_of(key.strip_prefix('/').unwrap_or(key)).map_err(malformed)?;
     Ok(StoreUrl::in_index(index, segments))
@@ -50,15 +68,12 @@ fn end_of_index(rest: &str) -> Result<usize, &'static str> {
     };
     for segment in rest.get(start..).unwrap_or_default().split('/') {
         let end = start + segment.len();
-        if PARQUET.iter().any(|suffix| segment.ends_with(suffix)) {
-            return Err("kerchunk's references in Parquet are not read; write them as JSON");
-        }
-        if segment.ends_with(SUFFIX) {
+        if is_index_name(segment) {
             return Ok(end);
         }
         start = end + 1;
     }
-    Err("no segment ends in .json, as that of an index of references does")
+    Err("no segment ends in .json, .parq or .parquet, as that of an index of references does")
 }
 
 #[cfg(test)]
@@ -71,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_segment_that_ends_in_json_is_the_index() {
+    fn the_first_segment_that_is_named_so_is_the_index() {
         for (text, canonical, index, key) in [
             ("kerchunk+s3://b/d/refs.json", "kerchunk+s3://b/d/refs.json", "s3://b/d/refs.json", ""),
             ("Kerchunk+S3A://b/r.json/g//".trim_end_matches('/'), "kerchunk+s3://b/r.json/g", "s3://b/r.json", "g"),
@@ -101,6 +116,9 @@ mod tests {
                 "file:///no-such-dir/r.json",
                 "",
             ),
+            ("kerchunk+s3://b/d/refs.parq/g/tas", "kerchunk+s3://b/d/refs.parq/g/tas", "s3://b/d/refs.parq", "g/tas"),
+            ("kerchunk+s3://b/refs.parquet/", "kerchunk+s3://b/refs.parquet", "s3://b/refs.parquet", ""),
+            ("kerchunk+s3://b/r.parq/a.json", "kerchunk+s3://b/r.parq/a.json", "s3://b/r.parq", "a.json"),
             (
                 "kerchunk+memory://m/r.json/.zgroup",
                 "kerchunk+memory://m/r.json/.zgroup",
@@ -129,8 +147,7 @@ mod tests {
             ("kerchunk+s3://b/refs", "ends in .json"),
             ("kerchunk+s3://refs.json", "ends in .json"),
             ("kerchunk+s3://b/refs.json.gz", "ends in .json"),
-            ("kerchunk+s3://b/refs.parq/a", "Parquet"),
-            ("kerchunk+/data/refs.parquet", "Parquet"),
+            ("kerchunk+s3://refs.parq/a", "or .parquet"),
             ("kerchunk+kerchunk+s3://b/r.json", "another index"),
             ("kerchunk+s3://b/r.json//a", "two slashes"),
             ("kerchunk+s3://b/r.json/../a", "`..`"),
@@ -149,11 +166,15 @@ mod tests {
         let root = directory.path().canonicalize().unwrap();
         std::fs::write(root.join("real.json"), "{}").unwrap();
         std::fs::write(root.join("blob"), "{}").unwrap();
-        for (from, to) in [("link.json", "real.json"), ("other.json", "blob")] {
+        std::fs::create_dir(root.join("real.parq")).unwrap();
+        for (from, to) in [("link.json", "real.json"), ("link.parq", "real.parq"), ("other.json", "blob")] {
             std::os::unix::fs::symlink(root.join(to), root.join(from)).unwrap();
         }
         let at = |name: &str| StoreUrl::parse(&format!("kerchunk+{}/{name}", root.display()));
         assert_eq!(at("link.json/a/b"), at("real.json/a/b"));
+        assert_eq!(at("link.parq/a/b"), at("real.parq/a/b"));
+        let kinds = ["link.json/a", "link.parq/a"].map(|name| is_parquet(at(name).unwrap().index().unwrap()));
+        assert_eq!(kinds, [false, true]);
         assert!(at("other.json/a").unwrap_err().to_string().contains("link"));
     }
 

@@ -1,63 +1,78 @@
 //! The store: each key is answered from the index, or by the store of the object that it refers to.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     ops::Range,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, UNIX_EPOCH},
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt, future::BoxFuture, stream, stream::BoxStream};
+use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream, stream::BoxStream};
 use object_store::{
     Attributes, CopyOptions, Error as StoreError, Extensions, GetOptions, GetRange, GetResult, GetResultPayload,
     ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult,
     Result, path::Path as ObjectPath,
 };
-use rechunk_common::limits::MAX_INDEX_BYTES;
 use tokio::sync::OnceCell;
 
 use super::{
     ReferenceFault,
-    cache::Loaded,
-    index::{Index, Reference},
+    cache::{Form, Loaded},
+    index::Reference,
+    place,
 };
 use crate::{
     config::Granted,
     error::{ErrorClass, Operation, StorageError},
-    listing::ObjectInfo,
-    observer::RequestKind,
     prefix::Prefix,
     profile::Access,
     stores::{Client, Shared},
-    traffic::{Traffic, Turnstile},
     url::{Scheme, StoreUrl},
 };
-
-/// Whole objects of which a listing asks the length at a time.
-const CONCURRENT_LENGTHS: usize = 32;
 
 /// What one prefix reads through an index. Clones share it.
 #[derive(Clone)]
 pub(crate) struct ReferenceStore {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    url: StoreUrl,
-    /// Where the index lies, and its name there.
-    directory: Prefix,
-    name: String,
-    stores: Arc<Shared>,
+pub(super) struct Inner {
+    pub(super) url: StoreUrl,
+    pub(super) is_parquet: bool,
+    /// Where the document of the index lies, and its name there.
+    pub(super) directory: Prefix,
+    pub(super) name: String,
+    pub(super) stores: Arc<Shared>,
     loaded: OnceCell<Loaded>,
+    /// The states of the records that were used, by their arrays and numbers.
+    pub(super) seen: Mutex<BTreeMap<(String, u64), u64>>,
 }
 
 /// An object that is referred to, in its store.
-struct Referred {
-    url: StoreUrl,
+pub(crate) struct Referred {
+    pub(crate) url: StoreUrl,
     path: ObjectPath,
-    client: Client,
+    pub(crate) client: Client,
+}
+
+/// Where the bytes of a key are, whatever becomes of the index.
+enum Target {
+    Inline(Bytes),
+    Part { url: String, range: Range<u64> },
+    Whole { url: String },
+}
+
+impl From<Reference<'_>> for Target {
+    fn from(reference: Reference<'_>) -> Self {
+        match reference {
+            Reference::Inline(data) => Self::Inline(data),
+            Reference::Part { url, range } => Self::Part { url: url.to_owned(), range },
+            Reference::Whole { url } => Self::Whole { url: url.to_owned() },
+        }
+    }
 }
 
 impl fmt::Debug for ReferenceStore {
@@ -73,9 +88,18 @@ impl fmt::Display for ReferenceStore {
 }
 
 impl ReferenceStore {
-    /// The references of the index at `url`, which is `name` in `directory`.
+    /// Where the document of the index at `url` lies, and its name there.
+    pub(crate) fn document_of(url: &StoreUrl) -> Option<(StoreUrl, String)> {
+        if place::is_parquet(url) {
+            return Some((url.clone(), ".zmetadata".to_owned()));
+        }
+        Some((url.parent()?, url.file_name()?.to_owned()))
+    }
+
+    /// The references of the index at `url`, of which the document is `name` in `directory`.
     pub(crate) fn new(url: StoreUrl, directory: Prefix, name: String, stores: Arc<Shared>) -> Self {
-        Self { inner: Arc::new(Inner { url, directory, name, stores, loaded: OnceCell::new() }) }
+        let (is_parquet, loaded, seen) = (place::is_parquet(&url), OnceCell::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { url, is_parquet, directory, name, stores, loaded, seen }) }
     }
 
     /// Reads the index, unless it was read since it changed. Takes as long as the index needs: no request waits for it.
@@ -93,71 +117,56 @@ impl ReferenceStore {
         }
     }
 
-    /// The traffic to the store of the object that the key of `url` refers to.
-    pub(crate) fn traffic(&self, url: &str) -> Option<Arc<Traffic>> {
-        self.asked(url)?.client.traffic
+    /// The object far away that a request for the key of `url` asks. Reads what is needed to tell.
+    pub(crate) fn asked<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Option<Referred>, StorageError>> {
+        self.tell_asked(url).boxed()
     }
 
-    /// What holds for requests of `kind` to the object that the key of `url` refers to.
-    pub(crate) fn turnstile(&self, kind: RequestKind, url: &str) -> Option<Arc<Turnstile>> {
-        self.inner.stores.rates.turnstile(kind, &self.asked(url)?.url)
-    }
-
-    /// The object far away that a request for the key of `url` asks.
-    fn asked(&self, url: &str) -> Option<Referred> {
-        let key = url.strip_prefix(super::place::MARK)?;
-        let key = key.strip_prefix(self.inner.url.to_string().as_str())?.strip_prefix('/')?;
+    async fn tell_asked(&self, url: &str) -> Result<Option<Referred>, StorageError> {
+        let loaded = self.load().await?;
+        let key = url.strip_prefix(place::MARK).and_then(|url| url.strip_prefix(self.inner.url.to_string().as_str()));
+        let Some(key) = key.and_then(|key| key.strip_prefix('/')) else { return Ok(None) };
         let stores = &self.inner.stores;
         // Local files are asked without limits, so their links need not be followed.
         let is_near = |url: &str| is_local(url) && !stores.config.is_traffic_everywhere;
-        match self.inner.loaded.get()?.index.get(key)? {
-            Reference::Part { url, .. } | Reference::Whole { url } if !is_near(url) => self.inner.referred(url).ok(),
-            Reference::Inline(_) | Reference::Part { .. } | Reference::Whole { .. } => None,
-        }
+        Ok(match self.inner.target(loaded, key).await? {
+            Some(Target::Part { url, .. } | Target::Whole { url }) if !is_near(&url) => self.inner.referred(&url).ok(),
+            Some(Target::Inline(_) | Target::Part { .. } | Target::Whole { .. }) | None => None,
+        })
     }
 
-    async fn loaded(&self) -> Result<&Loaded> {
+    pub(super) async fn loaded(&self) -> Result<&Loaded> {
         self.load().await.map_err(|error| ReferenceFault::of_index(&error))
     }
 }
 
 impl Inner {
-    fn fault(&self, class: ErrorClass, message: impl Into<String>) -> StorageError {
+    pub(super) fn fault(&self, class: ErrorClass, message: impl Into<String>) -> StorageError {
         StorageError::new(class, Operation::Read, format!("the index {}", self.url), message)
     }
 
-    async fn load(&self) -> Result<Loaded, StorageError> {
-        let state = self.directory.head(&self.name).await?;
-        let state = state.ok_or_else(|| self.fault(ErrorClass::Missing, "it is not there"))?;
-        let slot = self.stores.indexes.slot(&self.url);
-        let mut kept = slot.lock().await;
-        if let Some(loaded) = kept.as_ref().filter(|loaded| loaded.is_of(&state)) {
-            return Ok(loaded.clone());
+    /// Where the bytes of `key` are; `None`: there is no such key.
+    async fn target(&self, loaded: &Loaded, key: &str) -> Result<Option<Target>, StorageError> {
+        let catalog = match &loaded.index {
+            Form::Json(index) => return Ok(index.get(key).map(Target::from)),
+            Form::Parquet(catalog) => catalog,
+        };
+        if let Some(document) = catalog.document(key) {
+            return Ok(Some(Target::Inline(document)));
         }
-        // Not two of them at a time.
-        *kept = None;
-        let loaded = self.read(state).await?;
-        Ok(kept.insert(loaded).clone())
+        let Some(place) = catalog.place(key) else { return Ok(None) };
+        let record = self.record_of(catalog, &place).await?;
+        Ok(record.and_then(|record| record.get(place.row).map(Target::from)))
     }
 
-    async fn read(&self, state: ObjectInfo) -> Result<Loaded, StorageError> {
-        let refuse_long = |length: u64| {
-            let message = format!("it has {length} bytes; at most {MAX_INDEX_BYTES} are read");
-            if length > MAX_INDEX_BYTES.0 { Err(self.fault(ErrorClass::BadIndex, message)) } else { Ok(()) }
-        };
-        refuse_long(state.size)?;
-        let changed = || self.fault(ErrorClass::TryAgain, "it changed while it was read");
-        let object = self.directory.get_sized(&self.name).await?.ok_or_else(changed)?;
-        refuse_long(object.content_length())?;
-        let text = object.bytes().await?.ok_or_else(changed)?;
-        if u64::try_from(text.len()) != Ok(state.size) {
-            return Err(changed());
-        }
-        let index = tokio::task::spawn_blocking(move || Index::parse(&text)).await;
-        let index = index.map_err(|_| self.fault(ErrorClass::Other, "reading it broke off"))?;
-        let index = index.map_err(|error| self.fault(ErrorClass::BadIndex, error.to_string()))?;
-        tracing::debug!(url = %self.url, references = index.len(), "an index of references was read");
-        Ok(Loaded { index: Arc::new(index), state })
+    /// What tells of a change of the document that `key` names: of an array in a directory of records also one of its
+    /// records.
+    async fn etag(&self, loaded: &Loaded, key: &str) -> Result<Option<String>> {
+        let own = loaded.state.etag.clone();
+        let array = key.strip_suffix("/.zarray").filter(|_| self.is_parquet);
+        let Some(array) = array else { return Ok(own) };
+        let state = self.state_of_records(array).await.map_err(|error| ReferenceFault::of_index(&error))?;
+        Ok(state.map_or(own.clone(), |state| Some(format!("{}+{state:016x}", own.unwrap_or_default()))))
     }
 
     /// The settings of a place that is referred to. The index gives access to nothing, and one that came from elsewhere
@@ -172,7 +181,7 @@ impl Inner {
     }
 
     /// The object at `url`, as its own profile has it.
-    fn referred(&self, url: &str) -> Result<Referred> {
+    pub(super) fn referred(&self, url: &str) -> Result<Referred> {
         let invalid = |error: String| ReferenceFault::of(ErrorClass::BadIndex, format!("it refers to {url}: {error}"));
         let place = StoreUrl::parse(url).map_err(|error| invalid(error.to_string()))?;
         let path = ObjectPath::parse(place.key()).map_err(|error| invalid(error.to_string()))?;
@@ -222,7 +231,7 @@ impl Inner {
 }
 
 impl Referred {
-    async fn head(&self) -> Result<ObjectMeta> {
+    pub(super) async fn head(&self) -> Result<ObjectMeta> {
         let options = GetOptions::new().with_head(true);
         Ok(self.client.store.get_opts(&self.path, options).await?.meta)
     }
@@ -230,7 +239,7 @@ impl Referred {
 
 impl Loaded {
     /// What is told of a key that has `size` bytes: its state is the index's.
-    fn meta(&self, location: ObjectPath, size: u64) -> ObjectMeta {
+    pub(super) fn meta(&self, location: ObjectPath, size: u64) -> ObjectMeta {
         let last_modified = UNIX_EPOCH + Duration::from_millis(self.state.modified_ms);
         let last_modified = last_modified.into();
         ObjectMeta { location, last_modified, size, e_tag: self.state.etag.clone(), version: None }
@@ -266,21 +275,27 @@ impl ObjectStore for ReferenceStore {
     async fn get_opts(&self, location: &ObjectPath, options: GetOptions) -> Result<GetResult> {
         let loaded = self.loaded().await?;
         let inner = &self.inner;
-        let (url, part) = match loaded.index.get(location.as_ref()) {
+        let target = inner.target(loaded, location.as_ref()).await;
+        let (url, part) = match target.map_err(|error| ReferenceFault::of_index(&error))? {
             None => {
                 let source = format!("{} has no such key", inner.url).into();
                 return Err(StoreError::NotFound { path: location.to_string(), source });
             }
-            Some(Reference::Inline(data)) => {
+            Some(Target::Inline(data)) => {
                 let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                let mut meta = loaded.meta(location.clone(), length);
+                if options.head {
+                    meta.e_tag = inner.etag(loaded, location.as_ref()).await?;
+                }
                 let range = within(options.range.as_ref(), length)?;
                 let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(data.len());
                 let body = of_bytes(data.slice(place(range.start)..place(range.end)));
-                return Ok(result(loaded.meta(location.clone(), length), range, body));
+                return Ok(result(meta, range, body));
             }
-            Some(Reference::Whole { url }) => (url, None),
-            Some(Reference::Part { url, range }) => (url, Some(range)),
+            Some(Target::Whole { url }) => (url, None),
+            Some(Target::Part { url, range }) => (url, Some(range)),
         };
+        let url = url.as_str();
         let Some(part) = part else {
             if options.head {
                 let size = inner.length(url).await?;
@@ -307,7 +322,7 @@ impl ObjectStore for ReferenceStore {
     }
 
     fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.list_places(prefix, None)
+        self.list_keys(prefix, None)
     }
 
     fn list_with_offset(
@@ -315,30 +330,11 @@ impl ObjectStore for ReferenceStore {
         prefix: Option<&ObjectPath>,
         offset: &ObjectPath,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.list_places(prefix, Some(offset))
+        self.list_keys(prefix, Some(offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> Result<ListResult> {
-        let loaded = self.loaded().await?;
-        let base = prefix.map_or("", AsRef::as_ref);
-        let below = loaded.index.below(base);
-        let (mut objects, mut common_prefixes) = (Vec::new(), Vec::new());
-        let mut place = below.start;
-        while let Some((key, reference)) = loaded.index.at(place).filter(|_| place < below.end) {
-            let name = key.get(base.len()..).unwrap_or_default().trim_start_matches('/');
-            let Some((directory, _)) = name.split_once('/') else {
-                let path = ObjectPath::parse(key)?;
-                let size = self.inner.length_of(&reference).await?;
-                objects.push(loaded.meta(path, size));
-                place += 1;
-                continue;
-            };
-            let directory = if base.is_empty() { directory.to_owned() } else { format!("{base}/{directory}") };
-            // Over all that is in it.
-            place = loaded.index.below(&directory).end.max(place + 1);
-            common_prefixes.push(ObjectPath::parse(directory)?);
-        }
-        Ok(ListResult { common_prefixes, objects, extensions: Extensions::default() })
+        self.list_level(prefix).await
     }
 
     async fn put_opts(&self, _: &ObjectPath, _: PutPayload, _: PutOptions) -> Result<PutResult> {
@@ -358,47 +354,5 @@ impl ObjectStore for ReferenceStore {
 
     async fn copy_opts(&self, _: &ObjectPath, _: &ObjectPath, _: CopyOptions) -> Result<()> {
         Err(refused())
-    }
-}
-
-impl ReferenceStore {
-    /// The keys below `prefix` after `offset`, in order.
-    fn list_places(
-        &self,
-        prefix: Option<&ObjectPath>,
-        offset: Option<&ObjectPath>,
-    ) -> BoxStream<'static, Result<ObjectMeta>> {
-        let (store, prefix, offset) = (self.clone(), prefix.cloned(), offset.cloned());
-        let places = async move {
-            let loaded = store.loaded().await?.clone();
-            let mut below = loaded.index.below(prefix.as_ref().map_or("", AsRef::as_ref));
-            if let Some(offset) = offset {
-                below.start = below.start.max(loaded.index.after(offset.as_ref()));
-            }
-            let metas = below.map(move |place| (store.clone(), loaded.clone(), place));
-            Ok::<_, StoreError>(stream::iter(metas).map(|(store, loaded, place)| async move {
-                let Some((key, reference)) = loaded.index.at(place) else { return Ok(None) };
-                let path = ObjectPath::parse(key)?;
-                Ok(Some(loaded.meta(path, store.inner.length_of(&reference).await?)))
-            }))
-        };
-        let metas = places.map_ok(|metas| metas.buffered(CONCURRENT_LENGTHS).try_filter_map(|m| async { Ok(m) }));
-        metas.try_flatten_stream().boxed()
-    }
-}
-
-impl Inner {
-    /// The bytes of what a key refers to.
-    async fn length_of(&self, reference: &Reference<'_>) -> Result<u64> {
-        match reference {
-            Reference::Inline(data) => Ok(u64::try_from(data.len()).unwrap_or(u64::MAX)),
-            Reference::Part { range, .. } => Ok(range.end - range.start),
-            Reference::Whole { url } => self.length(url).await,
-        }
-    }
-
-    async fn length(&self, url: &str) -> Result<u64> {
-        let meta = self.referred(url)?.head().await;
-        Ok(meta.map_err(|error| ReferenceFault::at(url, &error))?.size)
     }
 }

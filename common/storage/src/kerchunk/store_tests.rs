@@ -4,28 +4,29 @@ use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 
 use crate::{
-    Access, CountingObserver, Effect, ErrorClass, FaultRule, Faults, Prefix, Referred, RequestKind, RetryPolicy,
-    StorageError, StoreConfig, StoreProfile, StoreUrl, Stores, Unguarded,
+    Access, CountingObserver, Effect, ErrorClass, FaultRule, Faults, Operation, Prefix, Referred, RequestKind,
+    RetryPolicy, StorageError, StoreConfig, StoreProfile, StoreUrl, Stores, Unguarded,
+    prefix::{Limits, Request},
 };
 
 /// Stores in memory, with one index and what it refers to.
-struct Bench {
-    stores: Stores,
-    seen: Arc<CountingObserver>,
-    faults: Arc<Faults>,
-    name: String,
+pub(super) struct Bench {
+    pub(super) stores: Stores,
+    pub(super) seen: Arc<CountingObserver>,
+    pub(super) faults: Arc<Faults>,
+    pub(super) name: String,
 }
 
-fn url(text: &str) -> StoreUrl {
+pub(super) fn url(text: &str) -> StoreUrl {
     StoreUrl::parse(text).unwrap()
 }
 
 impl Bench {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Self::with(name, StoreConfig::environment())
     }
 
-    fn with(name: &str, config: StoreConfig) -> Self {
+    pub(super) fn with(name: &str, config: StoreConfig) -> Self {
         let retry = RetryPolicy { base_delay: Duration::ZERO, ..RetryPolicy::default() };
         let (seen, faults) = (Arc::new(CountingObserver::new()), Arc::new(Faults::new()));
         let stores = Stores::new(config.with_retry(retry)).with_observer(seen.clone()).with_faults(faults.clone());
@@ -33,7 +34,7 @@ impl Bench {
     }
 
     /// Whatever the profiles allow.
-    async fn put(&self, key: &str, data: impl Into<Vec<u8>>) {
+    pub(super) async fn put(&self, key: &str, data: impl Into<Vec<u8>>) {
         let place = Stores::new(StoreConfig::environment()).open(&url(&self.name), Access::ReadWrite).unwrap();
         place.put(key, data.into(), &Unguarded).await.unwrap();
     }
@@ -52,7 +53,14 @@ impl Bench {
     }
 }
 
-fn class<T: std::fmt::Debug>(answer: Result<T, StorageError>) -> (ErrorClass, String) {
+/// Of a read of the object at `url`.
+pub(super) async fn limits(prefix: &Prefix, url: &str) -> Limits {
+    let (kind, operation) = (RequestKind::Get, Operation::Read);
+    let urls = [url.to_owned()];
+    prefix.limits(&Request { kind, operation, urls: &urls, bytes: 0, guard: None, first_attempt: 1 }).await.unwrap()
+}
+
+pub(super) fn class<T: std::fmt::Debug>(answer: Result<T, StorageError>) -> (ErrorClass, String) {
     let error = answer.unwrap_err();
     (error.class, error.to_string())
 }
@@ -251,10 +259,10 @@ async fn what_fails_in_passing_is_asked_for_again_with_the_traffic_of_its_store(
     bench.faults.add(FaultRule::every(RequestKind::Get, Effect::Throttle(None)).on("refs.json/a").times(2));
     assert_eq!(prefix.get("a").await.unwrap().as_deref(), Some(&b"234"[..]));
     assert_eq!(bench.seen.repeated(), 2);
-    let text = |key: &str| bench.url(key).to_string();
-    let store = bench.stores.open(&url(&bench.name), Access::Read).unwrap().traffic("").unwrap();
-    assert!(Arc::ptr_eq(&store, &prefix.traffic(&text("a")).unwrap()), "shared with all that ask that store");
-    assert!(prefix.traffic(&text("b")).is_none() && prefix.traffic(&text("none")).is_none());
+    let traffic = async |prefix: &Prefix, key: &str| limits(prefix, &bench.url(key).to_string()).await.traffic;
+    let store = traffic(&bench.stores.open(&url(&bench.name), Access::Read).unwrap(), "a").await.unwrap();
+    assert!(Arc::ptr_eq(&store, &traffic(&prefix, "a").await.unwrap()), "shared with all that ask that store");
+    assert!(traffic(&prefix, "b").await.is_none() && traffic(&prefix, "none").await.is_none());
 }
 
 #[tokio::test]
@@ -266,9 +274,8 @@ async fn requests_keep_to_the_rate_of_the_store_that_is_referred_to() {
     bench.put("data/x", "0123456789").await;
     bench.index(r#"{"a":["@/data/x",2,3],"b":"data"}"#).await;
     let prefix = bench.open("");
-    let text = |key: &str| bench.url(key).to_string();
-    let references = prefix.place.references.as_ref().unwrap();
-    references.load().await.unwrap();
-    assert!(references.turnstile(RequestKind::Get, &text("a")).is_some());
-    assert!(references.turnstile(RequestKind::Get, &text("b")).is_none());
+    for (key, is_limited) in [("a", true), ("b", false)] {
+        let limits = limits(&prefix, &bench.url(key).to_string()).await;
+        assert_eq!(prefix.turnstile(RequestKind::Get, &limits).is_some(), is_limited, "{key}");
+    }
 }

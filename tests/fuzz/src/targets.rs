@@ -4,6 +4,7 @@ mod chunk;
 mod journal;
 mod lease;
 mod metadata;
+mod record;
 mod request;
 
 use crate::memory;
@@ -21,11 +22,13 @@ pub enum Target {
     Metadata,
     /// Encoded chunks and indexes of shards.
     Chunk,
+    /// Records of references in Parquet.
+    Record,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Request, Self::Lease, Self::Journal, Self::Metadata, Self::Chunk];
+    pub const ALL: [Self; 6] = [Self::Request, Self::Lease, Self::Journal, Self::Metadata, Self::Chunk, Self::Record];
 
     /// Its name, which is its folder's in the corpus.
     pub fn name(self) -> &'static str {
@@ -35,6 +38,7 @@ impl Target {
             Self::Journal => "journal",
             Self::Metadata => "metadata",
             Self::Chunk => "chunk",
+            Self::Record => "record",
         }
     }
 
@@ -55,6 +59,7 @@ impl Target {
             Self::Journal => journal::read,
             Self::Metadata => metadata::read,
             Self::Chunk => chunk::read,
+            Self::Record => record::read,
         };
         memory::within(self.most_bytes(input.len()), || read(input));
     }
@@ -67,6 +72,8 @@ impl Target {
             Self::Metadata => (1_024, 1 << 20),
             // bzip2 works in tables of 3.6 MB, whatever the chunk.
             Self::Chunk => (16, chunk::MOST_DECODED_BYTES.saturating_mul(8).saturating_add(6 << 20)),
+            // Its pages, the columns that are made of them, and so many rows.
+            Self::Record => (128, 384 << 20),
         };
         any.saturating_add(length.saturating_mul(each))
     }

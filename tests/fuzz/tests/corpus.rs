@@ -49,3 +49,8 @@ fn any_metadata_is_read_or_refused() {
 fn any_chunk_is_decoded_or_refused() {
     read_all(Target::Chunk);
 }
+
+#[test]
+fn any_record_of_references_is_read_or_refused() {
+    read_all(Target::Record);
+}

@@ -5,8 +5,8 @@ use super::{
     *,
 };
 
-fn part(url: &str, range: Range<u64>) -> Option<Reference<'_>> {
-    Some(Reference::Part { url, range })
+fn part(url: &str, range: Range<u64>) -> Reference<'_> {
+    Reference::Part { url, range }
 }
 
 /// Rows of every kind, over many pages.
@@ -23,13 +23,13 @@ fn given() -> Vec<Given> {
 
 fn is_as_given(record: &Record) {
     assert_eq!(record.len(), 200);
-    assert_eq!(record.get(0), part("s3://b/0.nc", 1000..1016));
+    assert_eq!(record.get(0), Some(part("s3://b/0.nc", 1000..1016)));
     assert_eq!(record.get(1), None);
     assert_eq!(record.get(2), Some(Reference::Inline(Bytes::new())), "no bytes are inline data too");
     assert_eq!(record.get(7), Some(Reference::Inline("data".into())));
     assert_eq!(record.get(103), Some(Reference::Whole { url: "https://h/whole" }));
-    assert_eq!(record.get(155), part("s3://b/3.nc", 1155..1171));
-    assert_eq!(record.get(199), part("/data/x", 0..7));
+    assert_eq!(record.get(155), Some(part("s3://b/3.nc", 1155..1171)));
+    assert_eq!(record.get(199), Some(part("/data/x", 0..7)));
     assert_eq!(record.get(200), None);
     assert_eq!(record.present().count(), 160);
     assert_eq!(record.present().take(3).collect::<Vec<_>>(), [0, 2, 3]);
@@ -71,7 +71,7 @@ fn columns_that_nobody_needs_may_be_left_out_or_be_there() {
     let all = columns(&[Given::Part("s3://b/x".to_owned(), 1, 2)]);
     let other = Written { physical: 5, ..Written::numbers("other", &[3]) };
     let record = Record::parse(&file(&[all[..3].to_vec(), vec![other]].concat(), 1)).unwrap();
-    assert_eq!(record.get(0), part("s3://b/x", 1..3));
+    assert_eq!(record.get(0), Some(part("s3://b/x", 1..3)));
     // As pyarrow writes a column without any value.
     let mut all = columns(&[Given::Inline(b"ab"), Given::Missing]);
     all[0].physical = 1;

@@ -185,10 +185,10 @@ impl<'a> Structure<'a> {
     }
 
     /// The structures of the list in a field.
-    pub(super) fn structures(&self, number: i16, name: &str) -> Result<Vec<&Self>, String> {
+    pub(super) fn structures<'s>(&'s self, number: i16, name: &str) -> Result<Vec<&'s Self>, String> {
         let Some(Value::List(values)) = self.get(number) else { return Err(format!("it has no {name}")) };
-        let structure = |value| if let &Value::Structure(ref value) = value { Some(value) } else { None };
-        let all: Option<Vec<&Self>> = values.iter().map(structure).collect();
+        let structure = |value: &'s Value<'a>| if let Value::Structure(value) = value { Some(value) } else { None };
+        let all: Option<Vec<&'s Self>> = values.iter().map(structure).collect();
         all.ok_or_else(|| format!("its {name} are no structures"))
     }
 }

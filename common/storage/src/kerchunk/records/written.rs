@@ -1,5 +1,7 @@
 //! Records as the writers of Parquet write them, and as none does.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "what tests write is small")]
+
 /// What a row refers to.
 #[derive(Debug, Clone)]
 pub(in super::super) enum Row {
@@ -65,7 +67,9 @@ impl Fields {
         self.field(9, number);
         self.0.push(0xfc);
         varint(&mut self.0, values.len() as u64);
-        values.into_iter().for_each(|value| self.0.extend(value.end()));
+        for value in values {
+            self.0.extend(value.end());
+        }
         self
     }
 

@@ -37,7 +37,7 @@ pub const MAX_REFERENCES: usize = 1 << 23;
 /// A record of references in Parquet, as a file, and apart from that what its pages are decompressed to: it is read whole.
 pub const MAX_RECORD_BYTES: ByteCount = ByteCount(128 << 20);
 
-/// Rows of one record: each takes 24 bytes beside its data, and a column while it is read up to 36.
+/// Rows of one record: each takes 24 bytes beside its data, and about a hundred while it is read.
 pub const MAX_RECORD_ROWS: u64 = 1 << 20;
 
 /// Records that are read before a job begins, to see what they refer to: a request or two each.

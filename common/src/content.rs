@@ -24,6 +24,9 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 mod tests;
+mod values;
+
+pub use values::ValueHash;
 
 /// Words that are summed before they are weighed by the block's number.
 const BLOCK_WORDS: usize = 256;
@@ -36,6 +39,9 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// What tells chunks that are summed as they are stored from elements.
 const ENCODED: u64 = 0xD1B5_4A32_D192_ED03;
+
+/// What tells elements of variable length from others.
+const VALUES: u64 = 0x8CB9_2BA7_2F3D_8DD7;
 
 /// What tells the weights of blocks in one sum from those in the other.
 const SEEDS: [u64; 2] = [0x2545_F491_4F6C_DD1D, 0xA076_1D64_78BD_642F];
@@ -68,7 +74,11 @@ impl ContentSum {
     /// The sum of a chunk (an inner chunk of a shard) as it is stored: `number` is its place in the grid of chunks. A
     /// chunk that is missing adds nothing; one that is there does, also where it has no bytes.
     pub fn of_encoded(number: u64, bytes: &[u8]) -> Self {
-        let base = mix(number ^ ENCODED);
+        Self::of_bytes(mix(number ^ ENCODED), bytes)
+    }
+
+    /// Bytes of any number, in blocks of which the first has number `base`.
+    fn of_bytes(base: u64, bytes: &[u8]) -> Self {
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX).wrapping_add(1);
         let mut sum = Self([length; 2]).weighed(base);
         let zeros = [0; BLOCK_WORDS];

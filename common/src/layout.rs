@@ -16,7 +16,7 @@ pub struct ArrayLayout {
     /// The type that the codecs see.
     pub element: ElementType,
     /// One element as it stands in a decoded chunk, in the machine's (little-endian) byte order: the value of what
-    /// is missing. Zeros where the array has no fill value.
+    /// is missing. Zeros, or no bytes, where the array has no fill value.
     pub fill: Vec<u8>,
     /// Whether the array has a fill value; `fill_value: null` of Zarr v2 has none, and then no chunk is left out
     /// for being full of zeros.
@@ -44,9 +44,9 @@ pub struct ArrayPart {
 /// ever interpreted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElementType {
-    /// A Zarr v3 data type name that the codec library knows: `uint32`, `complex64`, `r40`.
+    /// A Zarr v3 data type name that the codec library knows: `uint32`, `complex64`, `r40`; or `variable`.
     pub data_type: String,
-    /// Bytes of one element.
+    /// Bytes of one element; of its descriptor where elements are of variable length.
     pub width: u64,
 }
 

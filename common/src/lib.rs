@@ -23,9 +23,10 @@ pub mod request;
 pub mod request_rate;
 pub mod session;
 pub mod task_set;
+pub mod variable;
 
 pub use byte_count::ByteCount;
-pub use content::{ContentHash, ContentSum};
+pub use content::{ContentHash, ContentSum, ValueHash};
 pub use counts::Counts;
 pub use failure::{FailureClass, TaskFailure};
 pub use memory_share::MemoryShare;

@@ -28,6 +28,27 @@ impl std::fmt::Display for FunctionId {
     }
 }
 
+/// The version of functions about whole arrays of elements of a fixed width.
+const OF_ARRAYS: u32 = 1;
+/// Of those about parts of arrays.
+const OF_PARTS: u32 = 2;
+/// Of those about whole arrays of elements of variable length.
+const OF_VARIABLE: u32 = 3;
+/// Of those about parts of such.
+const OF_VARIABLE_PARTS: u32 = 4;
+
+const VERSIONS: [u32; 4] = [OF_ARRAYS, OF_PARTS, OF_VARIABLE, OF_VARIABLE_PARTS];
+
+/// What a worker must know that is given `layout`.
+fn version_of(layout: &ArrayLayout) -> u32 {
+    match (layout.element.is_variable(), layout.part.is_some()) {
+        (false, false) => OF_ARRAYS,
+        (false, true) => OF_PARTS,
+        (true, false) => OF_VARIABLE,
+        (true, true) => OF_VARIABLE_PARTS,
+    }
+}
+
 /// What a stage maps over its tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StageFunction {
@@ -60,26 +81,27 @@ pub enum StageFunction {
 }
 
 impl StageFunction {
-    /// The id by which workers offer it. What is about parts of arrays has a version of its own: a worker that knows
-    /// nothing of parts would take them for whole arrays.
+    /// The id by which workers offer it. What is about parts of arrays, or about elements of variable length, has a
+    /// version of its own: a worker that knows nothing of parts would take them for whole arrays.
     pub fn id(&self) -> FunctionId {
-        let of = |name: &str, is_of_parts: bool| FunctionId::new(name, if is_of_parts { 2 } else { 1 });
-        let is_part = |layout: &ArrayLayout| layout.part.is_some();
+        let of = |name: &str, version: u32| FunctionId::new(name, version);
+        let of_exchange = |is_of_parts: bool| if is_of_parts { OF_PARTS } else { OF_ARRAYS };
         match self {
-            Self::ClearPrefix(_) => of("clear_prefix", false),
-            Self::CopyEncoded(copy) => of("copy_encoded", is_part(&copy.target)),
-            Self::CopyReadToWrite(copy) => of("copy_read_to_write", is_part(&copy.target)),
-            Self::CopyReadToExchange(copy) => of("copy_read_to_exchange", is_part(&copy.source)),
-            Self::IndexExchange(index) => of("index_exchange", index.exchange.is_of_parts()),
-            Self::CopyExchangeToWrite(copy) => of("copy_exchange_to_write", is_part(&copy.target)),
-            Self::CopyThroughScratch(copy) => of("copy_through_scratch", is_part(&copy.target)),
+            Self::ClearPrefix(_) => of("clear_prefix", OF_ARRAYS),
+            Self::CopyEncoded(copy) => of("copy_encoded", version_of(&copy.target)),
+            Self::CopyReadToWrite(copy) => of("copy_read_to_write", version_of(&copy.target)),
+            Self::CopyReadToExchange(copy) => of("copy_read_to_exchange", version_of(&copy.source)),
+            Self::IndexExchange(index) => of("index_exchange", of_exchange(index.exchange.is_of_parts())),
+            Self::CopyExchangeToWrite(copy) => of("copy_exchange_to_write", version_of(&copy.target)),
+            Self::CopyThroughScratch(copy) => of("copy_through_scratch", version_of(&copy.target)),
             Self::CopySmallArrays(small) => {
-                of("copy_small_arrays", small.copies.iter().any(|small| small.copy.is_of_part()))
+                let versions = small.copies.iter().map(|small| version_of(small.copy.target()));
+                of("copy_small_arrays", versions.max().unwrap_or(OF_ARRAYS))
             }
-            Self::Verify(verify) => of("verify", is_part(&verify.target)),
-            Self::DeleteExchange(delete) => of("delete_exchange", delete.exchange.is_of_parts()),
-            Self::CheckSource(_) => of("check_source", false),
-            Self::PublishMetadata(_) => of("publish_metadata", false),
+            Self::Verify(verify) => of("verify", version_of(&verify.target)),
+            Self::DeleteExchange(delete) => of("delete_exchange", of_exchange(delete.exchange.is_of_parts())),
+            Self::CheckSource(_) => of("check_source", OF_ARRAYS),
+            Self::PublishMetadata(_) => of("publish_metadata", OF_ARRAYS),
             Self::Custom(custom) => custom.id.clone(),
         }
     }
@@ -101,7 +123,7 @@ impl StageFunction {
             "publish_metadata",
         ]
         .into_iter()
-        .flat_map(|name| [FunctionId::new(name, 1), FunctionId::new(name, 2)])
+        .flat_map(|name| VERSIONS.map(|version| FunctionId::new(name, version)))
         .collect()
     }
 }

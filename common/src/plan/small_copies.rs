@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CopyEncoded, CopyReadToWrite, StageFunction};
-use crate::ByteCount;
+use crate::{ByteCount, layout::ArrayLayout};
 
 /// Its one task makes all of the copies, side by side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,12 +41,11 @@ impl From<ArrayCopy> for StageFunction {
 }
 
 impl ArrayCopy {
-    /// Whether it is about a part of an array.
-    pub(crate) fn is_of_part(&self) -> bool {
-        let target = match self {
+    /// What is written.
+    pub fn target(&self) -> &ArrayLayout {
+        match self {
             Self::Encoded(copy) => &copy.target,
             Self::ReadToWrite(copy) => &copy.target,
-        };
-        target.part.is_some()
+        }
     }
 }

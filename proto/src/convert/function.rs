@@ -176,8 +176,9 @@ impl TryFrom<v1::CopyReadToExchange> for CopyReadToExchange {
         same_width(exchange.width, source.element.width, "exchange.width_bytes")?;
         inside(&exchange.readers, &source, "exchange.readers")?;
         let listed = listed::of_source(copy.listed, &source.write_grid(), &source.fill)?;
-        if let Some(fill) = &copy.sum_beside {
-            same_width(u64::try_from(fill.len()).unwrap_or(u64::MAX), source.element.width, "sum_beside")?;
+        if let Some(fill) = copy.sum_beside.as_ref().filter(|fill| !source.element.holds(fill)) {
+            let found = u64::try_from(fill.len()).unwrap_or(u64::MAX);
+            return Err(Fault::at("sum_beside", Problem::WidthMismatch { expected: source.element.width, found }));
         }
         Ok(Self { source, exchange, strict: copy.strict, listed, sum_beside: copy.sum_beside })
     }
@@ -207,7 +208,7 @@ impl TryFrom<v1::CopyExchangeToWrite> for CopyExchangeToWrite {
         let target: ArrayLayout = required(copy.target, "target")?;
         same_width(exchange.width, target.element.width, "exchange.width_bytes")?;
         inside(&exchange.writers, &target, "exchange.writers")?;
-        let presence = listed::of_tasks(copy.presence, (&exchange.writers, "exchange.writers"), exchange.width)?;
+        let presence = listed::of_tasks(copy.presence, (&exchange.writers, "exchange.writers"), &target.element)?;
         let shard_parts = shard_parts(copy.shard_part_bytes, &target)?;
         let order = order(&copy.order, target.shape.len())?;
         let writers = writers_of(&exchange, &target, copy.writer_lengths)?;
@@ -306,6 +307,9 @@ pub(super) fn same_array(source: &ArrayLayout, target: &ArrayLayout) -> Result<(
     }
     if target.bounds() != source.bounds() || target.part.is_some() != source.part.is_some() {
         return Err(Fault::at("target.part", Problem::Disagrees { other: "source.part" }));
+    }
+    if target.element.is_variable() != source.element.is_variable() {
+        return Err(Fault::at("target.element", Problem::Disagrees { other: "source.element" }));
     }
     same_width(target.element.width, source.element.width, "target.element")
 }

@@ -58,7 +58,7 @@ impl TryFrom<v1::ArrayLayout> for ArrayLayout {
     fn try_from(layout: v1::ArrayLayout) -> Result<Self, InvalidLayout> {
         let shape = shape(layout.shape, "shape")?;
         let element: ElementType = required(layout.element, "element")?;
-        if u64::try_from(layout.fill.len()) != Ok(element.width) {
+        if !element.holds(&layout.fill) {
             let found = u64::try_from(layout.fill.len()).unwrap_or(u64::MAX);
             return Err(Fault::at("fill", Problem::WidthMismatch { expected: element.width, found }).into());
         }

@@ -4,6 +4,7 @@
 use rechunk_common::{
     ByteCount,
     geometry::BoxGrid,
+    layout::ElementType,
     limits::MAX_LISTED_OBJECTS,
     plan::{ListedSource, PresenceBitmap},
 };
@@ -78,11 +79,11 @@ pub(super) fn of_source(
     Ok(listed)
 }
 
-/// The presence of the source of what `tasks`, a grid and its field, write or read, of elements of `width` bytes.
+/// The presence of the source of what `tasks`, a grid and its field, write or read, of such elements.
 pub(super) fn of_tasks(
     presence: Option<v1::PresenceBitmap>,
     (tasks, field): (&BoxGrid, &str),
-    width: u64,
+    element: &ElementType,
 ) -> Result<Option<PresenceBitmap>, Fault> {
     let presence: Option<PresenceBitmap> = optional(presence, "presence")?;
     if let Some(bitmap) = &presence {
@@ -93,9 +94,9 @@ pub(super) fn of_tasks(
         if !bitmap.objects.bounds().contains(tasks.bounds()) {
             return Err(Fault::at(field, Problem::Outside));
         }
-        let found = u64::try_from(bitmap.fill.len()).unwrap_or(u64::MAX);
-        if found != width {
-            return Err(Fault::at("presence.fill", Problem::WidthMismatch { expected: width, found }));
+        if !element.holds(&bitmap.fill) {
+            let found = u64::try_from(bitmap.fill.len()).unwrap_or(u64::MAX);
+            return Err(Fault::at("presence.fill", Problem::WidthMismatch { expected: element.width, found }));
         }
     }
     Ok(presence)

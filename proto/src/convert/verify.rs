@@ -36,7 +36,7 @@ impl TryFrom<v1::Verify> for Verify {
         let target: ArrayLayout = required(verify.target, "target")?;
         let boxes = tasks(verify.boxes, "boxes")?;
         inside(&boxes, &target, "boxes")?;
-        let presence = listed::of_tasks(verify.presence, (&boxes, "boxes"), target.element.width)?;
+        let presence = listed::of_tasks(verify.presence, (&boxes, "boxes"), &target.element)?;
         let read_back_as = choice::<v1::ReadBackAs, _>(verify.read_back_as, "read_back_as")?;
         Ok(Self { target, boxes, read_back_as, presence })
     }

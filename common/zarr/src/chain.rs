@@ -19,11 +19,11 @@ pub(crate) use filter::{Filter, Scalar, Side};
 pub(crate) use lzma::{LzmaCheck, LzmaFormat, LzmaOptions, RawLzma};
 pub(crate) use number::{NumberKind, NumberType};
 pub(crate) use step::{Part, Step};
-pub(crate) use v2::{to_v2, to_v3, without_compressors};
+pub(crate) use v2::{of_objects_alone, to_v2, to_v3, without_compressors};
 
 use crate::{
     MetadataError,
-    dtype::Endian,
+    dtype::{Endian, Variable},
     json::{Json, Object},
 };
 
@@ -59,6 +59,11 @@ pub(crate) fn element_order(steps: &[Step]) -> Option<Endian> {
     }
 }
 
+/// What elements of variable length a chain stores, where it does.
+pub(crate) fn variable(steps: &[Step]) -> Option<Variable> {
+    steps.iter().find_map(|step| if let Step::Variable(of) = step { Some(*of) } else { None })
+}
+
 /// The byte order that the bytes codec names.
 fn bytes_order(steps: &[Step]) -> Option<Endian> {
     steps.iter().find_map(|step| if let Step::Bytes { endian } = step { *endian } else { None })
@@ -67,6 +72,9 @@ fn bytes_order(steps: &[Step]) -> Option<Endian> {
 /// Checks that each filter of a chain is given elements of the width that it names, and that the last one's byte order
 /// is that of the bytes codec: zarr-python reads them with the filter's and writes them with the codec's.
 pub(crate) fn check_filters(steps: &[Step], width: u64) -> Result<(), MetadataError> {
+    if let (Some(of), Some(Step::Filter(filter))) = (variable(steps), steps.iter().find(|step| step.is_filter())) {
+        return Err(MetadataError::codec(filter.id(), format!("it stands before {}", of.codec())));
+    }
     let mut width = Some(width);
     let filters =
         steps.iter().skip_while(|step| !step.is_filter()).take_while(|step| step.part() == Part::ArrayToArray);
@@ -128,7 +136,8 @@ pub(crate) fn with_compressor(list: &Json, compressor: &Json) -> Result<Json, Me
 /// The same list without what comes after the codec from elements to bytes.
 pub(crate) fn without_bytes_to_bytes(list: &Json) -> Result<Json, MetadataError> {
     let entries = entries(list, "codecs")?;
-    let kept = entries.iter().filter(|entry| matches!(entry.name.as_str(), "transpose" | "bytes"));
+    let is_kept = |name: &str| matches!(name, "transpose" | "bytes") || Variable::of_codec(name).is_some();
+    let kept = entries.iter().filter(|entry| is_kept(&entry.name));
     Ok(Json::List(kept.map(|entry| entry.json.clone()).collect()))
 }
 

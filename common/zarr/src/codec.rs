@@ -9,6 +9,7 @@ mod permutation;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod variable;
 
 use std::{borrow::Cow, ops::Range};
 
@@ -17,13 +18,15 @@ use permutation::Permutation;
 use rechunk_common::{
     layout::{ChunkLayout, ElementType},
     limits,
+    variable::assumed_chunk_bytes,
 };
 use stage::{Size, Stage};
+pub use variable::{Descriptor, VariableChunk};
 
 use crate::{
     CodecError, MetadataError,
     chain::{self, Step},
-    dtype::Endian,
+    dtype::{Endian, Variable},
     json::Json,
 };
 
@@ -41,6 +44,8 @@ pub struct ChunkCodec {
     /// In encoding order, each with the size of what it encodes.
     stages: Vec<(Stage, Size)>,
     worst_encoded_bytes: u64,
+    /// The codec of elements of variable length, where they are.
+    variable: Option<&'static str>,
 }
 
 /// An axis as it is stored.
@@ -59,7 +64,7 @@ impl ChunkCodec {
         chunk_shape: &[u64],
         fill: &[u8],
     ) -> Result<Self, MetadataError> {
-        if u64::try_from(fill.len()) != Ok(element.width) {
+        if !element.holds(fill) {
             let problem = format!("{} bytes for an element of {}", fill.len(), element.width);
             return Err(MetadataError::corrupt("fill", problem));
         }
@@ -77,6 +82,11 @@ impl ChunkCodec {
 
     fn of_steps(steps: &[Step], element: &ElementType, chunk_shape: &[u64]) -> Result<Self, MetadataError> {
         chain::check_filters(steps, element.width)?;
+        let variable = chain::variable(steps).map(Variable::codec);
+        if variable.is_some() != element.is_variable() {
+            let problem = format!("it is not for elements of type {}", element.data_type);
+            return Err(MetadataError::codec(variable.unwrap_or("bytes"), problem));
+        }
         let limit = limits::MAX_CHUNK_BYTES.0;
         let decoded_bytes = chunk_shape
             .iter()
@@ -96,8 +106,13 @@ impl ChunkCodec {
             stored: (0..).zip(chunk_shape).map(|(decoded, length)| StoredAxis { decoded, length: *length }).collect(),
             stages: Vec::new(),
             worst_encoded_bytes: decoded_bytes,
+            variable,
         };
         let mut size = Size::Exactly(decoded_bytes);
+        if variable.is_some() {
+            codec.worst_encoded_bytes = assumed_chunk_bytes(codec.elements());
+            size = Size::AtMost(codec.worst_encoded_bytes);
+        }
         for step in steps {
             if let Step::Transpose { order } = step {
                 let shape: Vec<u64> = codec.stored.iter().map(|axis| axis.length).collect();
@@ -122,8 +137,12 @@ impl ChunkCodec {
         Ok(codec)
     }
 
-    /// The elements of a chunk in C order, little-endian. A chain that does nothing gives `encoded` itself back.
+    /// The elements of a chunk in C order, little-endian. A chain that does nothing gives `encoded` itself back. Those of
+    /// variable length are decoded by [`decode_variable`](Self::decode_variable).
     pub fn decode(&self, encoded: Bytes) -> Result<Bytes, CodecError> {
+        if let Some(codec) = self.variable {
+            return Err(variable::not_fixed(codec));
+        }
         let mut bytes = encoded;
         for (stage, size) in self.stages.iter().rev() {
             bytes = stage.decode(&bytes, *size)?;
@@ -149,6 +168,7 @@ impl ChunkCodec {
     /// The bytes `part` of what [`Self::decode`] gives, without decoding all of it; `None` where the chain can't.
     pub fn decode_part(&self, encoded: &[u8], part: Range<usize>) -> Result<Option<Bytes>, CodecError> {
         match self.stages.as_slice() {
+            _ if self.variable.is_some() => Ok(None),
             [(stage, size)] if self.swapped.is_none() && self.permutations.is_empty() => {
                 stage.decode_part(encoded, *size, part)
             }
@@ -170,6 +190,9 @@ impl ChunkCodec {
     }
 
     fn encode_where(&self, decoded: Cow<'_, [u8]>, matters: impl Fn(u64) -> bool) -> Result<Bytes, CodecError> {
+        if let Some(codec) = self.variable {
+            return Err(variable::not_fixed(codec));
+        }
         let found = length(&decoded);
         if found != self.decoded_bytes {
             return Err(CodecError::DecodedSize { codec: "bytes", found, expected: self.decoded_bytes });
@@ -199,15 +222,16 @@ impl ChunkCodec {
 
     /// Whether encoded and decoded chunks are the same bytes.
     pub fn is_identity(&self) -> bool {
-        self.permutations.is_empty() && self.swapped.is_none() && self.stages.is_empty()
+        self.variable.is_none() && self.permutations.is_empty() && self.swapped.is_none() && self.stages.is_empty()
     }
 
-    /// Bytes of a decoded chunk.
+    /// Bytes of a decoded chunk; of its descriptors where elements are of variable length.
     pub fn decoded_bytes(&self) -> u64 {
         self.decoded_bytes
     }
 
-    /// No chunk that this chain encodes is longer. Other encoders may have other bounds.
+    /// No chunk that this chain encodes is longer. Other encoders may have other bounds. Of elements of variable length it
+    /// is what is assumed.
     pub fn worst_encoded_bytes(&self) -> u64 {
         self.worst_encoded_bytes
     }

@@ -1,12 +1,13 @@
 //! Data types of both formats, as far as rechunk needs them: the width of an element, the surrogate that codecs see,
-//! how a fill value is spelt, and the equal in the other format. No element value is ever interpreted.
+//! how a fill value is spelt, and the equal in the other format. No element value is ever interpreted, text of variable
+//! length neither: it may be no UTF-8.
 
 #[cfg(test)]
 mod tests;
 mod v2;
 mod v3;
 
-use rechunk_common::{layout::ElementType, limits};
+use rechunk_common::{layout::ElementType, limits, variable::DESCRIPTOR_BYTES};
 
 use crate::{MetadataError, json::Json};
 
@@ -50,6 +51,32 @@ pub(crate) enum Kind {
     Raw,
     /// Fields, one after another.
     Struct(Vec<Field>),
+    /// Elements of variable length.
+    Variable(Variable),
+}
+
+/// What elements of variable length are; each is stored by a codec of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variable {
+    /// Text, by `vlen-utf8`.
+    Text,
+    /// Byte strings, by `vlen-bytes`.
+    Bytes,
+}
+
+impl Variable {
+    /// The codec, as both formats call it.
+    pub(crate) fn codec(self) -> &'static str {
+        match self {
+            Self::Text => "vlen-utf8",
+            Self::Bytes => "vlen-bytes",
+        }
+    }
+
+    /// What the codec of this name stores.
+    pub(crate) fn of_codec(name: &str) -> Option<Self> {
+        [Self::Text, Self::Bytes].into_iter().find(|of| of.codec() == name)
+    }
 }
 
 /// A field of a structure.
@@ -100,9 +127,13 @@ impl DataType {
         Ok(Self { kind, width, endian, text })
     }
 
-    /// Parses the `dtype` of a `.zarray`.
-    pub(crate) fn parse_v2(value: &Json) -> Result<Self, MetadataError> {
-        v2::parse(value)
+    fn variable(of: Variable, text: String) -> Self {
+        Self { kind: Kind::Variable(of), width: DESCRIPTOR_BYTES, endian: None, text }
+    }
+
+    /// Parses the `dtype` of a `.zarray`. What objects are its `filters` say.
+    pub(crate) fn parse_v2(value: &Json, filters: &Json) -> Result<Self, MetadataError> {
+        v2::parse(value, filters)
     }
 
     /// Parses the `data_type` of a `zarr.json`.
@@ -123,7 +154,7 @@ impl DataType {
     /// Whether the `bytes` codec must name a byte order.
     pub(crate) fn has_byte_order(&self) -> bool {
         match &self.kind {
-            Kind::Bool | Kind::Bytes | Kind::Raw | Kind::Struct(_) => false,
+            Kind::Bool | Kind::Bytes | Kind::Raw | Kind::Struct(_) | Kind::Variable(_) => false,
             Kind::Utf32 => true,
             Kind::Int
             | Kind::UInt
@@ -133,6 +164,16 @@ impl DataType {
             | Kind::DateTime(_)
             | Kind::TimeDelta(_) => self.width > 1,
         }
+    }
+
+    /// What the elements are, where they are of variable length.
+    pub(crate) fn of_variable(&self) -> Option<Variable> {
+        if let Kind::Variable(of) = &self.kind { Some(*of) } else { None }
+    }
+
+    /// Bytes of the elements that compressors see: of single bytes, where elements are of variable length.
+    pub(crate) fn compressed_width(&self) -> u64 {
+        if self.of_variable().is_some() { 1 } else { self.width }
     }
 
     /// The type that the codecs see: the same width, and the same components where a byte order can be swapped.
@@ -149,6 +190,7 @@ impl DataType {
             Kind::Complex => format!("complex{}", self.width.saturating_mul(8)),
             // Bytes of one width without an order of their own are cheapest as they are.
             Kind::Utf32 | Kind::Bytes | Kind::Raw | Kind::Struct(_) => raw(),
+            Kind::Variable(_) => return ElementType::variable(),
         };
         ElementType { data_type, width: self.width }
     }

@@ -155,6 +155,16 @@ pub enum CodecError {
         /// What is wrong.
         problem: String,
     },
+    /// A chunk of elements of variable length that is longer than there is room for. Nothing was allocated beyond that.
+    #[error("{codec}: it decodes to {bytes} bytes or more, and there is room for {room}")]
+    OverRoom {
+        /// The codec that found it.
+        codec: &'static str,
+        /// What it has at the least.
+        bytes: u64,
+        /// What it may have.
+        room: u64,
+    },
     /// A buffer over the codec's limit.
     #[error("{codec}: a buffer of {bytes} bytes is over the codec's limit of {limit}")]
     BufferLimit {

@@ -23,7 +23,7 @@ mod rewrite;
 mod shard;
 
 pub use choice::CodecChoice;
-pub use codec::ChunkCodec;
+pub use codec::{ChunkCodec, Descriptor, VariableChunk};
 pub use consolidated::{Consolidated, reconsolidate};
 pub use document::ArrayDocument;
 pub use error::{CodecError, MetadataError};

@@ -96,15 +96,16 @@ impl ArrayDocument {
 
     /// Replaces the compressor, or takes out what a JSON choice replaces, so that only what stays is converted.
     fn choose_before_conversion(&self, choice: &CodecChoice) -> Result<Self, MetadataError> {
-        let width = self.data_type()?.width;
+        let width = self.data_type()?.compressed_width();
         match self.format() {
-            ZarrFormat::V2 => match choice.kind.compressor_v2(width) {
-                Some(compressor) => {
-                    let filters = chain::without_compressors(self.field("filters"))?;
-                    self.with_fields([("compressor", compressor), ("filters", filters)])
-                }
-                None => self.with_fields([("compressor", Json::Null), ("filters", Json::Null)]),
-            },
+            ZarrFormat::V2 => {
+                let Some(compressor) = choice.kind.compressor_v2(width) else {
+                    let filters = chain::of_objects_alone(self.field("filters"))?;
+                    return self.with_fields([("compressor", Json::Null), ("filters", filters)]);
+                };
+                let filters = chain::without_compressors(self.field("filters"))?;
+                self.with_fields([("compressor", compressor), ("filters", filters)])
+            }
             ZarrFormat::V3 => {
                 let codecs = self.chunk_codecs()?;
                 self.with_chunk_codecs(match choice.kind.compressor_v3(width) {

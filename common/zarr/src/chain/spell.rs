@@ -21,6 +21,7 @@ impl Step {
             Self::Shuffle { element } => ("shuffle", vec![("elementsize", Json::number(*element))]),
             Self::Checksum(checksum) => (checksum.kind.as_str(), checksum.options()),
             Self::Filter(filter) => (filter.id(), filter.options()),
+            Self::Variable(of) => (of.codec(), Vec::new()),
             Self::Transpose { .. } | Self::Bytes { .. } => return None,
         })
     }
@@ -48,6 +49,11 @@ impl Step {
             Self::Gzip { level } => Some(("gzip", vec![("level", Json::number(*level))])),
             Self::Blosc(options) => Some(("blosc", options.of_core())),
             Self::Checksum(Checksum::CRC32C) => Some(("crc32c", Vec::new())),
+            // With its empty configuration, as zarr-python spells it.
+            Self::Variable(of) => {
+                let configuration = Json::Object(Object::default());
+                return Json::object([("name", Json::text(of.codec())), ("configuration", configuration)]);
+            }
             Self::Filter(_)
             | Self::Zlib { .. }
             | Self::Bz2 { .. }

@@ -1,7 +1,11 @@
 //! What rechunk does for one codec.
 
 use super::{BloscOptions, Checksum, CodecEntry, Filter, LzmaOptions, SHARDING};
-use crate::{MetadataError, dtype::Endian, json::Json};
+use crate::{
+    MetadataError,
+    dtype::{Endian, Variable},
+    json::Json,
+};
 
 /// What a codec turns into what; ordered as in a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +28,8 @@ pub(crate) enum Step {
     Bytes {
         endian: Option<Endian>,
     },
+    /// Elements of variable length one after another, each after its length.
+    Variable(Variable),
     Zstd {
         level: i32,
         checksum: bool,
@@ -54,6 +60,10 @@ impl Step {
     /// What rechunk does for the entry, or its refusal by name. Defaults are zarr-python's and numcodecs'. `width` is
     /// that of the elements that numcodecs sees in v2; in v3 it sees single bytes.
     pub(crate) fn parse(entry: &CodecEntry, width: u64) -> Result<Self, MetadataError> {
+        // Both formats call them the same; numcodecs has none for v3.
+        if let Some(of) = Variable::of_codec(&entry.name) {
+            return Ok(Self::Variable(of));
+        }
         match entry.id() {
             "transpose" if entry.is_core() => Self::transpose(entry),
             "bytes" if entry.is_core() => Self::bytes(entry),
@@ -133,7 +143,7 @@ impl Step {
     pub(crate) fn part(&self) -> Part {
         match self {
             Self::Transpose { .. } | Self::Filter(_) => Part::ArrayToArray,
-            Self::Bytes { .. } => Part::ArrayToBytes,
+            Self::Bytes { .. } | Self::Variable(_) => Part::ArrayToBytes,
             Self::Zstd { .. }
             | Self::Gzip { .. }
             | Self::Zlib { .. }
@@ -159,6 +169,7 @@ impl Step {
             Self::Transpose { .. }
             | Self::Filter(_)
             | Self::Bytes { .. }
+            | Self::Variable(_)
             | Self::Shuffle { .. }
             | Self::Checksum(_) => false,
         }

@@ -3,11 +3,11 @@
 use super::{
     CodecEntry, Side, Step, element_order,
     filter::{ByteOrder, byte_orders},
-    steps,
+    steps, variable,
 };
 use crate::{
     MetadataError,
-    dtype::{DataType, Endian},
+    dtype::{DataType, Endian, Variable},
     json::{Json, Object},
 };
 
@@ -49,9 +49,21 @@ pub(crate) fn to_v3(zarray: &Object, data_type: &DataType, rank: usize) -> Resul
     let filters = codecs.filters.iter().map(|filter| (filter, "filters"));
     for (codec, field) in filters.chain(codecs.compressor.map(|compressor| (compressor, "compressor"))) {
         let entry = CodecEntry::parse_v2(codec, field)?;
-        refuse_variable_length(&entry, data_type)?;
+        if data_type.of_variable().is_none() {
+            refuse_objects(&entry, data_type)?;
+        }
         let step = Step::parse(&entry, width)?;
-        if let Step::Filter(filter) = &step {
+        if let Step::Variable(_) = &step {
+            if variable(&steps).is_some() || !tail.is_empty() {
+                return Err(entry.unsupported("a second filter of objects, or one of bytes before it"));
+            }
+            // What follows sees bytes.
+            width = 1;
+            steps.push(step);
+        } else if let Step::Filter(filter) = &step {
+            if data_type.of_variable().is_some() {
+                return Err(entry.unsupported("a filter of elements of variable length"));
+            }
             if !tail.is_empty() {
                 return Err(entry.unsupported("a filter of elements after one of bytes"));
             }
@@ -64,6 +76,10 @@ pub(crate) fn to_v3(zarray: &Object, data_type: &DataType, rank: usize) -> Resul
         } else {
             tail.push(step);
         }
+    }
+    if variable(&steps).is_some() {
+        steps.append(&mut tail);
+        return Ok(Json::List(steps.iter().map(Step::to_v3).collect()));
     }
     let order = data_type.has_byte_order().then_some(data_type.endian.unwrap_or(Endian::Little));
     let (first, last) = byte_orders(&steps);
@@ -83,7 +99,7 @@ pub(crate) fn to_v3(zarray: &Object, data_type: &DataType, rank: usize) -> Resul
     Ok(Json::List(steps.iter().map(Step::to_v3).collect()))
 }
 
-fn refuse_variable_length(entry: &CodecEntry, data_type: &DataType) -> Result<(), MetadataError> {
+fn refuse_objects(entry: &CodecEntry, data_type: &DataType) -> Result<(), MetadataError> {
     match entry.id() {
         id @ ("vlen-utf8" | "vlen-bytes" | "vlen-array" | "json2" | "pickle" | "msgpack2" | "categorize") => {
             Err(MetadataError::UnsupportedDataType {
@@ -109,6 +125,16 @@ pub(crate) fn without_compressors(filters: &Json) -> Result<Json, MetadataError>
         0 => Json::Null,
         _ => Json::List(kept),
     })
+}
+
+/// The filter that makes bytes of objects alone, which no `--codec` replaces; null where there is none.
+pub(crate) fn of_objects_alone(filters: &Json) -> Result<Json, MetadataError> {
+    for filter in filters.as_list().unwrap_or_default() {
+        if Variable::of_codec(CodecEntry::parse_v2(filter, "filters")?.id()).is_some() {
+            return Ok(Json::List(vec![filter.clone()]));
+        }
+    }
+    Ok(Json::Null)
 }
 
 /// A v3 chain as Zarr v2 spells it.

@@ -70,7 +70,7 @@ impl Stage {
             }
             Step::Checksum(checksum) => Some(Self::Checksum(*checksum)),
             Step::Filter(filter) => FilterStage::new(filter).map(Self::Filter),
-            Step::Shuffle { .. } | Step::Transpose { .. } | Step::Bytes { .. } => None,
+            Step::Shuffle { .. } | Step::Transpose { .. } | Step::Bytes { .. } | Step::Variable(_) => None,
         })
     }
 
@@ -220,10 +220,12 @@ fn capacity(codec: &'static str, bytes: u64) -> Result<usize, CodecError> {
 /// Reads one byte more than may come out, and no further.
 fn read_bounded(codec: &'static str, decoder: impl Read, size: Size) -> Result<Bytes, CodecError> {
     let mut bytes = Vec::new();
-    if let Size::Exactly(expected) = size {
-        bytes.reserve_exact(capacity(codec, expected)?);
-    }
+    // At once, so that it never stands twice in memory; of what is not touched there is none.
+    bytes.try_reserve_exact(capacity(codec, size.bound())?).map_err(corrupt(codec))?;
     decoder.take(size.bound().saturating_add(1)).read_to_end(&mut bytes).map_err(corrupt(codec))?;
+    if matches!(size, Size::AtMost(_)) {
+        bytes.shrink_to_fit();
+    }
     size.check_decoded(codec, bytes)
 }
 
@@ -239,7 +241,11 @@ fn decode_zstd(encoded: &[u8], size: Size) -> Result<Bytes, CodecError> {
     }
     let room = match (size, declared) {
         (Size::AtMost(_), Some(declared)) => declared,
-        (size, _) => size.bound(),
+        (Size::AtMost(_), None) => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(encoded).map_err(corrupt(codec))?;
+            return read_bounded(codec, decoder, size);
+        }
+        (Size::Exactly(bytes), _) => bytes,
     };
     let bytes = zstd_contexts::decompress(encoded, capacity(codec, room)?).map_err(corrupt(codec))?;
     size.check_decoded(codec, bytes)

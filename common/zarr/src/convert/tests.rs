@@ -199,3 +199,73 @@ fn what_has_no_twin_is_refused_by_name() {
     let structure = XARRAY_V2.replace(r#""<i2""#, r#"[["a",">i2"]]"#).replace("-9", "null");
     assert!(refused(&v2(&structure, None), ZarrFormat::V3).contains(">i2"));
 }
+
+/// `name` of a dataset with dimension `x`, written by xarray 2026.9 to both formats, without its compressor; with a fill
+/// value that masks.
+const TEXT_V2: &str = r#"{"shape":[3],"chunks":[3],"dtype":"|O","fill_value":"-","order":"C","filters":[{"id":"vlen-utf8"}],"dimension_separator":".","compressor":null,"zarr_format":2}"#;
+const TEXT_V3: &str = r#"{"shape":[3],"data_type":"string","chunk_grid":{"name":"regular","configuration":{"chunk_shape":[3]}},"chunk_key_encoding":{"name":"default","configuration":{"separator":"/"}},"fill_value":"-","codecs":[{"name":"vlen-utf8","configuration":{}}],"attributes":{"_FillValue":"-"},"dimension_names":["x"],"zarr_format":3,"node_type":"array","storage_transformers":[]}"#;
+
+#[test]
+fn text_and_byte_strings_are_the_same_in_the_other_format() {
+    let names = r#"{"_ARRAY_DIMENSIONS":["x"]}"#;
+    assert_eq!(converted(&v2(TEXT_V2, Some(names)), ZarrFormat::V3), [TEXT_V3]);
+    assert_eq!(converted(&v3(TEXT_V3), ZarrFormat::V2), [TEXT_V2, names]);
+    let of_bytes = |document: &str| {
+        let document = document.replace("vlen-utf8", "vlen-bytes").replace(r#"":"-""#, r#"":"YWI=""#);
+        document.replace(r#""string""#, r#""variable_length_bytes""#)
+    };
+    let (in_v2, in_v3) = (of_bytes(TEXT_V2), of_bytes(TEXT_V3));
+    assert_eq!(converted(&v2(&in_v2, Some(names)), ZarrFormat::V3), [in_v3.clone()]);
+    assert_eq!(converted(&v3(&in_v3), ZarrFormat::V2), [in_v2, names.to_owned()]);
+    // The registry's name for it.
+    let named = in_v3.replace("variable_length_bytes", "bytes");
+    assert!(converted(&v3(&named), ZarrFormat::V2)[0].contains(r#""filters":[{"id":"vlen-bytes"}]"#));
+}
+
+#[test]
+fn filters_order_and_compressor_of_text_become_codecs_after_it() {
+    let many = r#"[{"id":"vlen-utf8"},{"id":"zlib","level":1}]"#;
+    let document = TEXT_V2.replace(r#"[{"id":"vlen-utf8"}]"#, many).replace(r#""order":"C""#, r#""order":"F""#);
+    let document = document.replace(
+        r#""compressor":null"#,
+        r#""compressor":{"id":"blosc","cname":"lz4","clevel":5,"shuffle":-1,"blocksize":0}"#,
+    );
+    let document = document.replace("[3]", "[3,2]");
+    let target = &converted(&v2(&document, None), ZarrFormat::V3)[0];
+    let codecs = r#"[{"name":"transpose","configuration":{"order":[1,0]}},{"name":"vlen-utf8","configuration":{}},{"name":"numcodecs.zlib","configuration":{"level":1}},{"name":"blosc","configuration":{"typesize":1,"cname":"lz4","clevel":5,"shuffle":"bitshuffle","blocksize":0}}]"#;
+    assert!(target.contains(codecs), "{target}");
+    for filters in [
+        r#"[{"id":"vlen-utf8"},{"id":"delta","dtype":"<i4"}]"#,
+        r#"[{"id":"vlen-utf8"},{"id":"vlen-bytes"}]"#,
+        r#"[{"id":"vlen-utf8"},{"id":"json2"}]"#,
+    ] {
+        let error = v2(&TEXT_V2.replace(r#"[{"id":"vlen-utf8"}]"#, filters), None).layout("a").expect_err(filters);
+        assert_eq!(error.reason(), "UNSUPPORTED_CODEC", "{error}");
+    }
+    let other = TEXT_V3.replace(r#""string""#, r#""bytes""#).replace(r#""fill_value":"-""#, r#""fill_value":"""#);
+    assert_eq!(v3(&other).layout("a").expect_err("another codec").reason(), "UNSUPPORTED_CODEC");
+}
+
+#[test]
+fn another_codec_takes_the_place_of_the_compressor_of_text_and_not_of_its_own() {
+    let zstd = |source: &ArrayDocument, format, codec: &str| {
+        let codec = Some(codec.parse().expect(codec));
+        let options = TargetOptions { chunk_shape: vec![3], shard_shape: None, codec, format, shape: None };
+        let target = source.rewrite(&options).expect("possible");
+        target.layout("a").expect("supported");
+        target.codecs_text()
+    };
+    let vlen = r#"{"name":"vlen-utf8","configuration":{}}"#;
+    for source in [v2(TEXT_V2, None), v3(TEXT_V3)] {
+        let spelt = zstd(&source, ZarrFormat::V3, "zstd:3");
+        assert_eq!(spelt, format!(r#"[{vlen},{{"name":"zstd","configuration":{{"level":3,"checksum":false}}}}]"#));
+        let spelt = zstd(&source, ZarrFormat::V2, "blosc");
+        assert!(spelt.starts_with(r#"{"filters":[{"id":"vlen-utf8"}],"compressor":{"id":"blosc""#), "{spelt}");
+        assert_eq!(zstd(&source, ZarrFormat::V3, &format!("[{vlen}]")), format!("[{vlen}]"));
+    }
+    let bytes = r#"[{"name":"bytes"}]"#;
+    let codec = Some(bytes.parse().expect(bytes));
+    let options = TargetOptions { chunk_shape: vec![3], shard_shape: None, codec, format: ZarrFormat::V3, shape: None };
+    let target = v3(TEXT_V3).rewrite(&options).and_then(|target| target.layout("a"));
+    assert_eq!(target.expect_err("text has a codec of its own").reason(), "UNSUPPORTED_CODEC");
+}

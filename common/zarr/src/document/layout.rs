@@ -8,17 +8,18 @@ use rechunk_common::{
 use super::ArrayDocument;
 use crate::{
     ChunkCodec, MetadataError, ShardCodec, chain,
-    dtype::{DataType, Endian},
+    dtype::{DataType, Endian, Variable},
     fill,
     json::Json,
 };
 
 impl ArrayDocument {
-    /// How the array lies in a store, if rechunk can read and write it: every codec known, the data type of a fixed
-    /// width, the fill value within it. `url` is taken as it is.
+    /// How the array lies in a store, if rechunk can read and write it: every codec known, the data type too, and the
+    /// fill value within it. `url` is taken as it is.
     pub fn layout(&self, url: &str) -> Result<ArrayLayout, MetadataError> {
         let data_type = self.data_type()?;
         let codecs = self.chunk_codecs()?;
+        check_serializer(&codecs, &data_type)?;
         let fill = self.fill_bytes(&data_type)?;
         let chunks = match self.sharding() {
             None => ChunkLayout::Plain { chunk_shape: self.object_shape.clone(), codecs: codecs.compact() },
@@ -47,7 +48,7 @@ impl ArrayDocument {
 
     pub(crate) fn data_type(&self) -> Result<DataType, MetadataError> {
         match self.format {
-            ZarrFormat::V2 => DataType::parse_v2(self.field("dtype")),
+            ZarrFormat::V2 => DataType::parse_v2(self.field("dtype"), self.field("filters")),
             ZarrFormat::V3 => DataType::parse_v3(self.field("data_type")),
         }
     }
@@ -66,6 +67,17 @@ impl ArrayDocument {
     pub(crate) fn stored_endian(&self) -> Result<Endian, MetadataError> {
         stored_endian(&self.chunk_codecs()?)
     }
+}
+
+/// Refuses a codec from elements to bytes that is not the data type's.
+fn check_serializer(codecs: &Json, data_type: &DataType) -> Result<(), MetadataError> {
+    let (found, expected) = (chain::variable(&chain::steps(codecs, "codecs")?), data_type.of_variable());
+    if found == expected {
+        return Ok(());
+    }
+    let codec = found.or(expected).map_or("bytes", Variable::codec);
+    let verb = if found.is_some() { "is not" } else { "is missing, the one" };
+    Err(MetadataError::codec(codec, format!("it {verb} for elements of type {}", data_type.text)))
 }
 
 /// The byte order that a chain stores elements in; little where it does not say.

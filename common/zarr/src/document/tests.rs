@@ -150,7 +150,7 @@ fn what_is_wrong_with_a_v3_document_is_named() {
 #[test]
 fn what_cannot_be_copied_is_described_but_not_laid_out() {
     for (from, to, reason) in [
-        (r#""data_type":"int32""#, r#""data_type":"string""#, "UNSUPPORTED_DTYPE"),
+        (r#""data_type":"int32""#, r#""data_type":"variable_length_utf8""#, "UNSUPPORTED_DTYPE"),
         (r#""fill_value":0"#, r#""fill_value":0.5"#, "INVALID_FILL_VALUE"),
         (r#"{"name":"crc32c"}"#, r#"{"name":"numcodecs.zfpy"}"#, "UNSUPPORTED_CODEC"),
         (r#""order":[1,0]"#, r#""order":[0]"#, "UNSUPPORTED_CODEC"),

@@ -39,7 +39,7 @@ const TWINS: [(&str, &str, &str, u64); 22] = [
 #[test]
 fn data_types_have_their_twin_and_a_surrogate_of_their_width() {
     for (v2, v3, surrogate, width) in TWINS {
-        let of_v2 = DataType::parse_v2(&json(v2)).expect(v2);
+        let of_v2 = DataType::parse_v2(&json(v2), &Json::Null).expect(v2);
         let of_v3 = DataType::parse_v3(&json(v3)).expect(v3);
         assert_eq!(of_v2.to_v3().expect(v2).compact(), v3);
         assert_eq!(of_v3.to_v2(Endian::Little).expect(v3).compact(), v2);
@@ -60,7 +60,7 @@ fn a_byte_order_is_kept_where_there_is_one() {
         (r#""<i1""#, None),
         (r#"">V3""#, None),
     ] {
-        let data_type = DataType::parse_v2(&json(dtype)).expect(dtype);
+        let data_type = DataType::parse_v2(&json(dtype), &Json::Null).expect(dtype);
         assert_eq!(data_type.endian, endian, "{dtype}");
         if endian == Some(Endian::Big) {
             assert_eq!(data_type.to_v2(Endian::Big).expect(dtype).compact(), dtype);
@@ -80,7 +80,7 @@ fn other_spellings_are_understood() {
         assert_eq!(DataType::parse_v3(&json(v3)).expect(v3).surrogate().data_type, surrogate, "{v3}");
     }
     let nested = r#"[["a","|u1",[2,3]],["b",[["c","<f4"],["d","|S3"]]],["e","<i2",2]]"#;
-    assert_eq!(DataType::parse_v2(&json(nested)).expect(nested).width, 6 + 7 + 4);
+    assert_eq!(DataType::parse_v2(&json(nested), &Json::Null).expect(nested).width, 6 + 7 + 4);
 }
 
 #[test]
@@ -108,13 +108,11 @@ fn what_is_not_supported_is_refused_by_name() {
         r#"[["a","<f4",[18446744073709551615,2]]]"#,
         r#""<U18446744073709551615""#,
     ] {
-        let error = DataType::parse_v2(&json(dtype)).expect_err(dtype);
+        let error = DataType::parse_v2(&json(dtype), &Json::Null).expect_err(dtype);
         assert_eq!(error.reason(), "UNSUPPORTED_DTYPE", "{dtype}: {error}");
     }
     for data_type in [
-        r#""string""#,
-        r#""bytes""#,
-        r#""variable_length_bytes""#,
+        r#""variable_length_utf8""#,
         r#""int4""#,
         r#""r7""#,
         r#""r0""#,
@@ -129,14 +127,38 @@ fn what_is_not_supported_is_refused_by_name() {
         let error = DataType::parse_v3(&json(data_type)).expect_err(data_type);
         assert_eq!(error.reason(), "UNSUPPORTED_DTYPE", "{data_type}: {error}");
     }
-    let wide = DataType::parse_v2(&json(r#""|V2000000""#)).expect_err("wide");
+    let wide = DataType::parse_v2(&json(r#""|V2000000""#), &Json::Null).expect_err("wide");
     assert_eq!(wide.reason(), "LIMIT_EXCEEDED");
+}
+
+#[test]
+fn objects_are_what_their_first_filter_says() {
+    for (filter, v3) in [("vlen-utf8", "string"), ("vlen-bytes", "variable_length_bytes")] {
+        let filters = json(&format!(r#"[{{"id":"{filter}"}},{{"id":"zlib","level":1}}]"#));
+        let of_v2 = DataType::parse_v2(&json(r#""|O""#), &filters).expect(filter);
+        assert_eq!(of_v2.to_v3().expect(filter), Json::text(v3));
+        let of_v3 = DataType::parse_v3(&Json::text(v3)).expect(v3);
+        assert_eq!(of_v3.to_v2(Endian::Little).expect(v3), json(r#""|O""#));
+        assert_eq!((of_v2.kind, of_v2.width), (of_v3.kind.clone(), of_v3.width));
+        assert!(of_v3.surrogate().is_variable());
+    }
+    assert_eq!(
+        DataType::parse_v3(&json(r#""bytes""#)).expect("known").to_v3().expect("v3"),
+        Json::text("variable_length_bytes")
+    );
+    for filters in
+        ["null", "[]", r#"[{"id":"json2"}]"#, r#"[{"id":"pickle"}]"#, r#"[{"id":"zlib"},{"id":"vlen-utf8"}]"#]
+    {
+        let error = DataType::parse_v2(&json(r#""|O""#), &json(filters)).expect_err(filters);
+        assert_eq!(error.reason(), "UNSUPPORTED_DTYPE", "{error}");
+        assert!(error.to_string().contains("variable-length elements"), "{error}");
+    }
 }
 
 #[test]
 fn what_has_no_twin_is_refused_by_name() {
     for dtype in [r#"[["a",">i4"]]"#, r#"[["a","<i4",[2]]]"#] {
-        let error = DataType::parse_v2(&json(dtype)).expect(dtype).to_v3().expect_err(dtype);
+        let error = DataType::parse_v2(&json(dtype), &Json::Null).expect(dtype).to_v3().expect_err(dtype);
         assert_eq!(error.reason(), "NO_CONVERSION", "{error}");
     }
     let error = DataType::parse_v3(&json(r#""bfloat16""#)).expect("known").to_v2(Endian::Little).expect_err("no twin");

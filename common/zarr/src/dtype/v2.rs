@@ -1,9 +1,28 @@
 //! Data types as a `.zarray` spells them: numpy's type strings, and lists of fields.
 
-use super::{DataType, Endian, Field, Kind, TimeUnit, unsupported};
+use super::{DataType, Endian, Field, Kind, TimeUnit, Variable, unsupported};
 use crate::{MetadataError, json::Json};
 
-pub(super) fn parse(value: &Json) -> Result<DataType, MetadataError> {
+pub(super) fn parse(value: &Json, filters: &Json) -> Result<DataType, MetadataError> {
+    match value.as_text() {
+        Some(name) if name == "|O" => parse_objects(name, filters),
+        Some(_) | None => parse_fixed(value),
+    }
+}
+
+/// What the first filter makes bytes of.
+fn parse_objects(name: String, filters: &Json) -> Result<DataType, MetadataError> {
+    let first = filters.as_list().and_then(<[Json]>::first).and_then(Json::as_object);
+    let Some(id) = first.and_then(|filter| filter.get("id")).and_then(Json::as_text) else {
+        return Err(unsupported(name, "variable-length elements, and no filter says of what kind"));
+    };
+    match Variable::of_codec(&id) {
+        Some(of) => Ok(DataType::variable(of, name)),
+        None => Err(unsupported(name, format!("variable-length elements (filter {id})"))),
+    }
+}
+
+fn parse_fixed(value: &Json) -> Result<DataType, MetadataError> {
     match value {
         Json::Text(_) => parse_name(&value.as_text().unwrap_or_default()),
         Json::List(fields) => parse_fields(value, fields),
@@ -27,7 +46,7 @@ fn parse_name(name: &str) -> Result<DataType, MetadataError> {
     };
     let rest = chars.as_str();
     if letter == 'O' {
-        return Err(unsupported(name, "variable-length elements"));
+        return Err(unsupported(name, "variable-length elements within a structure"));
     }
     let (digits, unit) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
     let number: u64 = digits.parse().map_err(|_| unknown())?;
@@ -82,7 +101,7 @@ fn parse_fields(value: &Json, fields: &[Json]) -> Result<DataType, MetadataError
             _ => return Err(malformed()),
         };
         let name = name.as_text().ok_or_else(malformed)?;
-        let data_type = parse(data_type)?;
+        let data_type = parse_fixed(data_type)?;
         let count = shape.map_or(Some(1), count_of).ok_or_else(malformed)?;
         width = data_type
             .width
@@ -122,6 +141,7 @@ pub(super) fn spell(data_type: &DataType, endian: Endian) -> Result<Json, Metada
         Kind::Utf32 => format!("{order}U{}", width.checked_div(4).unwrap_or_default()),
         Kind::Bytes => format!("|S{width}"),
         Kind::Raw => format!("|V{width}"),
+        Kind::Variable(_) => "|O".to_owned(),
         Kind::BFloat => return Err(no_twin()),
         Kind::Struct(fields) => {
             let mut spelt = Vec::with_capacity(fields.len());

@@ -1,7 +1,7 @@
 //! Data types as a `zarr.json` spells them: the names of the core specification, and the extensions that zarr-python
 //! writes for numpy's types.
 
-use super::{DataType, Endian, Field, Kind, TimeUnit, unsupported};
+use super::{DataType, Endian, Field, Kind, TimeUnit, Variable, unsupported};
 use crate::{MetadataError, json::Json};
 
 pub(super) fn parse(value: &Json) -> Result<DataType, MetadataError> {
@@ -64,9 +64,9 @@ pub(super) fn parse(value: &Json) -> Result<DataType, MetadataError> {
                 .ok_or_else(|| missing("fields"))?;
             (Kind::Struct(fields), width)
         }
-        "string" | "bytes" | "variable_length_bytes" | "variable_length_utf8" => {
-            return Err(unsupported(text, "variable-length elements"));
-        }
+        "string" => return Ok(DataType::variable(Variable::Text, text)),
+        // The registry's name, and zarr-python's.
+        "bytes" | "variable_length_bytes" => return Ok(DataType::variable(Variable::Bytes, text)),
         name => match name.strip_prefix('r').and_then(|bits| bits.parse::<u64>().ok()) {
             Some(bits) if bits.is_multiple_of(8) => (Kind::Raw, bits.checked_div(8).unwrap_or_default()),
             Some(_) | None => return Err(unsupported(text, "not a data type that rechunk knows")),
@@ -86,7 +86,12 @@ fn parse_field(field: &Json) -> Option<Result<Field, MetadataError>> {
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) => return None,
     };
     let name = name.as_text()?;
-    Some(parse(data_type).map(|data_type| Field { name, data_type, count: 1 }))
+    Some(parse(data_type).and_then(|data_type| {
+        if data_type.of_variable().is_some() {
+            return Err(unsupported(data_type.text, "elements of variable length within a structure"));
+        }
+        Ok(Field { name, data_type, count: 1 })
+    }))
 }
 
 pub(super) fn spell(data_type: &DataType) -> Result<Json, MetadataError> {
@@ -111,6 +116,8 @@ pub(super) fn spell(data_type: &DataType) -> Result<Json, MetadataError> {
         Kind::Utf32 => of_length("fixed_length_utf32"),
         Kind::Bytes => of_length("null_terminated_bytes"),
         Kind::Raw => of_length("raw_bytes"),
+        Kind::Variable(Variable::Text) => Json::text("string"),
+        Kind::Variable(Variable::Bytes) => Json::text("variable_length_bytes"),
         Kind::Struct(fields) => {
             let mut spelt = Vec::with_capacity(fields.len());
             for field in fields {

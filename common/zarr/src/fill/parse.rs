@@ -1,14 +1,18 @@
 //! From a fill value to the bytes of an element.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rechunk_common::limits::MAX_ELEMENT_BYTES;
 
 use crate::{
-    dtype::{DataType, Endian, Field, Kind},
+    dtype::{DataType, Endian, Field, Kind, Variable},
     float,
     json::Json,
 };
 
 pub(super) fn element(value: &Json, data_type: &DataType, stored: Endian) -> Result<Vec<u8>, String> {
+    if let Some(of) = data_type.of_variable() {
+        return variable(value, of);
+    }
     let width = usize::try_from(data_type.width).map_err(|_| "its element is too wide".to_owned())?;
     if value.is_null() {
         return Ok(vec![0; width]);
@@ -27,7 +31,32 @@ pub(super) fn element(value: &Json, data_type: &DataType, stored: Endian) -> Res
         Kind::Utf32 => text(value, width, stored),
         Kind::Bytes | Kind::Raw => bytes(value, width),
         Kind::Struct(fields) => structure(value, fields, width),
+        Kind::Variable(of) => variable(value, *of),
     }
+}
+
+/// Text as it is, or the whole number that zarr-python 2 wrote, which zarr-python 3 reads as its digits; base64 of byte
+/// strings. Nothing is an empty element.
+fn variable(value: &Json, of: Variable) -> Result<Vec<u8>, String> {
+    let bytes = match (value, of) {
+        (Json::Null, _) => Vec::new(),
+        (Json::Text(_), Variable::Text) => value.as_text().unwrap_or_default().into_bytes(),
+        (Json::Number(raw), Variable::Text) if value.as_i64().is_some() => raw.clone().into_bytes(),
+        (Json::Text(_), Variable::Bytes) => {
+            let text = value.as_text().unwrap_or_default();
+            STANDARD.decode(text).map_err(|_| "not base64".to_owned())?
+        }
+        (Json::Bool(_) | Json::Number(_) | Json::List(_) | Json::Object(_), _) => {
+            return Err(match of {
+                Variable::Text => "not a string".to_owned(),
+                Variable::Bytes => "not base64".to_owned(),
+            });
+        }
+    };
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_ELEMENT_BYTES {
+        return Err(format!("it has {} bytes, {MAX_ELEMENT_BYTES} at the most", bytes.len()));
+    }
+    Ok(bytes)
 }
 
 fn is_float(data_type: &DataType) -> bool {

@@ -4,13 +4,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rechunk_common::request::ZarrFormat;
 
 use crate::{
-    dtype::{DataType, Endian, Kind},
+    dtype::{DataType, Endian, Kind, Variable},
     float,
     json::Json,
 };
 
 pub(super) fn element(bytes: &[u8], data_type: &DataType, stored: Endian, format: ZarrFormat) -> Option<Json> {
-    if u64::try_from(bytes.len()).ok()? != data_type.width {
+    if data_type.of_variable().is_none() && u64::try_from(bytes.len()).ok()? != data_type.width {
         return None;
     }
     match &data_type.kind {
@@ -28,7 +28,8 @@ pub(super) fn element(bytes: &[u8], data_type: &DataType, stored: Endian, format
         }
         Kind::Utf32 => text(bytes, stored).map(|text| Json::text(&text)),
         Kind::Bytes => Some(Json::text(&STANDARD.encode(without_padding(bytes)))),
-        Kind::Raw | Kind::Struct(_) => Some(Json::text(&STANDARD.encode(bytes))),
+        Kind::Variable(Variable::Text) => std::str::from_utf8(bytes).ok().map(Json::text),
+        Kind::Raw | Kind::Struct(_) | Kind::Variable(Variable::Bytes) => Some(Json::text(&STANDARD.encode(bytes))),
     }
 }
 

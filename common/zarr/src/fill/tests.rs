@@ -14,7 +14,7 @@ fn json(text: &str) -> Json {
 }
 
 fn v2(dtype: &str) -> DataType {
-    DataType::parse_v2(&Json::text(dtype)).expect(dtype)
+    DataType::parse_v2(&Json::text(dtype), &Json::Null).expect(dtype)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -73,7 +73,7 @@ fn fill_values_are_the_bytes_that_numpy_has() {
         assert_eq!(hex(&bytes), expected, "{dtype} {value}");
     }
     let fields = json(r#"[["a","<i2"],["b","|S2"]]"#);
-    let structure = DataType::parse_v2(&fields).expect("known");
+    let structure = DataType::parse_v2(&fields, &Json::Null).expect("known");
     for value in [r#""AQBhAA==""#, r#"{"a":1,"b":"YQ=="}"#] {
         assert_eq!(hex(&fill::parse(&json(value), &structure, Endian::Little).expect(value)), "01006100");
     }
@@ -163,4 +163,38 @@ proptest! {
             let _ = fill::decode_xarray(&value, &v2(dtype), Endian::Little);
         }
     }
+}
+
+#[test]
+fn fill_values_of_variable_length_are_their_bytes() {
+    let of = |filter: &str| {
+        let filters = json(&format!(r#"[{{"id":"{filter}"}}]"#));
+        DataType::parse_v2(&json(r#""|O""#), &filters).expect(filter)
+    };
+    let (text, bytes) = (of("vlen-utf8"), of("vlen-bytes"));
+    for (data_type, value, expected, spelt) in [
+        (&text, r#""""#, &b""[..], r#""""#),
+        (&text, "null", b"", r#""""#),
+        (&text, r#""\u00fcber""#, "über".as_bytes(), r#""über""#),
+        // As zarr-python 3 reads the 0 that zarr-python 2 wrote.
+        (&text, "0", b"0", r#""0""#),
+        (&bytes, r#""""#, b"", r#""""#),
+        (&bytes, "null", b"", r#""""#),
+        (&bytes, r#""YWIA""#, b"ab\0", r#""YWIA""#),
+    ] {
+        let fill = fill::parse(&json(value), data_type, Endian::Little).expect(value);
+        assert_eq!(fill, expected, "{value}");
+        for format in [ZarrFormat::V2, ZarrFormat::V3] {
+            assert_eq!(fill::spell(&fill, data_type, Endian::Little, format), Some(json(spelt)), "{value}");
+        }
+        let encoded = fill::encode_xarray(&fill, data_type, Endian::Little).expect(value);
+        assert_eq!(fill::decode_xarray(&encoded, data_type, Endian::Little), Ok(fill));
+    }
+    for (data_type, value) in [(&text, "1.5"), (&text, "true"), (&text, "[]"), (&bytes, "0"), (&bytes, r#""?""#)] {
+        let error = fill::parse(&json(value), data_type, Endian::Little).expect_err(value);
+        assert_eq!(error.reason(), "INVALID_FILL_VALUE", "{error}");
+    }
+    let long = Json::text(&"x".repeat((1 << 20) + 1));
+    assert!(fill::parse(&long, &text, Endian::Little).is_err());
+    assert_eq!(fill::spell(&[0xff], &text, Endian::Little, ZarrFormat::V3), None, "no text");
 }

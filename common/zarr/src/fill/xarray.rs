@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     MetadataError,
-    dtype::{DataType, Endian, Kind},
+    dtype::{DataType, Endian, Kind, Variable},
     json::Json,
 };
 
@@ -26,6 +26,8 @@ pub(crate) fn encode(bytes: &[u8], data_type: &DataType, stored: Endian) -> Opti
         }
         Kind::Utf32 => Some(Json::text(&text(bytes, stored)?)),
         Kind::Bytes => Some(Json::text(&STANDARD.encode(without_padding(bytes)))),
+        Kind::Variable(Variable::Text) => std::str::from_utf8(bytes).ok().map(Json::text),
+        Kind::Variable(Variable::Bytes) => Some(Json::text(&STANDARD.encode(bytes))),
         Kind::BFloat | Kind::DateTime(_) | Kind::TimeDelta(_) | Kind::Raw | Kind::Struct(_) => None,
     }
 }

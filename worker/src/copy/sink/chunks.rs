@@ -138,6 +138,7 @@ fn encoded(codec: &ChunkCodec, clip: &[u64], buffer: &Buffer, url: &str) -> Resu
         | CodecError::Checksum { .. }
         | CodecError::Corrupt { .. }
         | CodecError::BufferLimit { .. }
+        | CodecError::OverRoom { .. }
         | CodecError::Encode { .. }
         | CodecError::ShardEntry { .. } => bug(format!("cannot encode {url}: {error}")),
     })

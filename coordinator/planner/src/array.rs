@@ -21,8 +21,10 @@ pub(crate) struct Array<'a> {
     pub(crate) read_object: &'a [u64],
     /// Length of a write unit.
     pub(crate) write_unit: &'a [u64],
-    /// The array, decoded (T).
+    /// The array, decoded (T); elements of variable length as is assumed.
     pub(crate) bytes: u64,
+    /// Whether elements are of variable length.
+    pub(crate) is_variable: bool,
     /// Of the source's chunks.
     pub(crate) source_codec: CodecFamily,
     /// Whether any run of elements of a source chunk can be read alone.
@@ -44,6 +46,7 @@ impl<'a> Array<'a> {
         if source.shape != target.shape
             || source.bounds() != target.bounds()
             || source.element.width != target.element.width
+            || source.element.is_variable() != target.element.is_variable()
         {
             return Err(invalid(spec, "SHAPES_DIFFER", "source and target differ in shape or element size"));
         }
@@ -67,19 +70,22 @@ impl<'a> Array<'a> {
         if source.shape.contains(&0) {
             return Ok(None);
         }
-        let Some(bytes) = source.decoded_bytes() else {
+        let elements = product(source.shape.iter().copied());
+        let Some(bytes) = elements.and_then(|elements| elements.checked_mul(source.element.held_bytes())) else {
             return Err(refuse_limit(spec, "ARRAY_TOO_LARGE", "more than 2^64 bytes"));
         };
         let shifted = Shifted::of(source).and(Shifted::of(target));
+        let listed = spec.listed.as_ref().map(|listed| &listed.source);
         Ok(Some(Self {
             spec,
             shape: &source.shape,
-            source: SourceSide::of(source, spec.source_encoding).shifted(shifted),
-            target: TargetSide::of(target, spec.target_encoding).shifted(shifted),
+            source: SourceSide::of(source, spec.source_encoding).listed(source, listed).shifted(shifted),
+            target: TargetSide::of(target, spec.target_encoding).filled_from(target, source, listed).shifted(shifted),
             shifted,
             read_object: source.chunks.write_unit(),
             write_unit: target.chunks.write_unit(),
             bytes,
+            is_variable: source.element.is_variable(),
             source_codec: CodecFamily::of(source.chunks.codecs()),
             is_source_raw: source.is_raw(),
             target_codec: CodecFamily::of(target.chunks.codecs()),

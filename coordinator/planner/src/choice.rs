@@ -140,7 +140,8 @@ pub(crate) fn fits(work: &Copier) -> bool {
     let any = |found: Result<Vec<Shape>, Unfit>| {
         found.is_ok_and(|shapes| shapes.iter().any(|shape| work.pipelines(shape).is_ok()))
     };
-    any(direct_candidates(work)) || any(local_candidates(work)) || any(exchange_candidates(work, 1))
+    any(direct_candidates(work))
+        || (!work.array.is_variable && (any(local_candidates(work)) || any(exchange_candidates(work, 1))))
 }
 
 /// The cheapest shape for an array, which may have `most_groups` pipelines.
@@ -154,7 +155,8 @@ pub(crate) fn choose(work: &Copier, most_groups: u64) -> Result<Choice, Refusal>
         found.take(work, ShapeOfPlan::CopyEncoded, encoded);
     }
     found.take(work, ShapeOfPlan::DirectSweep, direct_candidates(work));
-    if !is_passed_on {
+    // Blocks of an exchange have a size by their elements' width.
+    if !is_passed_on && !array.is_variable {
         found.take(work, ShapeOfPlan::Exchange, exchange_candidates(work, most_groups));
         if fleet.scratch > 0 {
             found.take(work, ShapeOfPlan::GroupLocal, local_candidates(work));

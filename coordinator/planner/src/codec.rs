@@ -46,6 +46,14 @@ impl CodecFamily {
         }
     }
 
+    /// What `stored` bytes are before they are compressed.
+    pub(crate) fn decoded_bytes(self, stored: u64) -> u64 {
+        match self {
+            Self::Raw => stored,
+            Self::Lz4 | Self::Zstd | Self::Gzip => stored.saturating_mul(2),
+        }
+    }
+
     /// Seconds in which one thread decodes `bytes` of elements.
     pub(crate) fn decode_seconds(self, bytes: f64) -> f64 {
         self.speed().map_or(0.0, |speed| bytes / speed.decode)

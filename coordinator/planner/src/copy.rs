@@ -280,7 +280,14 @@ impl Copier<'_> {
             let with = |room: Room| room.declared(&memory, self.fleet, tasks);
             with(room).or_else(|| with(Room::Least))
         });
+        let declared = declared.map(|declared| if self.array.is_variable { self.at_least(declared) } else { declared });
         declared.map(ByteCount).ok_or_else(refusal::too_large)
+    }
+
+    /// How long elements of variable length are shows when they are there: tasks get what as many of them as a worker has
+    /// threads may have.
+    fn at_least(&self, declared: u64) -> u64 {
+        declared.max(self.fleet.budget.checked_div(self.fleet.threads.max(1)).unwrap_or_default())
     }
 
     pub(crate) fn stage(

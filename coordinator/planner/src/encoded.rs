@@ -40,7 +40,14 @@ pub(crate) fn is_eligible(spec: &CopySpec) -> bool {
         && source.fill == target.fill
         && reads_the_same_where_missing(source, target)
         && !spec.gaps.write_empty_chunks
+        && (has_known_lengths(spec) || source.chunks.is_sharded() || source.are_whole_objects_of(target))
         && same_codecs(source.chunks.codecs(), target.chunks.codecs())
+}
+
+/// Whether no chunk is longer than is known: of elements of variable length only a listing tells, where chunks are objects.
+/// What is packed into a shard must be known before it is read.
+fn has_known_lengths(spec: &CopySpec) -> bool {
+    !spec.source.element.is_variable() || (spec.listed.is_some() && !spec.source.chunks.is_sharded())
 }
 
 /// Whether a part begins with a chunk of either side: what is passed on is whole chunks. One that goes on beyond the end of
@@ -68,7 +75,7 @@ fn same_codecs(one: &str, other: &str) -> bool {
 /// The cheapest boxes that fit, by each preference; none if none does. Bytes are read and written once whatever the box: it decides how
 /// many tasks there are, and how often the index of a shard is read.
 pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Vec<PassThrough> {
-    if array.target.parts.is_some() && is_of_whole_objects(array) {
+    if array.target.parts.is_some() && (is_of_whole_objects(array) || !has_known_lengths(array.spec)) {
         return Vec::new();
     }
     let lengths = lengths::thinned(lengths::all(array.shape, array.write_unit, array.read_object));

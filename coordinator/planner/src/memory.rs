@@ -22,6 +22,9 @@
 //!   written; an open inner chunk takes, beside that, what its decoded form has more than its encoded bound.
 //! - A shard that is written in parts takes a part, one encoded inner chunk and its index; an open inner chunk takes the
 //!   larger of its two forms beside that. One part more is on its way, so that the next one is filled meanwhile.
+//! - Elements of variable length count as what is assumed of them (`rechunk_common::variable`), or as what the longest
+//!   chunk has for each where that is more, beside their descriptors; encoded chunks accordingly. While such a chunk is encoded it
+//!   is held once more before it is compressed. What they truly take the worker reserves as it finds it.
 //! - An encoded chunk counts from the start of its encoding to the end of its PUT; of a shard's inner chunks, until it
 //!   is placed in the shard.
 //!
@@ -117,8 +120,10 @@ pub fn of_read_to_write(function: &CopyReadToWrite, source: EncodedBound, target
     let extents = function.writers.bounds().shape();
     let shifted = Shifted::of(&function.source).and(Shifted::of(&function.target));
     let target = TargetSide::of(&function.target, target).written(function.shard_parts).shifted(shifted);
+    let target = target.filled_from(&function.target, &function.source, function.listed.as_ref());
     let sweep = Sweep::new(&extents, function.source.chunks.read_unit(), target)?;
-    let source = SourceSide::of(&function.source, source).shifted(shifted);
+    let source = SourceSide::of(&function.source, source).listed(&function.source, function.listed.as_ref());
+    let source = source.shifted(shifted);
     direct(&sweep, &source, function.writers.lengths(), &function.order)
 }
 
@@ -227,6 +232,7 @@ impl<'a> Sweep<'a> {
             .collect()
         };
         let chunk_bytes = product(target.chunk.iter().copied())?.checked_mul(target.width)?;
+        let chunk_bytes = chunk_bytes.checked_add(target.beside.open)?;
         let EncodedBound { chunk: ByteCount(encoded), shard_index: ByteCount(index) } = target.encoding;
         let (shard_bytes, open_bytes, sent_bytes) = match (target.shard, target.parts) {
             (None, _) => (0, chunk_bytes, 0),
@@ -271,7 +277,7 @@ impl<'a> Sweep<'a> {
     fn task(&self, lengths: &[u64], order: &[usize]) -> Option<TaskMemory> {
         let (open, chunks) = self.open(lengths, order)?;
         let mut memory = TaskMemory::of_open(open);
-        memory.write = self.target.encoding.chunk.0;
+        memory.write = self.target.encoding.chunk.0.checked_add(self.target.beside.write)?;
         memory.writes = WRITES_IN_FLIGHT.min(chunks);
         Some(memory)
     }

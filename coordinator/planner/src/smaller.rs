@@ -41,7 +41,7 @@ pub(crate) fn proposal(work: &Copier) -> Option<String> {
         ChunkLayout::Plain { .. } => {
             // Zarr v2 has no shards, and spells its keys this way.
             let has_shards = !matches!(spec.target.keys, ChunkKeys::V2 { .. });
-            let inner = has_shards.then(|| inner_chunk(asked, spec.target.element.width)).flatten();
+            let inner = has_shards.then(|| inner_chunk(asked, spec.target.element.held_bytes())).flatten();
             if let Some(inner) = inner.filter(|inner| fits(work, asked, Some(inner))) {
                 return Some(format!("{} {}", option("--chunks", &inner), option("--shards", asked)));
             }

@@ -117,7 +117,7 @@ fn warnings(input: &PlanInput) -> Vec<String> {
 fn of_objects(spec: &CopySpec, is_group: bool) -> Option<String> {
     let unit = spec.target.chunks.write_unit();
     let objects = objects_of(spec, unit)?;
-    let bytes = product(unit.iter().copied())?.checked_mul(spec.target.element.width)?;
+    let bytes = product(unit.iter().copied())?.checked_mul(spec.target.element.held_bytes())?;
     let many = objects > advice::MANY_OBJECTS;
     let small = bytes < SMALL_OBJECT_BYTES && objects > FEW_OBJECTS;
     if !many && !small {
@@ -139,7 +139,7 @@ fn proposal(spec: &CopySpec, objects: u64, is_group: bool) -> Option<String> {
     }
     let axes = target.shape.iter().zip(target.chunks.read_unit());
     let axes: Vec<ShardAxis> = axes.map(|(&length, &chunk)| ShardAxis { length, chunk, asked: None }).collect();
-    let shard = advice::shards(&axes, target.element.width);
+    let shard = advice::shards(&axes, target.element.held_bytes());
     let fewer = objects_of(spec, &shard).filter(|fewer| *fewer < objects)?;
     let noun = if fewer == 1 { "object" } else { "objects" };
     Some(format!("--shards {} makes it {fewer} {noun}", quoted(&format!("{name}{}", joined(&shard)))))

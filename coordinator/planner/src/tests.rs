@@ -10,6 +10,7 @@ mod pass_through;
 mod properties;
 mod small_copies;
 mod sparse;
+mod variable;
 mod weighing;
 mod worked;
 

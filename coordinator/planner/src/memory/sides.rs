@@ -1,14 +1,17 @@
 //! Both sides of a copy as far as memory is concerned.
 
 use rechunk_common::{
+    ByteCount,
     layout::{ArrayLayout, ChunkLayout},
-    plan::ShardParts,
+    plan::{ListedSource, ShardParts},
+    variable::{ASSUMED_BYTES, LENGTH_BYTES, chunk_bytes},
 };
 
 use super::{most_in_a_box, most_in_an_aligned_box};
 use crate::{
     EncodedBound,
     axis::{self, over_axes, product},
+    codec::CodecFamily,
     shifted::Shifted,
 };
 
@@ -17,6 +20,7 @@ use crate::{
 pub(crate) struct SourceSide<'a> {
     pub(crate) unit: &'a [u64],
     pub(crate) shard: Option<&'a [u64]>,
+    /// Bytes that one element takes.
     pub(crate) width: u64,
     pub(crate) encoding: EncodedBound,
     /// Axes along which other grids do not begin where this one does.
@@ -30,12 +34,40 @@ pub(crate) struct SourceSide<'a> {
 pub(crate) struct TargetSide<'a> {
     pub(crate) chunk: &'a [u64],
     pub(crate) shard: Option<&'a [u64]>,
+    /// Bytes that one element takes.
     pub(crate) width: u64,
     pub(crate) encoding: EncodedBound,
+    /// What one chunk takes beside its elements, and while it is encoded, where these are of variable length.
+    pub(crate) beside: Beside,
     /// In what shards are written that are not held whole.
     pub(crate) parts: Option<ShardParts>,
     /// Axes along which other grids do not begin where this one does.
     pub(crate) shifted: Shifted,
+}
+
+/// What target chunks of elements of variable length take beside these; nothing where they have a width.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Beside {
+    /// The fill values of both sides, which its heap begins with.
+    pub(crate) open: u64,
+    /// The chunk before it is compressed.
+    pub(crate) write: u64,
+}
+
+/// What a heap's first block takes beside its bytes.
+const HEAP_BLOCK_BYTES: u64 = 64;
+
+/// Bytes that one element of `source` has at the most, as far as is known: what the longest chunk has for each, twice
+/// where it is compressed, and what is assumed of any.
+fn value_bytes(source: &ArrayLayout, listed: Option<&ListedSource>) -> u64 {
+    let longest = listed.filter(|_| !source.chunks.is_sharded()).map_or(0, |listed| listed.longest.0);
+    let elements = elements_of(source).max(1);
+    let decoded = CodecFamily::of(source.chunks.codecs()).decoded_bytes(longest);
+    decoded.div_ceil(elements).max(ASSUMED_BYTES)
+}
+
+fn elements_of(layout: &ArrayLayout) -> u64 {
+    product(layout.chunks.read_unit().iter().copied()).unwrap_or(u64::MAX)
 }
 
 fn shard_of(chunks: &ChunkLayout) -> Option<&[u64]> {
@@ -49,7 +81,16 @@ impl<'a> SourceSide<'a> {
     pub(crate) fn of(layout: &'a ArrayLayout, encoding: EncodedBound) -> Self {
         let chunks = &layout.chunks;
         let (unit, shard, shifted) = (chunks.read_unit(), shard_of(chunks), Shifted::of(layout));
-        Self { unit, shard, width: layout.element.width, encoding, shifted, is_aligned: false }
+        Self { unit, shard, width: layout.element.held_bytes(), encoding, shifted, is_aligned: false }
+    }
+
+    /// The same of `layout`, of which a listing told.
+    pub(crate) fn listed(self, layout: &ArrayLayout, listed: Option<&ListedSource>) -> Self {
+        if !layout.element.is_variable() {
+            return self;
+        }
+        let value = value_bytes(layout, listed);
+        Self { width: layout.element.width.saturating_add(LENGTH_BYTES).saturating_add(value), ..self }
     }
 
     /// The same read in boxes of its own whole objects.
@@ -89,7 +130,22 @@ impl<'a> TargetSide<'a> {
     pub(crate) fn of(layout: &'a ArrayLayout, encoding: EncodedBound) -> Self {
         let chunks = &layout.chunks;
         let (chunk, shard) = (chunks.read_unit(), shard_of(chunks));
-        Self { chunk, shard, width: layout.element.width, encoding, parts: None, shifted: Shifted::of(layout) }
+        let (width, shifted) = (layout.element.held_bytes(), Shifted::of(layout));
+        Self { chunk, shard, width, encoding, beside: Beside::default(), parts: None, shifted }
+    }
+
+    /// The same of `layout`, filled from `source`.
+    pub(crate) fn filled_from(self, layout: &ArrayLayout, source: &ArrayLayout, listed: Option<&ListedSource>) -> Self {
+        if !layout.element.is_variable() {
+            return self;
+        }
+        let (value, elements) = (value_bytes(source, listed), elements_of(layout));
+        let fills = layout.fill.len().saturating_add(source.fill.len());
+        let write = chunk_bytes(elements, elements.saturating_mul(value));
+        let beside = Beside { open: u64::try_from(fills).unwrap_or(u64::MAX).saturating_add(HEAP_BLOCK_BYTES), write };
+        let chunk = ByteCount(self.encoding.chunk.0.max(write));
+        let width = layout.element.width.saturating_add(LENGTH_BYTES).saturating_add(value);
+        Self { width, beside, encoding: EncodedBound { chunk, ..self.encoding }, ..self }
     }
 
     /// The same beside a grid that is shifted too.

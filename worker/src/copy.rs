@@ -10,6 +10,7 @@ mod content;
 mod engine;
 mod exchange;
 mod group;
+mod heap;
 mod index_exchange;
 mod kernel;
 mod packed;
@@ -24,7 +25,7 @@ use rechunk_common::{
     Presence, TaskFailure,
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
-    layout::{ArrayLayout, ChunkLayout},
+    layout::{ArrayLayout, ChunkLayout, ElementType},
     plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, GapPolicy, ShardParts},
 };
 
@@ -49,15 +50,16 @@ mod tests;
 /// Fills the target chunks of box `task` from the source.
 pub async fn read_to_write(cx: &TaskContext, function: &CopyReadToWrite, task: TaskIndex) -> Result<(), TaskFailure> {
     let CopyReadToWrite { source, target, writers, order, gaps, listed, shard_parts, is_summed } = function;
-    same_width(source.element.width, target.element.width)?;
+    same_elements(&source.element, &target.element)?;
     let region = box_of(writers, task)?;
     let listed = Listed::of(cx, listed.as_ref()).await?;
     let absent = listed.presence.clone().filter(|_| gaps.leaves_out_gaps(&source.fill, &target.fill));
     let pieces = PieceSource::Array(ArraySource::open(cx, source, &region, gaps.strict, listed)?);
     let visits = Visits { pieces: pieces.cells(), order };
-    let sink = array_sink(cx, target, &region, *gaps, shard_parts.map(|parts| (parts, visits)))?;
-    let fills = Fills::new(&source.fill, &target.fill);
-    let content = is_summed.then(|| Content::new(&source.shape, &target.fill, &source.fill));
+    let heap_start = Fills::held_bytes(&source.fill, &target.fill);
+    let sink = array_sink(cx, target, &region, *gaps, shard_parts.map(|parts| (parts, visits)), heap_start)?;
+    let fills = Fills::of(target.element.is_variable(), &source.fill, &target.fill);
+    let content = is_summed.then(|| Content::new(&source.shape, &source.element, &target.fill, &source.fill));
     let copy = Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?.summed(content);
     without(copy, absent)?.run(order).await
 }
@@ -87,10 +89,11 @@ async fn fill_exchange(
     task: TaskIndex,
 ) -> Result<(), TaskFailure> {
     let CopyReadToExchange { source, exchange, strict, listed, sum_beside } = function;
+    of_a_width(&source.element)?;
     same_width(source.element.width, exchange.width)?;
     let region = box_of(&exchange.readers, task)?;
     let listed = Listed::of(cx, listed.as_ref()).await?;
-    let content = sum_beside.as_ref().map(|beside| Content::new(&source.shape, beside, &source.fill));
+    let content = sum_beside.as_ref().map(|beside| Content::new(&source.shape, &source.element, beside, &source.fill));
     let is_absent = listed.presence.as_ref().is_some_and(|presence| !presence.overlaps(&region));
     if is_absent && exchange.packing().is_none() {
         // No writing task reads any of its blocks; an index would miss the object.
@@ -132,6 +135,7 @@ async fn empty_exchange(
     task: TaskIndex,
 ) -> Result<(), TaskFailure> {
     let CopyExchangeToWrite { exchange, writers, target, order, gaps, presence: bitmap, shard_parts } = function;
+    of_a_width(&target.element)?;
     same_width(exchange.width, target.element.width)?;
     let region = box_of(writers, task)?;
     let presence = presence_of(cx, bitmap.as_ref()).await?;
@@ -146,7 +150,7 @@ async fn empty_exchange(
         Some(packing) => PieceSource::Packed(PackedSource::open(temp, exchange, packing, task, &region).await?),
     };
     let visits = Visits { pieces: pieces.cells(), order };
-    let sink = array_sink(cx, target, &region, *gaps, shard_parts.map(|parts| (parts, visits)))?;
+    let sink = array_sink(cx, target, &region, *gaps, shard_parts.map(|parts| (parts, visits)), 0)?;
     let fills = Fills::new(gap, &target.fill);
     let copy = Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?;
     without(copy, absent)?.run(order).await
@@ -158,15 +162,32 @@ fn array_sink(
     region: &Region,
     gaps: GapPolicy,
     parts: Option<(ShardParts, Visits)>,
+    heap_start: u64,
 ) -> Result<Sink, TaskFailure> {
     match &target.chunks {
-        ChunkLayout::Plain { codecs, .. } => Ok(Sink::Chunks(ChunkSink::open(cx, target, codecs, region, gaps)?)),
-        ChunkLayout::Sharded { .. } => Ok(Sink::Shards(ShardSink::open(cx, target, region, gaps, parts)?)),
+        ChunkLayout::Plain { codecs, .. } => {
+            Ok(Sink::Chunks(ChunkSink::open(cx, target, codecs, region, gaps, heap_start)?))
+        }
+        ChunkLayout::Sharded { .. } => Ok(Sink::Shards(ShardSink::open(cx, target, region, gaps, parts, heap_start)?)),
     }
 }
 
 fn box_of(grid: &BoxGrid, task: TaskIndex) -> Result<Region, TaskFailure> {
     grid.region(task.0).ok_or_else(|| invalid(format!("there is no task {task}: the stage has {}", grid.len())))
+}
+
+fn same_elements(source: &ElementType, target: &ElementType) -> Result<(), TaskFailure> {
+    if source.is_variable() != target.is_variable() {
+        return Err(invalid("elements of variable length cannot become elements of a width, nor the other way round"));
+    }
+    same_width(source.width, target.width)
+}
+
+fn of_a_width(element: &ElementType) -> Result<(), TaskFailure> {
+    if element.is_variable() {
+        return Err(invalid("elements of variable length cannot go through an exchange"));
+    }
+    Ok(())
 }
 
 fn same_width(source: u64, target: u64) -> Result<(), TaskFailure> {

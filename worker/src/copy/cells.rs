@@ -274,6 +274,11 @@ impl Meeting {
         Ok(Self { cuts, piece_lengths, target_counts, width: small(width)? })
     }
 
+    /// Bytes of one element.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
     /// Calls `each` with every share of the piece at `place`; the share is reused between calls.
     pub(crate) fn shares<E>(&self, place: &[u64], mut each: impl FnMut(&mut Share) -> Result<(), E>) -> Result<(), E> {
         let rank = self.cuts.len();

@@ -1,7 +1,8 @@
 //! The content of what a task moves or reads back: the elements of each piece that are the task's own, by their place
 //! in the array. Where an element goes is not asked: pieces are summed as they are copied, box by box.
 
-use rechunk_common::{ContentHash, ContentSum, TaskFailure, geometry::Region};
+use rechunk_common::{ContentHash, ContentSum, TaskFailure, ValueHash, geometry::Region, layout::ElementType};
+use rechunk_zarr::Descriptor;
 
 use super::{
     cells::{Cell, Cells},
@@ -12,12 +13,19 @@ use crate::failure::{bug, too_large};
 /// Sums elements of one array.
 #[derive(Debug, Clone)]
 pub(crate) struct Content {
-    hash: ContentHash,
+    hash: Hash,
     width: u64,
     /// Elements from one step along an axis to the next.
     strides: Vec<u64>,
     /// What stands where nothing is stored; `None`: what adds nothing.
     gap: Option<Vec<u8>>,
+}
+
+/// By what elements are summed.
+#[derive(Debug, Clone)]
+enum Hash {
+    OfWidth(ContentHash),
+    Variable(ValueHash),
 }
 
 /// One axis of a box.
@@ -31,8 +39,8 @@ struct BoxAxis {
 }
 
 impl Content {
-    /// Of an array of `shape`: all but the elements that equal `beside`. What is missing reads as `gap`.
-    pub(crate) fn new(shape: &[u64], beside: &[u8], gap: &[u8]) -> Self {
+    /// Of an array of `shape` and of `element`s: all but those that equal `beside`. What is missing reads as `gap`.
+    pub(crate) fn new(shape: &[u64], element: &ElementType, beside: &[u8], gap: &[u8]) -> Self {
         let mut strides = vec![1; shape.len()];
         let mut stride = 1_u64;
         for (at, length) in strides.iter_mut().zip(shape).rev() {
@@ -40,7 +48,12 @@ impl Content {
             stride = stride.saturating_mul(*length);
         }
         let gap = (gap != beside).then(|| gap.to_vec());
-        Self { hash: ContentHash::new(beside), width: beside.len() as u64, strides, gap }
+        let hash = if element.is_variable() {
+            Hash::Variable(ValueHash::new(beside))
+        } else {
+            Hash::OfWidth(ContentHash::new(beside))
+        };
+        Self { hash, width: element.width, strides, gap }
     }
 
     /// Whether what is missing adds something.
@@ -64,7 +77,9 @@ impl Content {
         axes.reverse();
         match piece {
             Piece::Missing => Ok(self.of_gaps(axes, first)),
-            Piece::Elements { bytes, start, .. } => self.of_elements(axes, (first, offset), bytes, *start),
+            Piece::Elements { bytes, start, heap, .. } => {
+                self.of_elements(axes, (first, offset), (bytes, *start), heap.as_deref())
+            }
         }
     }
 
@@ -89,7 +104,13 @@ impl Content {
             axis.in_buffer = axis.in_array;
         }
         let run = fold(&mut axes);
-        for_each_row(&axes, |index, _| sum += self.hash.of_equal(first.saturating_add(index), run, gap));
+        for_each_row(&axes, |index, _| {
+            let first = first.saturating_add(index);
+            sum += match &self.hash {
+                Hash::OfWidth(hash) => hash.of_equal(first, run, gap),
+                Hash::Variable(hash) => hash.of_equal(first, run, gap),
+            };
+        });
         sum
     }
 
@@ -98,8 +119,8 @@ impl Content {
         &self,
         mut axes: Vec<BoxAxis>,
         (first, offset): (u64, u64),
-        bytes: &[u8],
-        start: usize,
+        (bytes, start): (&[u8], usize),
+        heap: Option<&[u8]>,
     ) -> Result<ContentSum, TaskFailure> {
         let run = fold(&mut axes);
         let length = usize::try_from(run.saturating_mul(self.width)).map_err(|_| too_large("a chunk"))?;
@@ -109,13 +130,24 @@ impl Content {
             let byte = offset.saturating_add(at).saturating_mul(self.width);
             let from = usize::try_from(byte).ok().and_then(|byte| byte.checked_sub(start));
             let row = from.and_then(|from| bytes.get(from..from.checked_add(length)?));
-            match row {
-                Some(row) => sum += self.hash.of_run(first.saturating_add(index), row),
+            let first = first.saturating_add(index);
+            let of_row = |row| match &self.hash {
+                Hash::OfWidth(hash) => Some(hash.of_run(first, row)),
+                Hash::Variable(hash) => of_values(hash, first, row, heap?),
+            };
+            match row.and_then(of_row) {
+                Some(of_row) => sum += of_row,
                 None => is_inside = false,
             }
         });
         if is_inside { Ok(sum) } else { Err(bug("a piece misses elements")) }
     }
+}
+
+/// Elements of variable length that stand one after another; `None` where one does not lie in `heap`.
+fn of_values(hash: &ValueHash, first: u64, descriptors: &[u8], heap: &[u8]) -> Option<ContentSum> {
+    let each = (first..).zip(descriptors.as_chunks::<8>().0);
+    each.map(|(index, bytes)| Some(hash.of_value(index, Descriptor::of_bytes(*bytes).of_heap(heap)?))).sum()
 }
 
 /// Takes off the axes that continue each other in the array and in the buffer; gives the elements of one run.

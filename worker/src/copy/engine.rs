@@ -4,21 +4,23 @@
 //!
 //! Memory decides how much is under way. A piece starts only when there is room for it, for the targets that it is
 //! the first to touch, and, besides, for one target to be written; so whatever is under way can always finish, and
-//! nothing that waits holds what another needs.
+//! nothing that waits holds what another needs. A piece that turns out to need more than it has, because its elements are
+//! of variable length, takes it where it is free, or gives everything back and comes again, alone.
 
 mod pieces;
+mod variable;
 
 use std::{collections::VecDeque, sync::Arc};
 
 use rechunk_common::{Presence, TaskFailure};
 use tokio::task::{JoinError, JoinSet};
 
-use self::pieces::{Brought, Next, Starting};
+use self::pieces::{Again, Brought, Next, Starting};
 use super::{
     cells::{Meeting, visits},
     content::Content,
     sink::Sink,
-    source::PieceSource,
+    source::{Fetched, PieceSource, Short},
     targets::{Complete, Fills, Targets},
 };
 use crate::{
@@ -59,10 +61,17 @@ pub(crate) struct Copy {
 enum Step {
     /// A small piece is there.
     Fetched(Brought),
-    /// Pieces are copied; these targets are complete.
-    Copied(Vec<Complete>),
+    /// Pieces are copied, but for those that come again; these targets are complete.
+    Copied(Copied),
     /// A target is written, or left out.
     Finished,
+}
+
+/// What has become of pieces.
+#[derive(Default)]
+struct Copied {
+    complete: Vec<Complete>,
+    again: Vec<Again>,
 }
 
 impl Copy {
@@ -120,7 +129,7 @@ impl Copy {
     pub(crate) async fn run(self, order: &[usize]) -> Result<(), TaskFailure> {
         let places = visits(self.source.cells(), order)?;
         let standing = self.source.standing_room()?.saturating_add(self.sink.standing_room());
-        let standing = self.cx.memory().try_reserve(standing).ok_or_else(|| self.too_little(standing))?;
+        let standing = self.cx.memory().try_reserve(standing).ok_or_else(|| self.no_room_to_start(standing))?;
         let copy = Arc::new(self);
         // What is left out is never opened.
         let is_opened = copy.targets.left_out();
@@ -131,6 +140,8 @@ impl Copy {
             batches: 0,
             fetched: Vec::new(),
             complete: VecDeque::new(),
+            again: VecDeque::new(),
+            is_alone: false,
             finished: is_opened.iter().filter(|is_left_out| **is_left_out).count(),
             is_opened,
             copy,
@@ -151,8 +162,11 @@ impl Copy {
 
     /// Fetches a piece, and copies it unless it is small.
     async fn bring(self: Arc<Self>, piece: Starting) -> Result<Step, TaskFailure> {
-        let piece = self.fetch(piece).await?;
-        if piece.bytes < SMALL_PIECE_BYTES { Ok(Step::Fetched(piece)) } else { self.copy(vec![piece]).await }
+        match self.fetch(piece).await? {
+            Ok(piece) if piece.bytes < SMALL_PIECE_BYTES => Ok(Step::Fetched(piece)),
+            Ok(piece) => self.copy(vec![piece], Copied::default()).await,
+            Err(again) => Ok(Step::Copied(Copied { again: vec![again], ..Copied::default() })),
+        }
     }
 
     /// Fetches small pieces of local files, one after the other, and copies them.
@@ -160,45 +174,68 @@ impl Copy {
         let copy = Arc::clone(&self);
         let pieces = self.source.prefix().carry(async move {
             let mut brought = Vec::with_capacity(pieces.len());
+            let mut copied = Copied::default();
             for piece in pieces {
-                brought.push(copy.fetch(piece).await?);
+                match copy.fetch(piece).await? {
+                    Ok(piece) => brought.push(piece),
+                    Err(again) => copied.again.push(again),
+                }
             }
-            Ok(brought)
+            Ok((brought, copied))
         });
-        let pieces = Box::pin(pieces).await.map_err(|error| of_storage(&error))??;
-        self.copy(pieces).await
+        let (pieces, copied) = Box::pin(pieces).await.map_err(|error| of_storage(&error))??;
+        self.copy(pieces, copied).await
     }
 
-    async fn fetch(&self, piece: Starting) -> Result<Brought, TaskFailure> {
+    /// Asks for a piece; it comes again if it is longer than there is room for.
+    async fn fetch(&self, piece: Starting) -> Result<Result<Brought, Again>, TaskFailure> {
         let Starting { place, mut room, bytes } = piece;
-        let fetched = self.source.fetch(&self.cx, &place).await?;
-        room.settle(self.source.settled_room(&place, &fetched));
-        Ok(Brought { place, fetched, room, bytes })
+        let mut fetched = self.source.fetch(&self.cx, &place, room.bytes()).await?;
+        if let Fetched::Longer(longer) = fetched {
+            if !self.try_grow(&mut room, longer.needed) {
+                return Ok(Err(Again { place, short: Short { needed: longer.needed, url: longer.url } }));
+            }
+            fetched = self.source.read(&self.cx, *longer).await?;
+        }
+        // What elements of variable length decode to is not known yet.
+        if !self.source.is_variable() || matches!(fetched, Fetched::Missing) {
+            room.settle(self.source.settled_room(&place, &fetched));
+        }
+        Ok(Ok(Brought { place, fetched, room, bytes }))
     }
 
-    /// Copies pieces that are there.
-    async fn copy(self: Arc<Self>, pieces: Vec<Brought>) -> Result<Step, TaskFailure> {
+    /// Copies pieces that are there, as a part of what is `copied`.
+    async fn copy(self: Arc<Self>, pieces: Vec<Brought>, mut copied: Copied) -> Result<Step, TaskFailure> {
         let copy = Arc::clone(&self);
         let copied = self.cx.compute().run(move || {
-            let mut complete = Vec::new();
             for piece in pieces {
-                copy.take_in(piece, &mut complete)?;
+                copy.take_in(piece, &mut copied)?;
             }
-            Ok(complete)
+            Ok(copied)
         });
         copied.await.map(Step::Copied)
     }
 
     /// Decodes a piece and puts its elements where they belong; adds the targets that it completes.
-    fn take_in(&self, piece: Brought, complete: &mut Vec<Complete>) -> Result<(), TaskFailure> {
-        let Brought { place, fetched, room, .. } = piece;
-        let piece = self.source.decode(&self.cx, &place, fetched)?;
+    fn take_in(&self, piece: Brought, copied: &mut Copied) -> Result<(), TaskFailure> {
+        let Brought { place, fetched, mut room, .. } = piece;
+        let piece = if self.source.is_variable() {
+            match self.admitted(&place, fetched, &mut room)? {
+                Ok(piece) => piece,
+                Err(short) => {
+                    copied.again.push(Again { place, short });
+                    return Ok(());
+                }
+            }
+        } else {
+            self.source.decode(&self.cx, &place, fetched)?
+        };
         if let Some(content) = &self.content {
             let sum = content.of_piece(self.source.cells(), &place, &piece)?;
             self.cx.tally().add(|counts| counts.content += sum);
         }
         self.meeting.shares(&place, |share| {
-            complete.extend(self.targets.take_in(share, &piece)?);
+            copied.complete.extend(self.targets.take_in(share, &piece)?);
             Ok(())
         })?;
         drop(piece);
@@ -224,6 +261,10 @@ struct Sweep {
     fetched: Vec<Brought>,
     /// Targets that wait to be written.
     complete: VecDeque<Complete>,
+    /// Pieces that come again.
+    again: VecDeque<Again>,
+    /// One of them is under way, and nothing else.
+    is_alone: bool,
     is_opened: Vec<bool>,
     finished: usize,
 }
@@ -234,7 +275,7 @@ impl Sweep {
         let mut next = self.next(&mut places)?;
         loop {
             self.start_writes();
-            while self.running.len() < MOST_IN_FLIGHT && self.complete.is_empty() {
+            while self.running.len() < MOST_IN_FLIGHT && self.complete.is_empty() && self.again.is_empty() {
                 let Some(piece) = next.take() else { break };
                 match self.start_piece(piece)? {
                     None => next = self.next(&mut places)?,
@@ -247,7 +288,7 @@ impl Sweep {
             if self.batches < FEW_BATCHES || self.starting_bytes >= LEAST_BATCH_BYTES {
                 self.start_together();
             }
-            if self.running.is_empty() {
+            if self.running.is_empty() && !self.start_alone()? {
                 return self.at_rest(next);
             }
             tokio::select! {
@@ -267,13 +308,13 @@ impl Sweep {
 
     /// Nothing is under way: either all is done, or what is next can never start.
     fn at_rest(&self, next: Option<Next>) -> Result<(), TaskFailure> {
-        if !self.complete.is_empty() {
-            return Err(self.copy.too_little(self.copy.sink.write_room()));
+        if let Some(complete) = self.complete.front() {
+            return Err(self.copy.no_room_to_write(complete)?);
         }
         if let Some(next) = next {
             let buffers = next.buffers.iter().map(|length| *length as u64);
-            let opened = buffers.chain(next.encoded.iter().copied()).fold(next.room, u64::saturating_add);
-            return Err(self.copy.too_little(opened.saturating_add(self.copy.sink.write_room())));
+            let opened = buffers.chain(next.beside()).fold(next.room, u64::saturating_add);
+            return Err(self.copy.no_room_to_start(opened.saturating_add(self.copy.keep_free())));
         }
         if self.finished == self.copy.targets.len() {
             Ok(())
@@ -285,9 +326,13 @@ impl Sweep {
     fn note(&mut self, ended: Result<Result<Step, TaskFailure>, JoinError>) -> Result<(), TaskFailure> {
         match ended {
             Ok(Ok(Step::Fetched(piece))) => self.fetched.push(piece),
-            Ok(Ok(Step::Copied(complete))) => {
+            Ok(Ok(Step::Copied(Copied { complete, again }))) => {
                 self.batches = self.batches.saturating_sub(1);
                 self.complete.extend(complete);
+                for again in again {
+                    self.come_again(again)?;
+                }
+                self.is_alone = false;
             }
             Ok(Ok(Step::Finished)) => self.finished = self.finished.saturating_add(1),
             Ok(Err(failure)) => return Err(failure),
@@ -305,20 +350,20 @@ impl Sweep {
             bytes = bytes.saturating_add(piece.bytes);
             together.push(piece);
             if bytes >= SMALL_PIECE_BYTES {
-                self.running.spawn(Arc::clone(&self.copy).copy(std::mem::take(&mut together)));
+                self.running.spawn(Arc::clone(&self.copy).copy(std::mem::take(&mut together), Copied::default()));
                 bytes = 0;
             }
         }
         if !together.is_empty() {
-            self.running.spawn(Arc::clone(&self.copy).copy(together));
+            self.running.spawn(Arc::clone(&self.copy).copy(together, Copied::default()));
         }
     }
 
     /// Starts writing what is complete, as far as there is room.
     fn start_writes(&mut self) {
-        let room = self.copy.sink.write_room();
         while self.running.len() < MOST_IN_FLIGHT {
             let Some(target) = self.complete.pop_front() else { return };
+            let room = self.copy.sink.write_room(target.values);
             let Some(room) = self.copy.cx.memory().try_reserve(room) else {
                 self.complete.push_front(target);
                 return;
@@ -331,7 +376,7 @@ impl Sweep {
     fn next(&self, places: &mut impl Iterator<Item = Vec<u64>>) -> Result<Option<Next>, TaskFailure> {
         let Some(place) = places.find(|place| !self.copy.is_absent(place)) else { return Ok(None) };
         let room = self.copy.source.room(&place)?;
-        let mut next = Next { place, room, opens: Vec::new(), buffers: Vec::new(), encoded: Vec::new() };
+        let mut next = Next::new(place, room);
         let Next { place, opens, .. } = &mut next;
         self.copy.meeting.shares(place, |share| {
             if self.is_opened.get(share.target).is_some_and(|is_opened| !is_opened) {
@@ -343,22 +388,23 @@ impl Sweep {
             let room = self.copy.sink.target_room(*target)?;
             next.buffers.push(room.buffer);
             next.encoded.push(room.encoded);
+            next.heaps.push(room.heap);
         }
         Ok(Some(next))
     }
 
     /// Starts a piece if there is room; gives it back if not.
     fn start_piece(&mut self, piece: Next) -> Result<Option<Next>, TaskFailure> {
-        let extra = piece.encoded.iter().fold(0_u64, |sum, room| sum.saturating_add(*room));
-        let room = piece.room.saturating_add(extra);
-        let keep_free = self.copy.sink.write_room();
-        let Some(opened) = self.copy.cx.memory().try_open(room, keep_free, &piece.buffers) else {
-            return Ok(Some(piece));
-        };
-        let Opened { piece: mut room, targets } = opened;
-        for ((target, buffer), encoded) in piece.opens.iter().zip(targets).zip(&piece.encoded) {
-            let encoded_room = room.split(*encoded);
-            self.copy.targets.open(*target, buffer, Some(encoded_room))?;
+        let room = piece.beside().fold(piece.room, u64::saturating_add);
+        let opened = self.copy.targets.with_largest(|values| {
+            let keep_free = self.copy.sink.write_room(values);
+            self.copy.cx.memory().try_open(room, keep_free, &piece.buffers)
+        });
+        let Some(Opened { piece: mut room, targets }) = opened else { return Ok(Some(piece)) };
+        let beside = piece.encoded.iter().zip(&piece.heaps);
+        for ((target, buffer), (encoded, heap)) in piece.opens.iter().zip(targets).zip(beside) {
+            let beside = (room.split(*encoded), room.split(*heap));
+            self.copy.targets.open(*target, buffer, beside)?;
             if let Some(is_opened) = self.is_opened.get_mut(*target) {
                 *is_opened = true;
             }

@@ -55,6 +55,30 @@ pub(crate) fn copy_box(
     Ok(())
 }
 
+/// Calls `each` with the first byte, in both buffers, of every element of the box `axes`, in C order. It lies in buffers
+/// of `from_length` and `to_length` bytes.
+pub(crate) fn for_each_element(
+    axes: &[StridedAxis],
+    (from_start, from_length): (usize, usize),
+    (to_start, to_length): (usize, usize),
+    width: usize,
+    mut each: impl FnMut(usize, usize),
+) -> Result<(), OutOfBuffer> {
+    if axes.iter().any(|axis| axis.length == 0) {
+        return Ok(());
+    }
+    check_bounds(axes, width, from_start, from_length, |axis| axis.from_stride)?;
+    check_bounds(axes, width, to_start, to_length, |axis| axis.to_stride)?;
+    walk(axes, |mut f, mut t, row| {
+        for _ in 0..row.length {
+            each(from_start + f, to_start + t);
+            f += row.from_stride;
+            t += row.to_stride;
+        }
+    });
+    Ok(())
+}
+
 /// Writes `fill`, one element, to every element of the box `axes` in `to[to_start..]`; the axes' `from_stride` must
 /// be 0. `axes` is used as working space.
 pub(crate) fn fill_box(

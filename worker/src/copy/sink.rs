@@ -11,9 +11,15 @@ pub(crate) use exchange_object::ExchangeSink;
 pub(crate) use packed_object::PackedSink;
 use rechunk_common::{TaskFailure, layout::ArrayLayout, plan::GapPolicy};
 use rechunk_storage::{Prefix, PutPayload};
+use rechunk_zarr::Descriptor;
 pub(crate) use shards::{ShardSink, Visits};
 
-use super::{cells::Cells, kernel::is_all, targets::Complete};
+use super::{
+    cells::Cells,
+    heap::Heap,
+    kernel::is_all,
+    targets::{Complete, gap_of},
+};
 use crate::{
     context::TaskContext,
     failure::{bug, of_storage},
@@ -41,6 +47,8 @@ pub(crate) struct TargetRoom {
     pub(crate) buffer: usize,
     /// What its encoding needs beyond that, where encodings are kept until others are there too.
     pub(crate) encoded: u64,
+    /// What its elements of variable length are assumed to take beside their descriptors.
+    pub(crate) heap: u64,
 }
 
 impl Sink {
@@ -64,13 +72,31 @@ impl Sink {
         }
     }
 
-    /// What a complete target needs besides, to be encoded and written.
-    pub(crate) fn write_room(&self) -> u64 {
+    /// What a complete target needs besides, to be encoded and written, whose elements of variable length have `values`
+    /// bytes.
+    pub(crate) fn write_room(&self, values: u64) -> u64 {
         match self {
-            Self::Chunks(chunks) => chunks.write_room(),
-            Self::Shards(shards) => shards.write_room(),
+            Self::Chunks(chunks) => chunks.write_room(values),
+            Self::Shards(shards) => shards.write_room(values),
             Self::Exchange(_) => 0,
             Self::Packed(packed) => packed.write_room(),
+        }
+    }
+
+    /// What is kept of such a target when it is encoded beyond what it held before: its descriptors, and `held` bytes.
+    pub(crate) fn kept_beside(&self, values: u64, held: u64) -> u64 {
+        match self {
+            Self::Shards(shards) => shards.kept_beside(values, held),
+            Self::Chunks(_) | Self::Exchange(_) | Self::Packed(_) => 0,
+        }
+    }
+
+    /// The object that target `index` is, or lies in.
+    pub(crate) fn url_of(&self, index: usize) -> Result<String, TaskFailure> {
+        match self {
+            Self::Chunks(chunks) => Ok(chunks.url_of(index)),
+            Self::Shards(shards) => shards.url_of(index),
+            Self::Exchange(_) | Self::Packed(_) => Ok("a block of an exchange object".to_owned()),
         }
     }
 
@@ -136,18 +162,26 @@ pub(crate) struct LeaveOut {
     gap: Vec<u8>,
 }
 
+/// What is to be encoded.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) buffer: Buffer,
+    /// What its descriptors point into, where elements are of variable length.
+    pub(super) heap: Option<Heap>,
+}
+
 impl LeaveOut {
     pub(crate) fn new(target: &ArrayLayout, gaps: GapPolicy) -> Self {
         Self {
             write_empty_chunks: gaps.write_empty_chunks,
             fill: target.has_fill.then(|| target.fill.clone()),
-            gap: target.fill.clone(),
+            gap: gap_of(target.element.is_variable(), &target.fill),
         }
     }
 
-    /// The chunk's buffer, or `None` where the chunk is left out.
-    fn kept(&self, target: Complete) -> Option<Buffer> {
-        let Complete { mut buffer, encoded_room, is_stored, is_filled, .. } = target;
+    /// What the chunk holds, or `None` where it is left out.
+    fn kept(&self, target: Complete) -> Option<Kept> {
+        let Complete { mut buffer, heap, encoded_room, is_stored, is_filled, .. } = target;
         drop(encoded_room);
         if !is_filled {
             // Only where both fill values agree does a buffer stay unfilled.
@@ -155,12 +189,19 @@ impl LeaveOut {
                 return None;
             }
             super::targets::fill(&mut buffer, &self.gap);
-            return Some(buffer);
+            return Some(Kept { buffer, heap });
         }
-        let is_empty = match &self.fill {
-            Some(fill) => is_all(buffer.as_slice(), fill),
-            None => !is_stored,
+        let is_empty = match (&self.fill, &heap) {
+            (Some(fill), None) => is_all(buffer.as_slice(), fill),
+            (Some(fill), Some(heap)) => are_all(buffer.as_slice(), heap, fill),
+            (None, _) => !is_stored,
         };
-        (self.write_empty_chunks || !is_empty).then_some(buffer)
+        (self.write_empty_chunks || !is_empty).then_some(Kept { buffer, heap })
     }
+}
+
+/// Whether every element of variable length equals `fill`.
+fn are_all(descriptors: &[u8], heap: &Heap, fill: &[u8]) -> bool {
+    let mut each = descriptors.as_chunks::<8>().0.iter();
+    each.all(|descriptor| heap.get(Descriptor::of_bytes(*descriptor)) == Some(fill))
 }

@@ -12,8 +12,9 @@ pub(crate) use packed_blocks::{PackedSource, lost_or_failed};
 use rechunk_common::TaskFailure;
 use rechunk_storage::{Prefix, Scheme};
 
+use self::array::Unread;
 use super::cells::Cells;
-use crate::{context::TaskContext, failure::bug};
+use crate::{context::TaskContext, failure::bug, memory::Reservation};
 
 /// The pieces of one task.
 #[derive(Debug)]
@@ -45,6 +46,36 @@ pub(crate) enum Fetched {
         /// Where in the whole piece they begin.
         start: usize,
     },
+    /// It is longer than there is room for; nothing of it has been read.
+    Longer(Box<Longer>),
+}
+
+/// A piece that was found and not read.
+#[derive(Debug)]
+pub(crate) struct Longer {
+    /// Bytes that it needs at the least.
+    pub(crate) needed: u64,
+    /// The object, for messages.
+    pub(crate) url: String,
+    unread: Unread,
+}
+
+/// A piece that was decoded, as far as there was room.
+#[derive(Debug)]
+pub(crate) enum Decoded {
+    /// All of it.
+    Piece(Piece),
+    /// It is longer than there is room for.
+    Short(Short),
+}
+
+/// What there is no room for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Short {
+    /// Bytes that are needed at the least.
+    pub(crate) needed: u64,
+    /// The object, for messages.
+    pub(crate) url: String,
 }
 
 /// A piece ready to be copied.
@@ -60,6 +91,8 @@ pub(crate) enum Piece {
         start: usize,
         /// Whether any of them is stored in the source; a block may hold fill values only.
         is_stored: bool,
+        /// Where elements are of variable length these are their descriptors, and here are the elements.
+        heap: Option<Bytes>,
     },
 }
 
@@ -87,7 +120,16 @@ impl PieceSource {
         self.prefix().url().scheme() == Scheme::File
     }
 
-    /// What the piece at `place` needs at the most, encoded and decoded.
+    /// Whether elements are of variable length.
+    pub(crate) fn is_variable(&self) -> bool {
+        match self {
+            Self::Array(array) => array.is_variable(),
+            Self::Blocks(_) | Self::Packed(_) => false,
+        }
+    }
+
+    /// What the piece at `place` needs at the most, encoded and decoded; what it is assumed to need where elements are of
+    /// variable length.
     pub(crate) fn room(&self, place: &[u64]) -> Result<u64, TaskFailure> {
         match self {
             Self::Array(array) => array.room(),
@@ -99,7 +141,7 @@ impl PieceSource {
     /// What the piece needs now that its encoded length is known.
     pub(crate) fn settled_room(&self, place: &[u64], fetched: &Fetched) -> u64 {
         match (self, fetched) {
-            (_, Fetched::Missing) => 0,
+            (_, Fetched::Missing | Fetched::Longer(_)) => 0,
             (Self::Array(array), Fetched::Encoded { bytes, .. }) => array.settled_room(bytes.len() as u64),
             (Self::Packed(blocks), Fetched::Encoded { bytes, .. }) => blocks.settled_room(place, bytes),
             (Self::Blocks(_), Fetched::Encoded { bytes, .. }) | (_, Fetched::Elements { bytes, .. }) => {
@@ -116,12 +158,53 @@ impl PieceSource {
         }
     }
 
-    /// Asks the store for the piece at `place`.
-    pub(crate) async fn fetch(&self, cx: &TaskContext, place: &[u64]) -> Result<Fetched, TaskFailure> {
+    /// Asks the store for the piece at `place`, for which there is `room`.
+    pub(crate) async fn fetch(&self, cx: &TaskContext, place: &[u64], room: u64) -> Result<Fetched, TaskFailure> {
         match self {
-            Self::Array(array) => array.fetch(cx, place).await,
+            Self::Array(array) => array.fetch(cx, place, room).await,
             Self::Blocks(blocks) => blocks.fetch(cx, place).await,
             Self::Packed(blocks) => blocks.fetch(cx, place).await,
+        }
+    }
+
+    /// Reads what was found to be longer.
+    pub(crate) async fn read(&self, cx: &TaskContext, longer: Longer) -> Result<Fetched, TaskFailure> {
+        match self {
+            Self::Array(array) => array.read(cx, longer).await,
+            Self::Blocks(_) | Self::Packed(_) => Err(bug("a block of an exchange is longer than it can be")),
+        }
+    }
+
+    /// What the piece at `place` takes beside its heap once it is decoded, of elements of variable length.
+    pub(crate) fn descriptor_bytes(&self) -> u64 {
+        match self {
+            Self::Array(array) => array.descriptor_bytes(),
+            Self::Blocks(_) | Self::Packed(_) => 0,
+        }
+    }
+
+    /// Decodes what was fetched for `place`, of elements of variable length, within `room`, which `grow` makes larger where
+    /// it can. It is not counted yet.
+    pub(crate) fn decode_variable(
+        &self,
+        fetched: Fetched,
+        room: &mut Reservation,
+        grow: impl Fn(&mut Reservation, u64) -> bool,
+    ) -> Result<Decoded, TaskFailure> {
+        match (self, fetched) {
+            (_, Fetched::Missing) => Ok(Decoded::Piece(Piece::Missing)),
+            (Self::Array(array), Fetched::Encoded { bytes, url }) => array.decode_variable(&bytes, url, room, grow),
+            (_, Fetched::Encoded { .. } | Fetched::Elements { .. } | Fetched::Longer(_)) => {
+                Err(bug("a piece of elements of variable length came in another way"))
+            }
+        }
+    }
+
+    /// Counts a piece of elements of variable length.
+    pub(crate) fn count_decoded(&self, cx: &TaskContext, place: &[u64]) -> Result<(), TaskFailure> {
+        match self {
+            Self::Array(array) => array.count_decoded(cx, place),
+            Self::Blocks(_) | Self::Packed(_) => Ok(()),
         }
     }
 
@@ -129,6 +212,7 @@ impl PieceSource {
     pub(crate) fn decode(&self, cx: &TaskContext, place: &[u64], fetched: Fetched) -> Result<Piece, TaskFailure> {
         match (self, fetched) {
             (_, Fetched::Missing) => Ok(Piece::Missing),
+            (_, Fetched::Longer(_)) => Err(bug("a piece that was not read cannot be decoded")),
             (Self::Array(array), Fetched::Encoded { bytes, url }) => array.decode(cx, place, bytes, &url),
             (Self::Array(array), Fetched::Elements { bytes, start }) => array.elements(cx, place, bytes, start),
             (Self::Blocks(blocks), Fetched::Encoded { bytes, url }) => blocks.decode(cx, place, &bytes, &url),

@@ -1,12 +1,20 @@
 //! The buffers that a task fills: each open from its first element to its last. Two pieces may fill different targets
 //! at the same time; a target is locked only while elements go in.
 
+mod fills;
+mod values;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rechunk_common::TaskFailure;
+use rechunk_common::{TaskFailure, variable::ASSUMED_BYTES};
 
+pub(crate) use self::{
+    fills::{Fills, gap_of},
+    values::{Admission, Arriving, bytes_of},
+};
 use super::{
     cells::{Cells, Share},
+    heap::Heap,
     kernel::{copy_box, fill_box, fill_run},
     source::Piece,
 };
@@ -15,29 +23,16 @@ use crate::{
     memory::{Buffer, Reservation},
 };
 
-/// What gaps are filled with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fills {
-    /// The value of elements that the source does not store.
-    source: Vec<u8>,
-    /// The value of elements beyond the array.
-    target: Vec<u8>,
-}
-
-impl Fills {
-    pub(crate) fn new(source: &[u8], target: &[u8]) -> Self {
-        Self { source: source.to_vec(), target: target.to_vec() }
-    }
-
-    fn agree(&self) -> bool {
-        self.source == self.target
-    }
-}
-
 #[derive(Debug)]
 struct Slot {
     buffer: Option<Buffer>,
     encoded_room: Option<Reservation>,
+    /// What the descriptors of elements of variable length point into.
+    heap: Option<Heap>,
+    /// Bytes of all its elements at the most: those that have not arrived count as fill values.
+    values: u64,
+    /// What its heap takes, with what has been admitted.
+    held: u64,
     /// Elements that have not arrived.
     remaining: u64,
     content: Content,
@@ -64,6 +59,8 @@ pub(crate) struct Targets {
     slots: Vec<Mutex<Slot>>,
     fills: Fills,
     width: usize,
+    /// The most bytes that the elements of any of them have so far, or are assumed to have.
+    largest: Mutex<u64>,
 }
 
 /// A target whose last element has arrived.
@@ -73,6 +70,10 @@ pub(crate) struct Complete {
     pub(crate) index: usize,
     /// Its elements; never allocated where all of them are missing.
     pub(crate) buffer: Buffer,
+    /// What the descriptors of elements of variable length point into.
+    pub(crate) heap: Option<Heap>,
+    /// Bytes of all such elements at the most.
+    pub(crate) values: u64,
     /// Room for its encoding, where that was taken when it was opened.
     pub(crate) encoded_room: Option<Reservation>,
     /// Whether any of its elements is stored in the source.
@@ -86,6 +87,7 @@ impl Targets {
     pub(crate) fn new(cells: &Cells, fills: Fills, width: u64) -> Result<Self, TaskFailure> {
         let count = cells.len().ok_or_else(|| too_large("a task's number of target chunks"))?;
         let mut slots = Vec::with_capacity(count);
+        let mut largest = 0_u64;
         for index in 0..count {
             let place = cells.place(index);
             let elements = |count: Option<u64>| count.ok_or_else(|| too_large("a target chunk"));
@@ -93,10 +95,16 @@ impl Targets {
             if remaining != elements(cells.valid_elements(&place).filter(|valid| *valid >= remaining))? {
                 return Err(bug("a task's box cuts through a target chunk"));
             }
-            let is_padded = elements(cells.buffer_elements(&place))? != remaining;
+            let in_buffer = elements(cells.buffer_elements(&place))?;
+            let is_padded = in_buffer != remaining;
+            let values = in_buffer.saturating_mul(fills.longest());
+            largest = largest.max(values).max(in_buffer.saturating_mul(ASSUMED_BYTES));
             slots.push(Mutex::new(Slot {
                 buffer: None,
                 encoded_room: None,
+                heap: None,
+                values,
+                held: 0,
                 remaining,
                 content: Content::Nothing,
                 is_stored: false,
@@ -105,7 +113,7 @@ impl Targets {
             }));
         }
         let width = usize::try_from(width).map_err(|_| too_large("an element"))?;
-        Ok(Self { slots, fills, width })
+        Ok(Self { slots, fills, width, largest: Mutex::new(largest) })
     }
 
     /// Number of targets.
@@ -143,16 +151,18 @@ impl Targets {
         self.slots.iter().map(is_left_out).collect()
     }
 
-    /// Opens a target: its room is taken.
+    /// Opens a target: its room is taken, that for its encoding, and that for a heap.
     pub(crate) fn open(
         &self,
         index: usize,
         buffer: Buffer,
-        encoded_room: Option<Reservation>,
+        (encoded_room, heap_room): (Reservation, Reservation),
     ) -> Result<(), TaskFailure> {
         let mut slot = self.slot(index)?;
         slot.buffer = Some(buffer);
-        slot.encoded_room = encoded_room;
+        slot.encoded_room = Some(encoded_room);
+        slot.heap = self.fills.heap(heap_room)?;
+        slot.held = self.fills.held();
         Ok(())
     }
 
@@ -164,7 +174,11 @@ impl Targets {
         }
         match piece {
             Piece::Missing => self.take_in_gap(&mut slot, share)?,
-            Piece::Elements { bytes, start, is_stored } => {
+            Piece::Elements { bytes, start, is_stored, heap: Some(heap) } => {
+                slot.is_stored |= is_stored;
+                self.take_in_values(&mut slot, share, (bytes, *start), heap)?;
+            }
+            Piece::Elements { bytes, start, is_stored, heap: None } => {
                 slot.is_stored |= is_stored;
                 let to = self.prepared(&mut slot)?;
                 let from_start = share.from_start.checked_sub(*start).ok_or_else(|| bug("a piece misses elements"))?;
@@ -181,6 +195,8 @@ impl Targets {
         Ok(Some(Complete {
             index: share.target,
             buffer,
+            heap: slot.heap.take(),
+            values: slot.values,
             encoded_room: slot.encoded_room.take(),
             is_stored: slot.is_stored,
             is_filled: slot.content == Content::Elements,
@@ -194,7 +210,7 @@ impl Targets {
         }
         let to = self.prepared(slot)?;
         share.axes.iter_mut().for_each(|axis| axis.from_stride = 0);
-        fill_box(to, share.to_start, &mut share.axes, &self.fills.source).map_err(|error| bug(error.to_string()))
+        fill_box(to, share.to_start, &mut share.axes, self.fills.of_source()).map_err(|error| bug(error.to_string()))
     }
 
     /// The buffer, with everything that no piece will bring filled in.
@@ -208,7 +224,7 @@ impl Targets {
         let buffer = slot.buffer.as_mut().ok_or_else(not_open)?;
         buffer.allocate();
         if needs_fill {
-            fill(buffer, &self.fills.target);
+            fill(buffer, self.fills.of_target());
         }
         Ok(buffer.allocate())
     }

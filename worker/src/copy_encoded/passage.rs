@@ -84,14 +84,14 @@ pub(super) struct Object {
     pub(super) room: u64,
     /// What it is a copy of, where that was asked for already.
     located: Option<Located>,
-    /// The store was asked to copy it, and refused.
-    is_refused: bool,
+    /// Its room is what it needs: its store refused to copy it, or the lengths of its chunks are known.
+    is_known: bool,
 }
 
 impl Object {
     /// Whether `room` is what it truly needs, not what it may need at the most.
     pub(super) fn is_known(&self) -> bool {
-        self.located.is_some() || self.is_refused
+        self.located.is_some() || self.is_known
     }
 }
 
@@ -100,7 +100,7 @@ impl Object {
 pub(super) enum Step {
     /// It is written, or stays missing.
     Done,
-    /// It is longer than any encoding of ours, or the store does not copy it: it waits for more room.
+    /// It is longer than any encoding of ours, or than was assumed, or the store does not copy it: it waits for more room.
     NeedsMore(Object),
 }
 
@@ -184,7 +184,7 @@ impl Passage {
     pub(super) fn object(&self, position: Vec<u64>) -> Result<Object, TaskFailure> {
         // What the store copies is never held.
         let room = if self.by_store.load(Ordering::Relaxed) { 0 } else { self.read_room(&position)? };
-        Ok(Object { position, room, located: None, is_refused: false })
+        Ok(Object { position, room, located: None, is_known: false })
     }
 
     /// What the object at `position` takes that is read and written.
@@ -242,7 +242,7 @@ impl Passage {
                 tracing::debug!(%error, "objects are read and written instead");
                 self.by_store.store(false, Ordering::Relaxed);
                 let room = self.read_room(&object.position)?;
-                Ok(Step::NeedsMore(Object { room, is_refused: true, ..object }))
+                Ok(Step::NeedsMore(Object { room, is_known: true, ..object }))
             }
             Err(error) => Err(of_storage(&error)),
         }

@@ -86,6 +86,11 @@ impl Source {
         Ok(Self { prefix, keys: layout.keys, shards, presence, indexes: Mutex::default(), chunks, objects })
     }
 
+    /// Whether chunks lie in shards.
+    pub(super) fn is_sharded(&self) -> bool {
+        self.shards.is_some()
+    }
+
     /// The same where nothing is known to be absent.
     pub(super) fn without_presence(self) -> Self {
         Self { presence: None, ..self }

@@ -127,6 +127,18 @@ impl TaskMemory {
         })
     }
 
+    /// Takes all that is free but for `keep_free` bytes.
+    pub(crate) fn reserve_rest(self: &Arc<Self>, keep_free: u64) -> Reservation {
+        let mut state = self.state();
+        let bytes = self.limit.saturating_sub(state.reserved).saturating_sub(keep_free);
+        state.reserved = state.reserved.saturating_add(bytes);
+        let rest = self.limit.saturating_sub(state.reserved);
+        state.kept.shrink_to(rest);
+        state.note_peak();
+        drop(state);
+        Reservation { memory: Arc::clone(self), bytes }
+    }
+
     fn grow(&self, bytes: u64) {
         let mut state = self.state();
         state.reserved = state.reserved.saturating_add(bytes);
@@ -181,6 +193,23 @@ impl Reservation {
         let bytes = bytes.min(self.bytes);
         self.bytes = self.bytes.saturating_sub(bytes);
         Self { memory: Arc::clone(&self.memory), bytes }
+    }
+
+    /// Takes over the room of another.
+    pub(crate) fn absorb(&mut self, mut other: Self) {
+        self.bytes = self.bytes.saturating_add(std::mem::take(&mut other.bytes));
+    }
+
+    /// Grows to `bytes` where there is room for that; whether it is as large, and `keep_free` bytes are free beside.
+    pub(crate) fn try_grow(&mut self, bytes: u64, keep_free: u64) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        match self.memory.try_open(more, keep_free, &[]) {
+            Some(opened) => {
+                self.absorb(opened.piece);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Says what is really held: less is given back, more is counted, so that the peak tells the truth.

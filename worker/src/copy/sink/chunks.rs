@@ -6,19 +6,19 @@ use bytes::Bytes;
 use rechunk_common::{
     TaskFailure,
     geometry::Region,
-    layout::{ArrayLayout, ChunkKeys},
+    layout::{ArrayLayout, ChunkKeys, ElementType},
     plan::GapPolicy,
 };
 use rechunk_storage::{Access, Prefix};
 use rechunk_zarr::{ChunkCodec, CodecError};
 
-use super::{LeaveOut, TargetRoom, put};
+use super::{Kept, LeaveOut, TargetRoom, put};
 use crate::{
     codec_time::encoding,
     context::TaskContext,
     copy::{cells::Cells, targets::Complete},
     failure::{bug, invalid, too_large, unfit_filter},
-    memory::{Buffer, Reservation},
+    memory::Reservation,
 };
 
 /// The chunks of a task's region.
@@ -34,17 +34,19 @@ pub(crate) struct ChunkSink {
 }
 
 impl ChunkSink {
-    /// The chunks of `layout`, an array of plain chunks with the chain `codecs`, inside `region`.
+    /// The chunks of `layout`, an array of plain chunks with the chain `codecs`, inside `region`. Heaps begin with
+    /// `heap_start` bytes.
     pub(crate) fn open(
         cx: &TaskContext,
         layout: &ArrayLayout,
         codecs: &str,
         region: &Region,
         gaps: GapPolicy,
+        heap_start: u64,
     ) -> Result<Self, TaskFailure> {
         let codec = ChunkCodec::new(codecs, &layout.element, layout.chunks.write_unit(), &layout.fill)
             .map_err(|error| invalid(format!("cannot encode {}: {error}", layout.url)))?;
-        let buffer = usize::try_from(codec.decoded_bytes()).map_err(|_| too_large("a target chunk"))?;
+        let room = target_room(&codec, &layout.element, heap_start)?;
         Ok(Self {
             prefix: cx.open(&layout.url, Access::ReadWrite)?,
             keys: layout.keys,
@@ -52,7 +54,7 @@ impl ChunkSink {
             width: layout.element.width,
             codec: Arc::new(codec),
             leave_out: Arc::new(LeaveOut::new(layout, gaps)),
-            room: TargetRoom { buffer, encoded: 0 },
+            room,
         })
     }
 
@@ -64,8 +66,13 @@ impl ChunkSink {
         self.room
     }
 
-    pub(super) fn write_room(&self) -> u64 {
-        if self.codec.is_identity() { 0 } else { self.codec.worst_encoded_bytes() }
+    pub(super) fn write_room(&self, values: u64) -> u64 {
+        encoding_room(&self.codec, values)
+    }
+
+    pub(super) fn url_of(&self, index: usize) -> String {
+        let key = self.keys.key(&self.cells.position(&self.cells.place(index)));
+        format!("{}/{key}", self.prefix.url())
     }
 
     pub(super) async fn finish(
@@ -84,8 +91,8 @@ impl ChunkSink {
         let encoded = cx
             .compute()
             .run(move || {
-                let Some(buffer) = leave_out.kept(target) else { return Ok(None) };
-                encode(&codec, &clip, buffer, room, &url).map(Some)
+                let Some(kept) = leave_out.kept(target) else { return Ok(None) };
+                encode(&codec, &clip, kept, room, &url).map(Some)
             })
             .await?;
         let Some(encoded) = encoded else {
@@ -96,43 +103,80 @@ impl ChunkSink {
     }
 }
 
+/// What a target chunk takes when it is opened, whose heap begins with `heap_start` bytes.
+pub(super) fn target_room(
+    codec: &ChunkCodec,
+    element: &ElementType,
+    heap_start: u64,
+) -> Result<TargetRoom, TaskFailure> {
+    let buffer = usize::try_from(codec.decoded_bytes()).map_err(|_| too_large("a target chunk"))?;
+    let beside = element.held_bytes().saturating_sub(element.width);
+    let elements = codec.decoded_bytes().checked_div(element.width).unwrap_or_default();
+    let heap = if element.is_variable() { elements.saturating_mul(beside).saturating_add(heap_start) } else { 0 };
+    Ok(TargetRoom { buffer, encoded: 0, heap })
+}
+
+/// What encoding a chunk takes, of elements of variable length one of `values` bytes.
+pub(super) fn encoding_room(codec: &ChunkCodec, values: u64) -> u64 {
+    if codec.is_variable() {
+        codec.variable_encoding_room(values)
+    } else if codec.is_identity() {
+        0
+    } else {
+        codec.worst_encoded_bytes()
+    }
+}
+
 /// Encodes a chunk, of which the box `clip` lies in the array; its buffer is free again afterwards, and `room` is that
 /// of the encoding.
 pub(super) fn encode(
     codec: &ChunkCodec,
     clip: &[u64],
-    buffer: Buffer,
+    kept: Kept,
     room: Reservation,
     url: &str,
 ) -> Result<Bytes, TaskFailure> {
     if codec.is_identity() {
         drop(room);
-        return Ok(buffer.into_bytes());
+        return Ok(kept.buffer.into_bytes());
     }
-    Ok(room.attach(encoded(codec, clip, &buffer, url)?))
+    if codec.is_variable() && !codec.is_heap_stored() {
+        // Most of the room was for the chunk that was encoded.
+        return encode_trimmed(codec, clip, kept, room, url);
+    }
+    Ok(room.attach(encoded(codec, clip, &kept, url)?))
 }
 
 /// Encodes a chunk that is kept until others are there too: it takes no more room than its own length.
 pub(super) fn encode_trimmed(
     codec: &ChunkCodec,
     clip: &[u64],
-    buffer: Buffer,
+    kept: Kept,
     room: Reservation,
     url: &str,
 ) -> Result<Bytes, TaskFailure> {
     if codec.is_identity() {
         drop(room);
-        return Ok(buffer.into_bytes());
+        return Ok(kept.buffer.into_bytes());
     }
     // Encoders allocate for their worst case, and allocators round that up.
-    let trimmed = Bytes::copy_from_slice(&encoded(codec, clip, &buffer, url)?);
+    let trimmed = Bytes::copy_from_slice(&encoded(codec, clip, &kept, url)?);
     Ok(room.attach_trimmed(trimmed))
 }
 
-/// The encoding of what the buffer holds.
-fn encoded(codec: &ChunkCodec, clip: &[u64], buffer: &Buffer, url: &str) -> Result<Bytes, TaskFailure> {
-    encoding(|| codec.encode_clipped(Cow::Borrowed(buffer.as_slice()), clip)).map_err(|error| match error {
+/// The encoding of what is kept.
+fn encoded(codec: &ChunkCodec, clip: &[u64], kept: &Kept, url: &str) -> Result<Bytes, TaskFailure> {
+    let elements = kept.buffer.as_slice();
+    let encoded = encoding(|| match &kept.heap {
+        Some(heap) => codec.encode_variable(elements, |descriptor| heap.get(descriptor)),
+        None => codec.encode_clipped(Cow::Borrowed(elements), clip),
+    });
+    encoded.map_err(|error| match error {
         CodecError::Changed { .. } => unfit_filter(url, error),
+        // A chunk of elements of variable length is as long as they are.
+        CodecError::BufferLimit { .. } | CodecError::Encode { .. } if codec.is_variable() => {
+            invalid(format!("cannot encode {url}: {error}"))
+        }
         CodecError::DeclaredSize { .. }
         | CodecError::DecodedSize { .. }
         | CodecError::Checksum { .. }

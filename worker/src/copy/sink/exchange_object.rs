@@ -75,7 +75,7 @@ impl ExchangeSink {
     pub(super) fn target_room(&self, index: usize) -> Result<TargetRoom, TaskFailure> {
         let bytes = self.cells.buffer_elements(&self.cells.place(index)).and_then(|n| n.checked_mul(self.width));
         let buffer = bytes.and_then(|bytes| usize::try_from(bytes).ok()).ok_or_else(|| too_large("a block"))?;
-        Ok(TargetRoom { buffer, encoded: 0 })
+        Ok(TargetRoom { buffer, encoded: 0, heap: 0 })
     }
 
     /// The trailers.

@@ -94,7 +94,7 @@ impl PackedSink {
 
     pub(super) fn target_room(&self, index: usize) -> Result<TargetRoom, TaskFailure> {
         let bytes = block_bytes(&self.cells, index, self.width)?;
-        Ok(TargetRoom { buffer: usize::try_from(bytes).map_err(|_| too_large("a block"))?, encoded: 0 })
+        Ok(TargetRoom { buffer: usize::try_from(bytes).map_err(|_| too_large("a block"))?, encoded: 0, heap: 0 })
     }
 
     /// While a block is compressed, its elements are there too.

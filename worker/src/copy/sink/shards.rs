@@ -17,7 +17,12 @@ use rechunk_common::{
 use rechunk_storage::{Access, Prefix};
 use rechunk_zarr::ShardCodec;
 
-use super::{LeaveOut, TargetRoom, chunks::encode_trimmed, parted_shards::PartedShards, put};
+use super::{
+    LeaveOut, TargetRoom,
+    chunks::{encode_trimmed, encoding_room, target_room},
+    parted_shards::PartedShards,
+    put,
+};
 use crate::{
     context::TaskContext,
     copy::{
@@ -79,15 +84,18 @@ impl ShardSink {
         region: &Region,
         gaps: GapPolicy,
         parts: Option<(ShardParts, Visits)>,
+        heap_start: u64,
     ) -> Result<Self, TaskFailure> {
         let codec = ShardCodec::new(&layout.chunks, &layout.element, &layout.fill)
             .map_err(|error| invalid(format!("cannot encode {}: {error}", layout.url)))?
             .ok_or_else(|| bug("a sharded layout has no shard codec"))?;
         let inner = codec.inner();
-        let buffer = usize::try_from(inner.decoded_bytes()).map_err(|_| too_large("a target chunk"))?;
         // A complete inner chunk passes its room on to its encoding.
         let encoded = if inner.is_identity() { 0 } else { inner.worst_encoded_bytes() };
         let encoded = encoded.saturating_sub(inner.decoded_bytes());
+        // That of elements of variable length is known when they are there.
+        let encoded = if inner.is_variable() { 0 } else { encoded };
+        let room = TargetRoom { encoded, ..target_room(inner, &layout.element, heap_start)? };
         let inner_grid = layout.read_grid();
         let shards = layout.write_grid().overlapping(region);
         let filling = BoxGrid::positions(&shards)
@@ -103,7 +111,7 @@ impl ShardSink {
             width: layout.element.width,
             codec: Arc::new(codec),
             leave_out: Arc::new(LeaveOut::new(layout, gaps)),
-            room: TargetRoom { buffer, encoded },
+            room,
             shards,
             writing: Writing::Whole(filling),
         };
@@ -135,9 +143,18 @@ impl ShardSink {
         Ok(TargetRoom { encoded, ..self.room })
     }
 
-    pub(super) fn write_room(&self) -> u64 {
-        let inner = self.codec.inner();
-        if inner.is_identity() { 0 } else { inner.worst_encoded_bytes() }
+    pub(super) fn write_room(&self, values: u64) -> u64 {
+        encoding_room(self.codec.inner(), values)
+    }
+
+    pub(super) fn kept_beside(&self, values: u64, held: u64) -> u64 {
+        let before = held.saturating_add(self.room.buffer as u64);
+        self.codec.inner().worst_variable_bytes(values).saturating_sub(before)
+    }
+
+    pub(super) fn url_of(&self, index: usize) -> Result<String, TaskFailure> {
+        let (position, _, _) = self.locate(index)?;
+        Ok(format!("{}/{}", self.prefix.url(), self.keys.key(&position)))
     }
 
     /// The encoded index of the shard that is written.
@@ -202,8 +219,8 @@ impl ShardSink {
         let encoded = cx
             .compute()
             .run(move || {
-                let Some(buffer) = leave_out.kept(target) else { return Ok(None) };
-                encode_trimmed(codec.inner(), &clip, buffer, room, &url).map(Some)
+                let Some(kept) = leave_out.kept(target) else { return Ok(None) };
+                encode_trimmed(codec.inner(), &clip, kept, room, &url).map(Some)
             })
             .await?;
         match &self.writing {

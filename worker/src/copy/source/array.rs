@@ -7,16 +7,18 @@ use rechunk_common::{
     TaskFailure,
     geometry::Region,
     layout::{ArrayLayout, ChunkKeys, ChunkLayout},
+    variable::{ASSUMED_BYTES, DESCRIPTOR_BYTES, LENGTH_BYTES},
 };
-use rechunk_storage::{Access, Prefix};
-use rechunk_zarr::{ChunkCodec, CodecError, ShardCodec, ShardEntry};
+use rechunk_storage::{Access, Prefix, SizedObject};
+use rechunk_zarr::{ChunkCodec, CodecError, ShardCodec, ShardEntry, VariableChunk};
 
-use super::{Fetched, Piece, shard_index::ShardIndexes};
+use super::{Decoded, Fetched, Longer, Piece, Short, shard_index::ShardIndexes};
 use crate::{
     codec_time::decoding,
     context::TaskContext,
     copy::cells::Cells,
     failure::{bug, corrupt_source, invalid, missing_chunk, of_storage, too_large},
+    memory::Reservation,
     presence::Listed,
 };
 
@@ -33,10 +35,17 @@ pub(crate) struct ArraySource {
     listed: Listed,
 }
 
+/// A chunk that was found and not read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    Object { object: Box<SizedObject>, key: String },
+    Inner { key: String, entry: ShardEntry },
+}
+
 #[derive(Debug)]
 enum Objects {
     Chunks(ChunkCodec),
-    Shards { codec: ShardCodec, indexes: ShardIndexes },
+    Shards { codec: Box<ShardCodec>, indexes: ShardIndexes },
 }
 
 impl ArraySource {
@@ -59,7 +68,7 @@ impl ArraySource {
                 let codec = ShardCodec::new(&layout.chunks, &layout.element, &layout.fill).map_err(refuse)?;
                 let codec = codec.ok_or_else(|| bug("a sharded layout has no shard codec"))?;
                 let shards = layout.write_grid().overlapping(region).element_count();
-                Objects::Shards { codec, indexes: ShardIndexes::new(shards) }
+                Objects::Shards { codec: Box::new(codec), indexes: ShardIndexes::new(shards) }
             }
         };
         let prefix = cx.open(&layout.url, Access::Read)?;
@@ -86,7 +95,23 @@ impl ArraySource {
         let codec = self.codec();
         let longest = self.longest_object().unwrap_or_else(|| codec.worst_encoded_bytes());
         let encoded = if codec.is_identity() { 0 } else { longest };
-        encoded.checked_add(codec.decoded_bytes()).ok_or_else(|| too_large("a source chunk"))
+        let beside = if codec.is_variable() { self.assumed() } else { 0 };
+        let decoded = codec.decoded_bytes().checked_add(beside);
+        decoded.and_then(|decoded| encoded.checked_add(decoded)).ok_or_else(|| too_large("a source chunk"))
+    }
+
+    pub(super) fn is_variable(&self) -> bool {
+        self.codec().is_variable()
+    }
+
+    pub(super) fn descriptor_bytes(&self) -> u64 {
+        self.codec().decoded_bytes()
+    }
+
+    /// What the elements of a chunk are assumed to take, with their lengths.
+    fn assumed(&self) -> u64 {
+        let elements = self.codec().decoded_bytes().checked_div(DESCRIPTOR_BYTES).unwrap_or_default();
+        elements.saturating_mul(LENGTH_BYTES.saturating_add(ASSUMED_BYTES))
     }
 
     /// The longest that a chunk was when the chunks were listed; of shards' chunks nothing is known.
@@ -117,7 +142,7 @@ impl ArraySource {
         }
     }
 
-    pub(super) async fn fetch(&self, cx: &TaskContext, place: &[u64]) -> Result<Fetched, TaskFailure> {
+    pub(super) async fn fetch(&self, cx: &TaskContext, place: &[u64], room: u64) -> Result<Fetched, TaskFailure> {
         let position = self.cells.position(place);
         let (key, fetched) = match &self.objects {
             Objects::Chunks(_) => {
@@ -125,7 +150,7 @@ impl ArraySource {
                     return Ok(Fetched::Missing);
                 }
                 let key = self.keys.key(&position);
-                let fetched = self.fetch_chunk(cx, place, &key).await?;
+                let fetched = self.fetch_chunk(cx, place, &key, room).await?;
                 (key, fetched)
             }
             Objects::Shards { codec, indexes } => {
@@ -137,7 +162,7 @@ impl ArraySource {
                 let index = indexes.get(cx, &self.prefix, &key, &shard, codec).await?;
                 let entry = index.and_then(|index| index.entry(inner));
                 let fetched = match entry {
-                    Some(entry) => self.fetch_inner(cx, &key, entry).await?,
+                    Some(entry) => self.fetch_inner(cx, &key, entry, room).await?,
                     None => Fetched::Missing,
                 };
                 (key, fetched)
@@ -165,6 +190,9 @@ impl ArraySource {
             );
             return Err(corrupt_source(&self.url_of(key), reason));
         }
+        if self.codec().is_variable() {
+            return Ok(());
+        }
         let most = self.codec().worst_encoded_bytes();
         // Other encoders have other bounds, by a little; the process's reserve covers it.
         let most = most.saturating_add(most / 16).saturating_add(4096);
@@ -175,7 +203,7 @@ impl ArraySource {
         Err(corrupt_source(&self.url_of(key), reason))
     }
 
-    async fn fetch_chunk(&self, cx: &TaskContext, place: &[u64], key: &str) -> Result<Fetched, TaskFailure> {
+    async fn fetch_chunk(&self, cx: &TaskContext, place: &[u64], key: &str, room: u64) -> Result<Fetched, TaskFailure> {
         cx.tally().add(|counts| counts.get_requests += 1);
         if self.is_raw
             && let Some(part) = self.used_part(place)
@@ -187,6 +215,10 @@ impl ArraySource {
             return Ok(Fetched::Missing);
         };
         self.check_length(key, object.content_length())?;
+        if let Some(needed) = self.beyond(object.content_length(), room) {
+            let unread = Unread::Object { object: Box::new(object), key: key.to_owned() };
+            return Ok(Fetched::Longer(Box::new(Longer { needed, url: self.url_of(key), unread })));
+        }
         let bytes = object.bytes().await.map_err(|error| of_storage(&error))?;
         Ok(bytes.map_or(Fetched::Missing, |bytes| Fetched::Encoded { bytes, url: self.url_of(key) }))
     }
@@ -199,8 +231,36 @@ impl ArraySource {
         Ok(bytes.map_or(Fetched::Missing, |bytes| Fetched::Elements { bytes, start: part.start }))
     }
 
-    async fn fetch_inner(&self, cx: &TaskContext, key: &str, entry: ShardEntry) -> Result<Fetched, TaskFailure> {
+    /// What a chunk of `length` bytes needs at the least, if its elements are of variable length and that is more than
+    /// `room`.
+    fn beyond(&self, length: u64, room: u64) -> Option<u64> {
+        let needed = self.settled_room(length);
+        (self.codec().is_variable() && needed > room).then_some(needed)
+    }
+
+    /// Reads a chunk that was found to be longer, now that there is room for it.
+    pub(super) async fn read(&self, cx: &TaskContext, longer: Longer) -> Result<Fetched, TaskFailure> {
+        match longer.unread {
+            Unread::Object { object, key } => {
+                let bytes = object.bytes().await.map_err(|error| of_storage(&error))?;
+                Ok(bytes.map_or(Fetched::Missing, |bytes| Fetched::Encoded { bytes, url: self.url_of(&key) }))
+            }
+            Unread::Inner { key, entry } => self.fetch_inner(cx, &key, entry, u64::MAX).await,
+        }
+    }
+
+    async fn fetch_inner(
+        &self,
+        cx: &TaskContext,
+        key: &str,
+        entry: ShardEntry,
+        room: u64,
+    ) -> Result<Fetched, TaskFailure> {
         self.check_length(key, entry.length)?;
+        if let Some(needed) = self.beyond(entry.length, room) {
+            let unread = Unread::Inner { key: key.to_owned(), entry };
+            return Ok(Fetched::Longer(Box::new(Longer { needed, url: self.url_of(key), unread })));
+        }
         let end = entry.offset.checked_add(entry.length);
         let end = end.ok_or_else(|| corrupt_source(&self.url_of(key), "its index points past every end"))?;
         cx.tally().add(|counts| counts.get_requests += 1);
@@ -221,7 +281,39 @@ impl ArraySource {
     ) -> Result<Piece, TaskFailure> {
         let (bytes, start) = self.decode_used(place, bytes, url)?;
         self.count_decoded(cx, place)?;
-        Ok(Piece::Elements { bytes, start, is_stored: true })
+        Ok(Piece::Elements { bytes, start, is_stored: true, heap: None })
+    }
+
+    /// The elements of a chunk whose elements are of variable length: as much as there is room for is tried, then more.
+    pub(super) fn decode_variable(
+        &self,
+        bytes: &Bytes,
+        url: String,
+        room: &mut Reservation,
+        grow: impl Fn(&mut Reservation, u64) -> bool,
+    ) -> Result<Decoded, TaskFailure> {
+        let codec = self.codec();
+        let length = bytes.len() as u64;
+        let beside = length.saturating_add(codec.decoded_bytes());
+        loop {
+            let most = if codec.is_heap_stored() { length } else { room.bytes().saturating_sub(beside) };
+            match decoding(|| codec.decode_variable(bytes.clone(), most)) {
+                Ok(VariableChunk { descriptors, heap }) => {
+                    let piece = Piece::Elements { bytes: descriptors, start: 0, is_stored: true, heap: Some(heap) };
+                    return Ok(Decoded::Piece(piece));
+                }
+                Err(CodecError::OverRoom { bytes: found, .. }) => {
+                    // Some chunks say how long they are; others only that they go on.
+                    let wanted =
+                        if found > most.saturating_add(1) { found } else { most.max(length).saturating_mul(2) };
+                    let needed = beside.saturating_add(wanted);
+                    if !grow(room, needed) {
+                        return Ok(Decoded::Short(Short { needed, url }));
+                    }
+                }
+                Err(error) => return Err(corrupt_source(&url, error)),
+            }
+        }
     }
 
     /// The run of elements that was fetched of a read unit that is stored as its elements are.
@@ -233,12 +325,12 @@ impl ArraySource {
         start: usize,
     ) -> Result<Piece, TaskFailure> {
         self.count_decoded(cx, place)?;
-        Ok(Piece::Elements { bytes, start, is_stored: true })
+        Ok(Piece::Elements { bytes, start, is_stored: true, heap: None })
     }
 
     /// A read unit counts whole, also where blocks of it that nobody needs were passed over; of elements that are stored
     /// as they are those count that the task moves.
-    fn count_decoded(&self, cx: &TaskContext, place: &[u64]) -> Result<(), TaskFailure> {
+    pub(super) fn count_decoded(&self, cx: &TaskContext, place: &[u64]) -> Result<(), TaskFailure> {
         let elements = if self.is_raw { self.cells.used_elements(place) } else { self.cells.valid_elements(place) };
         let bytes = elements.and_then(|elements| elements.checked_mul(self.width));
         let bytes = bytes.ok_or_else(|| too_large("a source chunk"))?;

@@ -101,7 +101,7 @@ impl BlockSource {
             return Err(lost(reader, url, &reason));
         };
         cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(block.bytes));
-        Ok(Piece::Elements { bytes: elements, start: 0, is_stored: presence == BlockPresence::Stored })
+        Ok(Piece::Elements { bytes: elements, start: 0, is_stored: presence == BlockPresence::Stored, heap: None })
     }
 }
 

@@ -222,7 +222,7 @@ impl PackedSource {
             return Err(Lost::ObjectOfWriter.failure(reader, url, "a block does not decode to its elements"));
         };
         cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(bytes));
-        Ok(Piece::Elements { bytes: elements, start: 0, is_stored: presence == Presence::Stored })
+        Ok(Piece::Elements { bytes: elements, start: 0, is_stored: presence == Presence::Stored, heap: None })
     }
 }
 

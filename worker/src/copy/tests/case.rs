@@ -219,6 +219,27 @@ fn fills() -> impl Strategy<Value = FillPair> {
     ]
 }
 
+/// The same copy of elements of variable length, straight into the target.
+pub(in crate::copy) fn of_variable(mut case: Case) -> Case {
+    let lengths = (case.source.fill.first().copied(), case.target.fill.first().copied());
+    let is_same = case.source.fill == case.target.fill;
+    let fill = |first: Option<u8>| "fill value".bytes().take(usize::from(first.unwrap_or(0)) % 8).collect::<Vec<u8>>();
+    for (layout, first) in [(&mut case.source, lengths.0), (&mut case.target, lengths.1)] {
+        layout.element = ElementType::variable();
+        layout.fill = if layout.has_fill { fill(first) } else { Vec::new() };
+        let (ChunkLayout::Plain { codecs, .. } | ChunkLayout::Sharded { codecs, .. }) = &mut layout.chunks;
+        let tail = codecs.find("},{").map_or("", |at| &codecs[at + 1..codecs.len() - 1]);
+        *codecs = format!(
+            r#"[{{"name":"vlen-utf8"}}{}]"#,
+            tail.replace(r#""shuffle":"shuffle","typesize":4"#, r#""shuffle":"noshuffle","typesize":1"#)
+        );
+    }
+    if !is_same && case.source.fill == case.target.fill {
+        case.target.fill.push(b'!');
+    }
+    Case { shape: Shape::Direct, ..case }
+}
+
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// One element as a fill value: not the same byte all over.

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use rechunk_common::{
-    ByteCount, ContentHash, ContentSum, Counts, Presence,
+    ByteCount, ContentHash, ContentSum, Counts, Presence, ValueHash,
     geometry::{BoxGrid, Region},
     layout::{ArrayLayout, IndexLocation},
     plan::{ListedSource, PresenceBitmap},
 };
 use rechunk_storage::{Access, Prefix, PutPayload, StoreUrl, Unguarded};
-use rechunk_zarr::{ChunkCodec, ShardCodec, ShardEntry, ShardIndex};
+use rechunk_zarr::{ChunkCodec, Descriptor, ShardCodec, ShardEntry, ShardIndex, VariableChunk};
 
 use super::case::{Case, Shape};
 use crate::workbench::Bench;
@@ -59,28 +60,74 @@ fn value(case: &Case, element: &[u64]) -> Vec<u8> {
         return case.source.fill.clone();
     }
     let random = mixed(!case.seed, number(case, element));
+    if case.source.element.is_variable() {
+        return text(case, random);
+    }
     let mut bytes = case.source.fill.clone();
     bytes.iter_mut().zip(random.to_le_bytes()).for_each(|(byte, value)| *byte = value % 3);
     bytes
 }
 
+/// A value of any length: often short, sometimes a fill value, now and then longer than anybody would assume.
+fn text(case: &Case, random: u64) -> Vec<u8> {
+    let length = match random % 16 {
+        0 => return case.source.fill.clone(),
+        1 => return case.target.fill.clone(),
+        2 if case.seed.is_multiple_of(2) => 900,
+        _ => (random >> 8) % 30,
+    };
+    (0..length).map(|at| mixed(random, at).to_le_bytes()[0]).collect()
+}
+
 /// The content of the array, element by element.
 pub(in crate::copy) fn content(case: &Case) -> ContentSum {
+    if case.source.element.is_variable() {
+        let hash = ValueHash::new(&case.target.fill);
+        let elements = BoxGrid::positions(&case.source.bounds());
+        return elements.map(|element| hash.of_value(number(case, &element), &value(case, &element))).sum();
+    }
     let hash = ContentHash::new(&case.target.fill);
     let elements = BoxGrid::positions(&case.source.bounds());
     elements.map(|element| hash.of_run(number(case, &element), &value(case, &element))).sum()
 }
 
 /// A decoded chunk: the values of `of` inside the array, or the part of it, `padding` beyond.
-fn buffer(layout: &ArrayLayout, region: &Region, padding: &[u8], of: impl Fn(&[u64]) -> Vec<u8>) -> Vec<u8> {
-    let mut bytes = Vec::new();
+fn buffer(layout: &ArrayLayout, region: &Region, padding: &[u8], of: impl Fn(&[u64]) -> Vec<u8>) -> Vec<Vec<u8>> {
+    let mut elements = Vec::new();
     let bounds = layout.bounds();
     for element in BoxGrid::positions(region) {
         let mut axes = element.iter().zip(bounds.start()).zip(bounds.end());
         let inside = axes.all(|((at, start), end)| start <= at && at < end);
-        bytes.extend(if inside { of(&element) } else { padding.to_vec() });
+        elements.push(if inside { of(&element) } else { padding.to_vec() });
     }
-    bytes
+    elements
+}
+
+/// The encoded chunk of `elements`.
+fn encode(codec: &ChunkCodec, elements: &[Vec<u8>]) -> Bytes {
+    let heap = elements.concat();
+    if !codec.is_variable() {
+        return codec.encode(Cow::Owned(heap)).expect("encodes");
+    }
+    let mut offset = 0;
+    let descriptors = elements.iter().flat_map(|element| {
+        let length = u32::try_from(element.len()).expect("small");
+        let descriptor = Descriptor { offset, length };
+        offset += length;
+        descriptor.to_bytes()
+    });
+    let descriptors: Vec<u8> = descriptors.collect();
+    codec.encode_variable(&descriptors, |descriptor| descriptor.of_heap(&heap)).expect("encodes")
+}
+
+/// The elements of an encoded chunk, whose width is that of `fill` if they have one.
+fn decode(codec: &ChunkCodec, encoded: Bytes, fill: &[u8]) -> Vec<Vec<u8>> {
+    if !codec.is_variable() {
+        return codec.decode(encoded).expect("decodes").chunks(fill.len()).map(<[u8]>::to_vec).collect();
+    }
+    let VariableChunk { descriptors, heap } = codec.decode_variable(encoded, 1 << 24).expect("decodes");
+    let of = |bytes: &[u8; 8]| Descriptor::of_bytes(*bytes).of_heap(&heap).expect("in the heap").to_vec();
+    descriptors.as_chunks().0.iter().map(of).collect()
 }
 
 fn prefix(bench: &Bench, layout: &ArrayLayout) -> Prefix {
@@ -127,7 +174,14 @@ pub(in crate::copy) fn listed(case: &Case) -> Option<ListedSource> {
         objects: presence.objects().clone(),
         fill: case.source.fill.clone(),
     };
-    let longest = ByteCount(codec(&case.source).worst_encoded_bytes());
+    let longest = if case.source.element.is_variable() {
+        let units = case.source.read_grid();
+        let positions = BoxGrid::positions(&units.overlapping(units.bounds()));
+        positions.filter_map(|position| encoded_unit(case, &position)).map(|unit| unit.len() as u64).max().unwrap_or(0)
+    } else {
+        codec(&case.source).worst_encoded_bytes()
+    };
+    let longest = ByteCount(longest);
     let listed = ListedSource { longest, presence: (!presence.is_complete()).then_some(bitmap) };
     case.is_listed.then_some(listed)
 }
@@ -138,17 +192,21 @@ fn is_known_as_empty(case: &Case, region: &Region) -> bool {
     case.is_listed && leaves_out && !presence(case).overlaps(region)
 }
 
+/// A read unit of the source as it is stored.
+fn encoded_unit(case: &Case, position: &[u64]) -> Option<Bytes> {
+    let layout = &case.source;
+    let region = layout.read_grid().unclipped_at(position);
+    // What stands beyond the array's edge is anybody's guess.
+    let elements = buffer(layout, &region, &vec![0xEE; layout.fill.len()], |element| value(case, element));
+    (unit(case, position) != Unit::Missing).then(|| encode(&codec(layout), &elements))
+}
+
 /// Writes the source of the case.
 pub(in crate::copy) async fn write_source(bench: &Bench, case: &Case) {
     bench.put(&format!("{}/presence", case.url), "0", presence(case).bits()).await;
     let layout = &case.source;
-    let (prefix, codec) = (prefix(bench, layout), codec(layout));
-    let encoded = |position: &[u64]| {
-        let region = layout.read_grid().unclipped_at(position);
-        // What stands beyond the array's edge is anybody's guess.
-        let bytes = buffer(layout, &region, &vec![0xEE; layout.fill.len()], |element| value(case, element));
-        (unit(case, position) != Unit::Missing).then(|| codec.encode(Cow::Owned(bytes)).expect("encodes"))
-    };
+    let prefix = prefix(bench, layout);
+    let encoded = |position: &[u64]| encoded_unit(case, position);
     let shards = ShardCodec::new(&layout.chunks, &layout.element, &layout.fill).expect("codec");
     let grid = layout.write_grid();
     for position in BoxGrid::positions(&grid.overlapping(grid.bounds())) {
@@ -222,7 +280,7 @@ pub(in crate::copy) async fn check_target(bench: &Bench, case: &Case, counts: Co
             prop_assert_eq!(object.is_some(), is_due, "{}", key);
             skipped += u64::from(!is_due && !is_known_as_empty(case, &grid.region_at(&position)));
             if let Some(object) = object {
-                prop_assert_eq!(codec.decode(object).expect("decodes").to_vec(), expected(&position), "{}", key);
+                prop_assert_eq!(decode(&codec, object, &layout.fill), expected(&position), "{}", key);
             }
             continue;
         };
@@ -245,8 +303,8 @@ pub(in crate::copy) async fn check_target(bench: &Bench, case: &Case, counts: Co
             prop_assert_eq!(entry.is_some(), is_due(&inner), "{} inner {:?}", key, inner);
             if let Some(ShardEntry { offset, length }) = entry {
                 let small = |n: u64| usize::try_from(n).expect("small");
-                let bytes = codec.decode(object.slice(small(offset)..small(offset + length))).expect("decodes");
-                prop_assert_eq!(bytes.to_vec(), expected(&inner), "{} inner {:?}", key, inner);
+                let chunk = object.slice(small(offset)..small(offset + length));
+                prop_assert_eq!(decode(&codec, chunk, &layout.fill), expected(&inner), "{} inner {:?}", key, inner);
             }
         }
     }

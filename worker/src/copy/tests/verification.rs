@@ -14,7 +14,11 @@ use crate::{compute::ComputePool, verification::verify, workbench::Bench};
 
 /// Runs every task within the least that a plan would declare.
 async fn run(bench: &Bench, function: &Verify) -> Result<Counts, TaskFailure> {
-    let memory = declared(memory::of_verify(function, bound(&function.target)));
+    run_within(bench, function, declared(memory::of_verify(function, bound(&function.target)))).await
+}
+
+/// Runs every task within `memory`.
+pub(super) async fn run_within(bench: &Bench, function: &Verify, memory: u64) -> Result<Counts, TaskFailure> {
     let mut counts = Counts::default();
     for index in 0..function.boxes.len() {
         counts += task(bench, memory, |cx| async move { verify(&cx, function, TaskIndex(index)).await }).await?;

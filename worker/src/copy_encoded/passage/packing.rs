@@ -76,6 +76,12 @@ impl Passage {
         shard: &Arc<ShardCodec>,
     ) -> Result<Step, TaskFailure> {
         let indexes = shard.index_bytes().saturating_mul(2);
+        if let Some(chunks) = self.indexed_bytes(&object.position, shard).await? {
+            let needed = chunks.saturating_add(indexes);
+            if needed > object.room {
+                return Ok(Step::NeedsMore(Object { room: needed, is_known: true, ..object }));
+            }
+        }
         let left = Arc::new(Allowance::Together(AtomicU64::new(object.room.saturating_sub(indexes))));
         let reads = inner_chunks(&self.target, shard, &object.position)?.into_iter().map(|(number, position)| {
             let (passage, left) = (Arc::clone(self), Arc::clone(&left));
@@ -94,6 +100,21 @@ impl Passage {
         self.put(&object.position, payload).await?;
         drop(room);
         Ok(Step::Done)
+    }
+
+    /// Bytes of the chunks of the shard at `position`, where these are of variable length and the indexes of shards tell.
+    async fn indexed_bytes(&self, position: &[u64], shard: &ShardCodec) -> Result<Option<u64>, TaskFailure> {
+        if !self.target.element.is_variable() || !self.source.is_sharded() {
+            return Ok(None);
+        }
+        let mut bytes = 0_u64;
+        for (_, chunk) in inner_chunks(&self.target, shard, position)? {
+            if !self.source.is_absent(&chunk)? {
+                let located = self.source.locate_chunk(&self.cx, &chunk).await?;
+                bytes = bytes.saturating_add(located.map_or(0, |located| located.length()));
+            }
+        }
+        Ok(Some(bytes))
     }
 
     /// One chunk of a shard that is packed, as long as `allowance` lets it be.

@@ -96,7 +96,7 @@ pub(super) fn subject(name: &str, array: &ArrayDocument, root: &StoreUrl) -> Res
         dimensions: array.dimension_names().unwrap_or_else(|| vec![None; shape.len()]),
         chunks: array.chunk_shape().to_vec(),
         shards: array.shard_shape().map(<[u64]>::to_vec),
-        width: layout.element.width,
+        width: layout.element.held_bytes(),
         shape,
     })
 }

@@ -22,6 +22,18 @@ def elements(shape, dtype, seed=7):
     return np.frombuffer(random.bytes(count * dtype.itemsize), dtype).reshape(shape)
 
 
+def texts(shape, dtype, seed=7):
+    """Text or byte strings of very different lengths: empty ones, none of a width, one of 3 KB among them."""
+    random = np.random.default_rng(seed)
+    is_text = np.dtype(dtype).kind == "T"
+    words = ["", "a", "zarr", "éü𝕫", "\0", "x" * 3000, "longer than what is assumed of an element: " + "word " * 20]
+    words = words if is_text else [word.encode() + b"\xff" * len(word) for word in words]
+    chosen = [words[n] for n in random.choice(len(words), int(np.prod(shape)), p=[.2, .2, .2, .2, .1, .02, .08])]
+    values = np.empty(len(chosen), dtype)
+    values[:] = chosen
+    return values.reshape(shape)
+
+
 def bits(values):
     """The bytes of an array, whatever its values mean."""
     return np.ascontiguousarray(values).tobytes()

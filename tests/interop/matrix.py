@@ -12,7 +12,8 @@ import numpy as np
 import zarr
 import zarr.codecs
 import zarr.codecs.numcodecs as wrapped
-from arrays import NUMERIC, elements
+from arrays import NUMERIC, elements, texts
+from zarr.core.dtype import VariableLengthBytes, VariableLengthUTF8
 
 SHAPE, CHUNKS = (7, 10), (3, 10)
 # The last rows of chunks are never written: they read as the fill value.
@@ -22,6 +23,10 @@ STRUCTURE = np.dtype([("x", "<f4"), ("n", "<i2"), ("name", "S3")])
 BIG_STRUCTURE = np.dtype([("x", ">f4"), ("n", ">i2")])
 DTYPES = [np.dtype(name) for name in NUMERIC] + [np.dtype(name) for name in [
     "<M8[ns]", ">M8[D]", "<M8[10ms]", "<m8[s]", ">m8[us]", "S5", "<U4", ">U4", "V7"]] + [STRUCTURE]
+TEXT, BYTE_STRINGS = np.dtypes.StringDType(), np.dtype("O")
+VARIABLE = [TEXT, BYTE_STRINGS]
+# numcodecs' shuffle takes whole numbers of its elements only, and elements of variable length are no numbers.
+NOT_VARIABLE = {"shuffle, zlib, fletcher32", "big-endian bytes"}
 
 # Codecs of bytes know nothing of data types but a width: these chains meet every type, the others these types.
 FOR_ALL = {"none", "zstd", "lz4", "lzma (xz)", "blosc (lz4)", "fletcher32", "order F, zlib", "core zstd, crc32c",
@@ -188,12 +193,18 @@ class Case:
         return f"v{self.zarr_format} {dtype_label(self.dtype)} [{self.chain.name}]"
 
     @property
+    def is_variable(self):
+        return self.dtype in VARIABLE
+
+    @property
     def is_exact(self):
         """Whether what is written is what is read."""
         return not any(codec.id in ("bitround", "quantize") for codec in self.chain.elements)
 
     def values(self):
         """Random bits; behind a filter of elements small whole numbers and halves, which every filter here keeps."""
+        if self.is_variable:
+            return texts(SHAPE, self.dtype, seed=len(self.label))
         if not self.chain.elements:
             return elements(SHAPE, self.dtype, seed=len(self.label))
         random = np.random.default_rng(len(self.label))
@@ -205,18 +216,28 @@ class Case:
     def write(self, root):
         # What no filter here changes, where one sees it.
         fill = self.dtype.type(1) if self.chain.elements else fill_of(self.dtype)
+        dtype, arguments = self.dtype, self.chain.arguments(self.zarr_format)
+        if self.is_variable:
+            dtype = VariableLengthUTF8() if self.dtype == TEXT else VariableLengthBytes()
+            if self.zarr_format == 2:
+                own = numcodecs.VLenUTF8() if self.dtype == TEXT else numcodecs.VLenBytes()
+                arguments["filters"] = [own, *(arguments["filters"] or [])]
         array = zarr.create_array(
-            f"{root}/{self.name}", shape=SHAPE, chunks=CHUNKS, dtype=self.dtype, zarr_format=self.zarr_format,
-            fill_value=fill, **self.chain.arguments(self.zarr_format))
+            f"{root}/{self.name}", shape=SHAPE, chunks=CHUNKS, dtype=dtype, zarr_format=self.zarr_format,
+            fill_value=fill, **arguments)
         array[:WRITTEN] = self.values()[:WRITTEN]
 
 
 def dtype_label(dtype):
+    if dtype in VARIABLE:
+        return "text (vlen-utf8)" if dtype == TEXT else "byte strings (vlen-bytes)"
     return "structured" if dtype.names else dtype.str
 
 
 def fill_of(dtype):
     """A value that gets lost easily."""
+    if dtype in VARIABLE:
+        return "nö" if dtype == TEXT else b"n\xff"
     if dtype.kind in "SU":
         return dtype.type("ab" if dtype.kind == "U" else b"ab")
     if dtype.kind == "V":
@@ -228,11 +249,14 @@ def fill_of(dtype):
 def cases(zarr_format):
     """Every case of a format."""
     made = []
-    for dtype in DTYPES:
+    for dtype in DTYPES + VARIABLE:
         if zarr_format == 3 and dtype.byteorder == ">":
             continue
-        chains = [chain for chain in BYTES_CHAINS if chain.is_for_all or dtype.str in REPRESENTATIVES]
+        is_variable = dtype in VARIABLE
+        chains = [chain for chain in BYTES_CHAINS if chain.is_for_all or is_variable or dtype.str in REPRESENTATIVES]
         for chain in [*chains, *filter_chains(dtype, zarr_format)]:
+            if is_variable and chain.name in NOT_VARIABLE:
+                continue
             if zarr_format in chain.formats:
                 made.append(Case(f"a{len(made)}", zarr_format, dtype, chain))
     return made

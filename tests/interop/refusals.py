@@ -59,12 +59,17 @@ TO_V2, TO_V3 = ("--zarr-format", "2"), ("--zarr-format", "3")
 
 REFUSALS = [
     # Elements of variable length.
-    Refusal("v2 object with vlen-utf8", NO_DTYPE, "variable-length", created(dtype=str, zarr_format=2)),
     *(Refusal(f"v2 object with {id}", NO_DTYPE, "variable-length", changed(
         ".zarray", lambda fields, id=id: fields.update({"dtype": "|O", "filters": [{"id": id}], "fill_value": None}),
-        dtype="<i4", zarr_format=2)) for id in ["vlen-bytes", "json2", "pickle", "msgpack2"]),
-    Refusal("v3 string", NO_DTYPE, "variable-length", created(dtype=str, zarr_format=3)),
-    Refusal("v3 variable_length_bytes", NO_DTYPE, "variable-length", v3("data_type", "variable_length_bytes")),
+        dtype="<i4", zarr_format=2)) for id in [
+            "json2", "pickle", "msgpack2", "categorize", "vlen-array"]),
+    Refusal("v2 fields that are objects", NO_DTYPE, "variable-length", v2("dtype", [["a", "|O"]])),
+    Refusal("delta of text", NO_CODEC, "delta", changed(
+        ".zarray", lambda fields: fields["filters"].append({"id": "delta", "dtype": "<i4"}), dtype=str, zarr_format=2)),
+    Refusal("text stored as numbers", NO_CODEC, "vlen-utf8", v3("data_type", "string")),
+    Refusal("v2 byte strings with a number as fill value", "INVALID_FILL_VALUE", "base64", changed(
+        ".zarray", lambda fields: fields.update({"filters": [{"id": "vlen-bytes"}], "fill_value": 0}),
+        dtype=str, zarr_format=2)),
     # Data types.
     Refusal("v2 <f16", NO_DTYPE, "<f16", v2("dtype", "<f16")),
     Refusal("v3 int4", NO_DTYPE, "int4", v3("data_type", "int4")),

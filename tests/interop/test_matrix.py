@@ -39,6 +39,12 @@ RUNS = [(shape, zarr_format) for shape in SHAPES for zarr_format in shape["forma
 IDS = [f"{shape['name']} v{zarr_format}" for shape, zarr_format in RUNS]
 
 
+def takes(shape, case):
+    """Whether the case goes this way. Elements of variable length do not go through an exchange, and in so little memory
+    there is no other way."""
+    return not case.is_variable or "--max-mem" not in shape["options"]
+
+
 def batches(zarr_format):
     count = len(matrix.cases(zarr_format))
     return [(zarr_format, start, start + 50) for start in range(0, count, 50)]
@@ -52,13 +58,15 @@ def write(root, batch):
         case.write(root)
 
 
-def compare(source, target, batch, is_sharded):
+def compare(source, target, batch, shape):
     """What is wrong with each of the cases, "" for nothing."""
     warnings.simplefilter("ignore")
     zarr_format, start, end = batch
     found = {}
     for case in matrix.cases(zarr_format)[start:end]:
-        if is_sharded and case.dtype.kind == "V":
+        if not takes(shape, case):
+            continue
+        if shape["shards"] and case.dtype.kind == "V":
             # zarr-python 3.1.6 cannot read these from shards, its own neither: it wants to hash their fill value.
             continue
         try:
@@ -76,6 +84,16 @@ def difference(case, source, target):
         if left.dtype != right.dtype:
             return f"{left.dtype} became {right.dtype}"
     values, copied = (array[...] for array in (left, right))
+    if case.is_variable:
+        if values.dtype != copied.dtype or (values != copied).any():
+            return f"{values.ravel()[:4]} became {copied.ravel()[:4]}"
+        if (values[-1:] != left.fill_value).any() or right.fill_value != left.fill_value:
+            return "the source does not read as its fill value where nothing was written, or the target has another"
+        # zarr-python 3.1.6 writes transposed text in the order in which it lies in memory, and reads it in the other.
+        is_read_as_written = not case.chain.name.startswith("transpose")
+        if is_read_as_written and (values[: matrix.WRITTEN] != case.values()[: matrix.WRITTEN]).any():
+            return "the source does not read as what was written"
+        return ""
     if values.dtype.newbyteorder("=") != copied.dtype.newbyteorder("="):
         return f"{left.dtype} became {right.dtype}"
     if native(values) != native(copied):
@@ -119,8 +137,7 @@ def outcomes(sources, pool, rechunk):
         source, target = sources[zarr_format], sources[zarr_format].parent / name.replace(" ", "-")
         shapes[name] = run(shape, zarr_format, source, target, rechunk)
         # They are compared while the next ones run.
-        is_sharded = shape["shards"] is not None
-        comparisons[name] = [pool.submit(compare, str(source), str(target), batch, is_sharded)
+        comparisons[name] = [pool.submit(compare, str(source), str(target), batch, shape)
                              for batch in batches(zarr_format)]
     found = {name: {} for name in IDS}
     for name, futures in comparisons.items():
@@ -130,11 +147,12 @@ def outcomes(sources, pool, rechunk):
 
 
 def run(shape, zarr_format, source, target, rechunk):
-    names = [case.name for case in matrix.cases(zarr_format)]
+    names = [case.name for case in matrix.cases(zarr_format) if takes(shape, case)]
     flags = [flag for name in names for flag in ("--chunks", f"{name}:{shape['chunks']}")]
     if shape["shards"]:
         flags += [flag for name in names for flag in ("--shards", f"{name}:{shape['shards']}")]
     target_format = 5 - zarr_format if shape["converts"] else zarr_format
+    flags += [] if len(names) == len(matrix.cases(zarr_format)) else [f for name in names for f in ("--include", name)]
     ended = rechunk("run", source, target, *flags, "--zarr-format", target_format, "--output", "json", *shape["options"])
     assert ended.code == 0, (ended.stderr + ended.stdout)[:2000]
     return {array["shape_of_plan"] for array in ended.json["arrays"]}

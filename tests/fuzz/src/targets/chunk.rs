@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use rechunk_common::layout::{ChunkLayout, ElementType, IndexLocation};
-use rechunk_zarr::{ChunkCodec, ShardCodec};
+use rechunk_zarr::{ChunkCodec, Descriptor, ShardCodec, VariableChunk};
 
 /// What a chunk decodes to, and not a byte more.
 pub(super) const MOST_DECODED_BYTES: usize = 4 * CHUNK[0] * CHUNK[1];
@@ -30,11 +30,23 @@ const CHAINS: [&str; 16] = [
     r#"[{"name":"bytes","configuration":{"endian":"little"}},{"name":"blosc","configuration":{"cname":"zstd","clevel":5,"shuffle":"bitshuffle","typesize":4,"blocksize":0}}]"#,
 ];
 
+/// Chains of elements of variable length; their numbers begin here.
+const FIRST_VARIABLE: usize = 240;
+const VARIABLE_CHAINS: [&str; 4] = [
+    r#"[{"name":"vlen-utf8","configuration":{}}]"#,
+    r#"[{"name":"transpose","configuration":{"order":[1,0]}},{"name":"vlen-bytes"},{"name":"crc32c"}]"#,
+    r#"[{"name":"vlen-utf8"},{"name":"zstd","configuration":{"level":1,"checksum":false}}]"#,
+    r#"[{"name":"vlen-bytes"},{"name":"gzip","configuration":{"level":1}}]"#,
+];
+
 /// The first byte says by which chain the others are encoded, or that they are an index.
 pub(super) fn read(input: &[u8]) {
     let Some((kind, encoded)) = input.split_first() else { return };
     let encoded = Bytes::copy_from_slice(encoded);
     let place = usize::from(*kind);
+    if let Some(chain) = place.checked_sub(FIRST_VARIABLE).and_then(|at| VARIABLE_CHAINS.get(at)) {
+        return read_variable(chain, encoded);
+    }
     match CHAINS.get(place) {
         Some(chain) => read_chunk(chain, encoded),
         None => read_index(place, encoded),
@@ -48,6 +60,21 @@ fn read_chunk(chain: &str, encoded: Bytes) {
     assert_eq!(decoded.len(), MOST_DECODED_BYTES, "a chunk of another length");
     let again = codec.encode(decoded.as_ref().into()).expect("an encoded chunk");
     assert_eq!(codec.decode(again), Ok(decoded), "a chunk is not decoded again");
+}
+
+#[expect(clippy::expect_used, reason = "the chains are ours, and what was decoded must be encoded")]
+fn read_variable(chain: &str, encoded: Bytes) {
+    let codec = ChunkCodec::new(chain, &ElementType::variable(), &[2, 3], b"").expect(chain);
+    let Ok(decoded) = codec.decode_variable(encoded, MOST_DECODED_BYTES as u64) else { return };
+    assert!(decoded.heap.len() <= MOST_DECODED_BYTES, "more than there was room for");
+    let value = |at: &Descriptor, chunk: &VariableChunk| at.of_heap(&chunk.heap).expect("within its heap").to_vec();
+    let values = |chunk: &VariableChunk| {
+        let each = chunk.descriptors.as_chunks().0.iter();
+        each.map(|bytes| value(&Descriptor::of_bytes(*bytes), chunk)).collect::<Vec<_>>()
+    };
+    let again = codec.encode_variable(&decoded.descriptors, |at| at.of_heap(&decoded.heap)).expect("an encoded chunk");
+    let again = codec.decode_variable(again, MOST_DECODED_BYTES as u64).expect("a chunk that is decoded again");
+    assert_eq!(values(&again), values(&decoded));
 }
 
 #[expect(clippy::expect_used, reason = "the layout is ours")]

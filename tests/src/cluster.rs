@@ -227,7 +227,9 @@ impl Cluster {
 
     /// Submits a rechunk that must be accepted.
     pub async fn submit(&self, request: RechunkRequest) -> JobId {
-        within(self.client.submit(request), "a submission").await.expect("the job is accepted")
+        // A client's future is large, and many tests hold one.
+        let submission = Box::pin(self.client.submit(request));
+        within(submission, "a submission").await.expect("the job is accepted")
     }
 
     /// Follows a job until its view is as wanted.

@@ -3,7 +3,10 @@
 
 use rechunk_common::{
     ByteCount, Counts,
-    plan::{ArrayCopy, CopySmallArrays, MultiStagePipeline, RetryPolicy, SmallCopy, Stage, StageEffect, StageFunction},
+    plan::{
+        ArrayCopy, CopyReadToWrite, CopySmallArrays, MultiStagePipeline, RetryPolicy, SmallCopy, Stage, StageEffect,
+        StageFunction,
+    },
 };
 
 use crate::cost::Fleet;
@@ -45,7 +48,10 @@ pub(crate) fn together(pipelines: Vec<MultiStagePipeline>, fleet: &Fleet) -> Vec
 /// Whether a pipeline copies one small array by one task that fits `room`.
 fn is_small(pipeline: &MultiStagePipeline, room: u64) -> bool {
     let [stage] = pipeline.stages.as_slice() else { return false };
-    let is_copy = matches!(stage.function, StageFunction::CopyEncoded(_) | StageFunction::CopyReadToWrite(_));
+    // What elements of variable length need is not known: a task of their own may use what is free.
+    let is_fixed = |copy: &CopyReadToWrite| !copy.target.element.is_variable();
+    let is_copy = matches!(stage.function, StageFunction::CopyEncoded(_))
+        || matches!(&stage.function, StageFunction::CopyReadToWrite(copy) if is_fixed(copy));
     let Counts { get_requests, put_requests, bytes_decoded, bytes_encoded, .. } = stage.predicted;
     is_copy
         && stage.task_count == 1

@@ -48,11 +48,11 @@ pub(super) fn of(survey: &Survey, standing: &Standing, dimension: &str) -> Resul
         .map(|(name, array)| target::subject(name, array, &source.url))
         .collect::<Result<_, _>>()?;
     let subjects = Subjects { arrays: &arrays, is_group: source.is_group };
-    let axes = axes(dimension, subjects)?;
+    let growing = axes(dimension, subjects)?;
     let mut target =
         Target { copies: Vec::new(), publish: Publish::default(), pinned: Vec::new(), warnings: Vec::new() };
     let mut grown = Nodes::new();
-    for ((subject, axis), array) in arrays.iter().zip(axes).zip(source.arrays.values()) {
+    for ((subject, axis), array) in arrays.iter().zip(growing).zip(source.arrays.values()) {
         let stands = standing.arrays.get(&subject.name);
         let (Some(axis), Some(stands)) = (axis, stands) else {
             if axis.is_some() {
@@ -242,7 +242,7 @@ impl Growth<'_> {
             target_encoding: encoding::bound(&target).map_err(|error| self.of_metadata(&error))?,
             gaps: GapPolicy {
                 strict: request.strict,
-                write_empty_chunks: request.write_empty_chunks || source.has_fill > target.has_fill,
+                write_empty_chunks: request.write_empty_chunks || (source.has_fill && !target.has_fill),
             },
             source,
             target,

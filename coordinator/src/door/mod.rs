@@ -101,10 +101,11 @@ impl Door {
         fleet: &Fleet,
         live: &[LiveSpace],
     ) -> Result<Prepared, Refusal> {
-        let survey = self.survey(request, job, fleet, live).await?;
+        // It holds much while it asks the stores, and nothing of that afterwards.
+        let survey = Box::pin(self.survey(request, job, fleet, live)).await?;
         let mut target = target::of(&survey)?;
         if survey.appends() {
-            standing::mind_leftovers(&self.stores, &mut target.copies).await?;
+            Box::pin(standing::mind_leftovers(&self.stores, &mut target.copies)).await?;
         }
         let listings = listing::list(&self.stores, &target.copies, request.listing).await?;
         survey.plan(target, listings)

@@ -66,7 +66,7 @@ impl Door {
         let written = [("target", &places.target), ("temp", &temp.space)];
         let referred = referred::example(&self.stores, &source, written).await?;
         let standing = match &request.append {
-            Some(_) => Some(standing::find(&self.stores, &places.target, &source).await?),
+            Some(_) => Some(Box::pin(standing::find(&self.stores, &places.target, &source)).await?),
             None => None,
         };
         let clears = standing.is_none() && !is_free(&self.stores, &places.target).await?;

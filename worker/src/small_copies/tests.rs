@@ -49,7 +49,7 @@ async fn arrays(bench: &Bench, url: &str) -> CopySmallArrays {
             bench.put(&format!("{url}/source/{number}"), &chunk.to_string(), body).await;
         }
     }
-    let small = |number: usize| SmallCopy { copy: copy(url, number, number % 3 == 0), memory: ByteCount(64) };
+    let small = |number: usize| SmallCopy { copy: copy(url, number, number.is_multiple_of(3)), memory: ByteCount(64) };
     CopySmallArrays { copies: (0..40).map(small).collect() }
 }
 

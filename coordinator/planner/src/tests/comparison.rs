@@ -11,7 +11,7 @@ use super::*;
 use crate::{Held, memory, prediction::source_reads};
 
 /// A source of `shape` whose first elements along axis 0, up to `old`, are in a target with such chunks.
-fn appended(shape: &[u64], old: u64, source: ArrayLayout, target: ArrayLayout) -> CopySpec {
+fn appended(shape: &[u64], old: u64, source: &ArrayLayout, target: &ArrayLayout) -> CopySpec {
     let edge = old / target.chunks.write_unit()[0] * target.chunks.write_unit()[0];
     let from_edge = |layout: &ArrayLayout, length: u64| {
         let mut of = shape.to_vec();
@@ -20,8 +20,8 @@ fn appended(shape: &[u64], old: u64, source: ArrayLayout, target: ArrayLayout) -
         start[0] = edge;
         ArrayLayout { shape: of, part: Some(ArrayPart { start: start.clone(), origin: start }), ..layout.clone() }
     };
-    let held = Held { source: from_edge(&source, old - edge), target: from_edge(&target, old - edge) };
-    let (source, target) = (from_edge(&source, shape[0] - edge), from_edge(&target, shape[0] - edge));
+    let held = Held { source: from_edge(source, old - edge), target: from_edge(target, old - edge) };
+    let (source, target) = (from_edge(source, shape[0] - edge), from_edge(target, shape[0] - edge));
     CopySpec { held: (old > edge).then_some(held), ..copy(source, target, 100) }
 }
 
@@ -38,7 +38,7 @@ proptest! {
         let target_shard = per_axis(|axis| axis.3 * axis.4);
         let source = layout(&shape, 4, sharded.0.then_some(&source_shard[..]), &per_axis(|axis| axis.1));
         let target = layout(&shape, 4, sharded.1.then_some(&target_shard[..]), &per_axis(|axis| axis.3));
-        let spec = appended(&shape, old, source, target);
+        let spec = appended(&shape, old, &source, &target);
         let plan = planned(&input(vec![spec.clone()], mebibytes(256, 40), 4, 2));
         let compared = plan.phases.iter().find(|phase| phase.name == "compare");
         prop_assert_eq!(compared.is_some(), spec.held.is_some());
@@ -73,7 +73,7 @@ proptest! {
 fn a_task_of_a_comparison_reads_many_small_objects() {
     let shape = [200, 1000, 1000];
     let spec =
-        appended(&shape, 150, layout(&shape, 4, None, &[1, 1000, 1000]), layout(&shape, 4, None, &[100, 10, 10]));
+        appended(&shape, 150, &layout(&shape, 4, None, &[1, 1000, 1000]), &layout(&shape, 4, None, &[100, 10, 10]));
     let plan = planned(&input(vec![spec], mebibytes(1024, 100), 4, 2));
     let [source, target] = &plan.phases[0].pipelines.pipelines[0].stages[..] else { panic!("two stages") };
     assert_eq!((source.predicted.get_requests, target.predicted.get_requests), (50, 10_000));

@@ -18,6 +18,7 @@ fn parts(plan: &Plan) -> Vec<Option<ShardParts>> {
             StageFunction::CopyThroughScratch(copy) => Some(copy.shard_parts),
             StageFunction::CopyReadToExchange(_)
             | StageFunction::IndexExchange(_)
+            | StageFunction::CopySmallArrays(_)
             | StageFunction::Verify(_)
             | StageFunction::DeleteExchange(_)
             | StageFunction::ClearPrefix(_)

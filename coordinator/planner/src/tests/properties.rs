@@ -457,7 +457,8 @@ fn check(pipelines: &[MultiStagePipeline], small: &Small, target: &ArrayLayout) 
                     assert!(stage.task_count * function.objects_per_task >= objects, "none is left");
                     assert!((stage.task_count - 1) * function.objects_per_task < objects, "no task without an object");
                 }
-                StageFunction::ClearPrefix(_)
+                StageFunction::CopySmallArrays(_)
+                | StageFunction::ClearPrefix(_)
                 | StageFunction::CheckSource(_)
                 | StageFunction::PublishMetadata(_)
                 | StageFunction::Custom(_) => panic!("{} does not copy", stage.name),

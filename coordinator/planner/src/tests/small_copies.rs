@@ -23,12 +23,12 @@ fn copying(plan: &Plan) -> Vec<&Stage> {
     phase.pipelines.pipelines.iter().flat_map(|pipeline| &pipeline.stages).collect()
 }
 
-fn batches(plan: &Plan) -> Vec<(&Stage, &CopySmallArrays)> {
-    let of = |stage| match &copying(plan)[stage].function {
-        StageFunction::CopySmallArrays(small) => Some((copying(plan)[stage], small)),
-        _ => None,
+fn batches<'a>(plan: &'a Plan) -> Vec<(&'a Stage, &'a CopySmallArrays)> {
+    let of = |stage: &'a Stage| {
+        let StageFunction::CopySmallArrays(small) = &stage.function else { return None };
+        Some((stage, small))
     };
-    (0..copying(plan).len()).filter_map(of).collect()
+    copying(plan).into_iter().filter_map(of).collect()
 }
 
 #[test]

@@ -134,6 +134,7 @@ impl Oracle<'_> {
                 StageFunction::IndexExchange(_)
                 | StageFunction::CopyThroughScratch(_)
                 | StageFunction::DeleteExchange(_)
+                | StageFunction::CopySmallArrays(_)
                 | StageFunction::ClearPrefix(_)
                 | StageFunction::CheckSource(_)
                 | StageFunction::PublishMetadata(_)

@@ -112,12 +112,10 @@ fn a_listing_says_how_long_elements_may_be() {
         let plan = planned(&input(vec![spec], mebibytes(500, 100), 64, 64));
         plan.phases[0].pipelines.pipelines[0].stages[0].clone()
     };
-    let declared = |stage: &rechunk_common::plan::Stage| match &stage.function {
-        StageFunction::CopyReadToWrite(copy) => {
-            let bounds = (bound(&copy.source, 100), bound(&copy.target, 100));
-            crate::memory::of_read_to_write(copy, bounds.0, bounds.1).expect("small")
-        }
-        other => panic!("{other:?}"),
+    let declared = |stage: &rechunk_common::plan::Stage| {
+        let StageFunction::CopyReadToWrite(copy) = &stage.function else { panic!("{:?}", stage.function) };
+        let bounds = (bound(&copy.source, 100), bound(&copy.target, 100));
+        crate::memory::of_read_to_write(copy, bounds.0, bounds.1).expect("small")
     };
     let (assumed, short, long) = (declared(&of(None)), declared(&of(Some(10_000))), declared(&of(Some(1_000_000))));
     assert_eq!(assumed.piece, short.piece, "less than is assumed anyhow");

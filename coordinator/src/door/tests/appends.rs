@@ -13,25 +13,33 @@ use super::{
     world::{World, body, documents, urls, v3_array, v3_group},
 };
 
+/// Of an array: each a name, a length and a chunk length.
+type Axes<'a> = &'a [(&'a str, u64, u64)];
+
 fn asked(world: &World, source: &str, target: &str, dimension: &str) -> RechunkRequest {
     RechunkRequest { append: Some(dimension.to_owned()), ..world.request(source, target, &[]) }
 }
 
 /// The layouts of the target that the stages of this name are about.
 fn targets<'a>(prepared: &'a Prepared, name: &str) -> Vec<&'a ArrayLayout> {
-    let of = |function: &'a StageFunction| match function {
-        StageFunction::CopyReadToWrite(copy) => Some(&copy.target),
-        StageFunction::CopyEncoded(copy) => Some(&copy.target),
-        StageFunction::Verify(verify) => Some(&verify.target),
-        _ => None,
+    let of = |function: &'a StageFunction| {
+        if let StageFunction::CopyReadToWrite(copy) = function {
+            Some(&copy.target)
+        } else if let StageFunction::CopyEncoded(copy) = function {
+            Some(&copy.target)
+        } else if let StageFunction::Verify(verify) = function {
+            Some(&verify.target)
+        } else {
+            None
+        }
     };
     prepared.plan.stages().filter(|stage| stage.name == name).filter_map(|stage| of(&stage.function)).collect()
 }
 
 fn pinned(prepared: &Prepared) -> Vec<String> {
-    let of = |function: &StageFunction| match function {
-        StageFunction::CheckSource(CheckSource { documents }) => documents.iter().map(|pin| pin.url.clone()).collect(),
-        _ => Vec::new(),
+    let of = |function: &StageFunction| {
+        let StageFunction::CheckSource(CheckSource { documents }) = function else { return Vec::new() };
+        documents.iter().map(|pin| pin.url.clone()).collect()
     };
     prepared.plan.stages().flat_map(|stage| of(&stage.function)).collect()
 }
@@ -70,9 +78,9 @@ async fn what_is_new_goes_behind_what_stands_from_the_last_chunk_with_room_on() 
         .pipelines
         .iter()
         .flat_map(|pipeline| &pipeline.stages)
-        .flat_map(|stage| match &stage.function {
-            StageFunction::ClearPrefix(clear) => clear.prefixes.iter(),
-            _ => panic!("{stage:?}"),
+        .flat_map(|stage| {
+            let StageFunction::ClearPrefix(clear) = &stage.function else { panic!("{stage:?}") };
+            clear.prefixes.iter()
         })
         .collect();
     assert!(!cleaned.is_empty() && cleaned.iter().all(|prefix| prefix.contains(".rechunk-")), "{cleaned:?}");
@@ -94,10 +102,14 @@ async fn chunks_that_are_full_are_not_touched() {
         let copies: Vec<bool> = prepared
             .plan
             .stages()
-            .filter_map(|stage| match &stage.function {
-                StageFunction::CopyEncoded(copy) => Some(copy.gaps.write_empty_chunks),
-                StageFunction::CopyReadToWrite(copy) => Some(copy.gaps.write_empty_chunks),
-                _ => None,
+            .filter_map(|stage| {
+                if let StageFunction::CopyEncoded(copy) = &stage.function {
+                    Some(copy.gaps.write_empty_chunks)
+                } else if let StageFunction::CopyReadToWrite(copy) = &stage.function {
+                    Some(copy.gaps.write_empty_chunks)
+                } else {
+                    None
+                }
             })
             .collect();
         assert_eq!(copies, [is_behind], "{key}");
@@ -107,13 +119,13 @@ async fn chunks_that_are_full_are_not_touched() {
 #[tokio::test]
 async fn arrays_of_a_group_grow_and_consolidated_metadata_learns_of_it() {
     let world = World::new();
-    let arrays: [(&str, &[(&str, u64, u64)]); 3] =
+    let arrays: [(&str, Axes<'_>); 3] =
         [("tas", &[("time", 100, 7), ("x", 40, 40)]), ("time", &[("time", 100, 100)]), ("x", &[("x", 40, 40)])];
     world.v3_group("g").await;
     for (name, axes) in arrays {
         world.v3_array(&format!("g/{name}"), axes).await;
     }
-    let shorter = |axes: &[(&str, u64, u64)]| {
+    let shorter = |axes: Axes<'_>| {
         let mut document = v3_array(axes);
         document["shape"][0] = json!(if axes[0].0 == "time" { 90 } else { axes[0].1 });
         document

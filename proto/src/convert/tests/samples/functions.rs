@@ -123,11 +123,11 @@ pub(crate) fn pass_throughs() -> impl Strategy<Value = StageFunction> {
 
 pub(crate) fn small_copies() -> impl Strategy<Value = StageFunction> {
     let copies = prop_oneof![sweeps().boxed(), pass_throughs().boxed()].prop_filter_map("a copy", |function| {
-        Some(match function {
-            StageFunction::CopyEncoded(copy) => ArrayCopy::Encoded(copy),
-            StageFunction::CopyReadToWrite(copy) => ArrayCopy::ReadToWrite(copy),
-            _ => return None,
-        })
+        if let StageFunction::CopyEncoded(copy) = function {
+            return Some(ArrayCopy::Encoded(copy));
+        }
+        let StageFunction::CopyReadToWrite(copy) = function else { return None };
+        Some(ArrayCopy::ReadToWrite(copy))
     });
     let small = (copies, any::<u64>()).prop_map(|(copy, memory)| SmallCopy { copy, memory: ByteCount(memory) });
     vec(small, 0..3).prop_map(|copies| StageFunction::CopySmallArrays(CopySmallArrays { copies }))

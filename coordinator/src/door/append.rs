@@ -118,10 +118,10 @@ fn axes(dimension: &str, subjects: Subjects<'_>) -> Result<Vec<Option<usize>>, R
 }
 
 fn not_there(survey: &Survey, subject: &Subject) -> Refusal {
+    let (target, called, name) = (&survey.target, subject.called(), &subject.name);
     let message = format!(
-        "target {} has no {}, so there is nothing to append to; leave it out with --exclude {0:?}, or rechunk it by itself",
-        survey.target,
-        subject.called(),
+        "target {target} has no {called}, so there is nothing to append to; leave it out with --exclude {name:?}, or \
+         rechunk it by itself"
     );
     Refusal::invalid("target", "NOT_IN_TARGET", message)
 }

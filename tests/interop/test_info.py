@@ -16,6 +16,10 @@ def group(tmp_path):
     gaps[4:6] = 3
     root.create_array("sharded", shape=(16, 16), chunks=(2, 2), shards=(8, 8), dtype="u1")[...] = 5
     root.create_array("words", shape=(3,), chunks=(3,), dtype=str)[...] = np.array(["a", "b", "c"], dtype=object)
+    document = tmp_path / "g/words/zarr.json"
+    text = document.read_text()
+    assert '"vlen-utf8"' in text
+    document.write_text(text.replace('"vlen-utf8"', '"json2"'))
     return tmp_path / "g"
 
 

@@ -5,18 +5,17 @@
 //! compared. Metadata is written last, so that readers see the old length until all of the new elements are there, and the
 //! old elements at any time.
 
-use std::cmp::Ordering;
-
 use rechunk_common::{Refusal, layout::ArrayPart, plan::GapPolicy, request::RechunkRequest};
 use rechunk_planner::{CopySpec, Held, Publish};
-use rechunk_zarr::{ArrayDocument, MetadataError, NamedDocument};
+use rechunk_zarr::{ArrayDocument, MetadataError, NamedDocument, NodeDocument};
 
 use super::{
+    enclosing::EnclosingGroup,
     encoding, refusals,
     standing::{Standing, StandingArray},
     subject::{Subject, Subjects},
     survey::Survey,
-    target::{self, Nodes, Target},
+    target::{self, Target},
 };
 
 /// The field of the request.
@@ -51,7 +50,7 @@ pub(super) fn of(survey: &Survey, standing: &Standing, dimension: &str) -> Resul
     let growing = axes(dimension, subjects)?;
     let mut target =
         Target { copies: Vec::new(), publish: Publish::default(), pinned: Vec::new(), warnings: Vec::new() };
-    let mut grown = Nodes::new();
+    let mut continued = Vec::new();
     for ((subject, axis), array) in arrays.iter().zip(growing).zip(source.arrays.values()) {
         let stands = standing.arrays.get(&subject.name);
         let (Some(axis), Some(stands)) = (axis, stands) else {
@@ -69,24 +68,14 @@ pub(super) fn of(survey: &Survey, standing: &Standing, dimension: &str) -> Resul
         };
         let growth = Growth { survey, subject, array, stands, axis };
         growth.refuse_unfit()?;
-        if !growth.is_any() {
-            continue;
-        }
-        let (copy, documents) = growth.copy()?;
-        let before = stands.document.documents();
-        let changed: Vec<NamedDocument> =
-            documents.iter().filter(|document| !before.contains(document)).cloned().collect();
-        target.publish.arrays.extend(target::written(&survey.target.join(&subject.name), &changed)?);
-        target.pinned.extend(stands.pins.iter().cloned());
-        target.copies.push(copy);
-        grown.push((subject.name.clone(), documents));
+        let document = if growth.is_any() { growth.add_to(&mut target)? } else { stands.document.clone() };
+        continued.push((subject.name.clone(), document));
     }
-    if grown.is_empty() {
+    if target.copies.is_empty() {
         target.warnings.push(format!("the target has all of the source along {dimension:?} already: nothing is new"));
-        return Ok(target);
     }
-    reconsolidate(survey, standing, &grown, &mut target)?;
-    target::refresh_enclosing(survey, standing.format, &grown, &mut target)?;
+    reconsolidate(survey, standing, &continued, &mut target)?;
+    reconsolidate_enclosing(survey, standing, &continued, &mut target)?;
     Ok(target)
 }
 
@@ -177,7 +166,7 @@ impl Growth<'_> {
             return Err(self.unfit("DIMENSIONS_DIFFER", &text));
         }
         let (from, to) = self.lengths();
-        if from.cmp(&to) == Ordering::Greater {
+        if from > to {
             let text = format!(
                 "it has {from} elements on axis {axis}, and the source {to}; append a source that has all of the target's \
                  elements and more"
@@ -198,12 +187,22 @@ impl Growth<'_> {
         Ok(())
     }
 
+    /// Copies what is new; gives the array as it will be.
+    fn add_to(&self, target: &mut Target) -> Result<ArrayDocument, Refusal> {
+        let (copy, grown) = self.copy()?;
+        let changed = changed(grown.documents(), &self.stands.document.documents());
+        target.publish.arrays.extend(target::written(&self.survey.target.join(&self.subject.name), &changed)?);
+        target.pinned.extend(self.stands.pins.iter().cloned());
+        target.copies.push(copy);
+        Ok(grown)
+    }
+
     fn of_metadata(&self, error: &MetadataError) -> Refusal {
         refusals::of_metadata(error, "target", &format!("target array {}", self.url()))
     }
 
-    /// What is copied, and the documents of the array as it will be.
-    fn copy(&self) -> Result<(CopySpec, Vec<NamedDocument>), Refusal> {
+    /// What is copied, and the array as it will be.
+    fn copy(&self) -> Result<(CopySpec, ArrayDocument), Refusal> {
         let Self { survey, subject, array, stands, axis } = *self;
         let (from, to) = (survey.source.url.join(&subject.name).to_string(), self.url());
         let of_source = |error: MetadataError| refusals::of_metadata(&error, "source", &format!("source array {from}"));
@@ -251,28 +250,61 @@ impl Growth<'_> {
             verify: request.verify,
             held: (shared > 0).then_some(held),
         };
-        Ok((copy, grown.documents()))
+        Ok((copy, grown))
     }
 }
 
-/// The consolidated metadata of the target's own groups learns of the new lengths.
-fn reconsolidate(survey: &Survey, standing: &Standing, grown: &Nodes, target: &mut Target) -> Result<(), Refusal> {
+/// Those of `documents` that are not as they were `before`.
+fn changed(documents: Vec<NamedDocument>, before: &[NamedDocument]) -> Vec<NamedDocument> {
+    documents.into_iter().filter(|document| !before.contains(document)).collect()
+}
+
+/// The consolidated metadata of the target's own groups learns of new lengths: also of those that an append has published
+/// that broke off before it came to the groups.
+fn reconsolidate(
+    survey: &Survey,
+    standing: &Standing,
+    continued: &[(String, ArrayDocument)],
+    target: &mut Target,
+) -> Result<(), Refusal> {
     for (path, group) in standing.groups.iter().rev() {
         let url = survey.target.join(path);
         let refuse = |error: MetadataError| {
             refusals::of_metadata(&error, "target", &format!("consolidated metadata of target group {url}"))
         };
         let mut consolidated = group.consolidated.clone();
-        for (below, documents) in
-            grown.iter().filter_map(|(node, documents)| Some((target::below(path, node)?, documents)))
-        {
-            consolidated.insert(below, documents.clone()).map_err(refuse)?;
+        for (node, array) in continued {
+            let Some(below) = target::below(path, node) else { continue };
+            let listed = consolidated.nodes().get(below).map(|documents| NodeDocument::parse(documents));
+            if !matches!(listed, Some(Ok(NodeDocument::Array(listed))) if listed.shape() == array.shape()) {
+                consolidated.insert(below, array.documents()).map_err(refuse)?;
+            }
         }
-        let before = group.document.documents();
-        let after = group.document.documents_with(&consolidated).map_err(refuse)?;
-        let changed: Vec<NamedDocument> = after.into_iter().filter(|document| !before.contains(document)).collect();
-        target.publish.groups.extend(target::written(&url, &changed)?);
-        target.pinned.extend(group.pins.iter().cloned());
+        if consolidated != group.consolidated {
+            let documents = group.document.documents_with(&consolidated).map_err(refuse)?;
+            let changed = changed(documents, &group.document.documents());
+            target.publish.groups.extend(target::written(&url, &changed)?);
+            target.pinned.extend(group.pins.iter().cloned());
+        }
     }
     Ok(())
+}
+
+/// That of the groups around an array does the same.
+fn reconsolidate_enclosing(
+    survey: &Survey,
+    standing: &Standing,
+    continued: &[(String, ArrayDocument)],
+    target: &mut Target,
+) -> Result<(), Refusal> {
+    let [(name, array)] = continued else { return Ok(()) };
+    let is_behind = |group: &EnclosingGroup| {
+        group.is_consolidated
+            && group.format == standing.format
+            && group.shape_of_target.as_deref() != Some(array.shape())
+    };
+    if survey.source.is_group || !survey.enclosing.groups.iter().any(is_behind) {
+        return Ok(());
+    }
+    target::refresh_enclosing(survey, standing.format, &vec![(name.clone(), array.documents())], target)
 }

@@ -33,6 +33,8 @@ pub(super) struct EnclosingGroup {
     pub(super) is_consolidated: bool,
     /// Whether that names nodes inside the target: of a group that lay there.
     pub(super) names_nodes_in_target: bool,
+    /// The shape that the target has there, where it is an array.
+    pub(super) shape_of_target: Option<Vec<u64>>,
 }
 
 impl Enclosing {
@@ -101,12 +103,17 @@ async fn look(stores: &Stores, target: &StoreUrl, url: &StoreUrl) -> Result<Seen
     let segments = target.segments().get(url.segments().len()..).unwrap_or_default();
     let path_of_target = segments.join("/");
     let inside = format!("{path_of_target}/");
+    let shape_of = |listed: &Consolidated| match NodeDocument::parse(listed.nodes().get(&path_of_target)?) {
+        Ok(NodeDocument::Array(array)) => Some(array.shape().to_vec()),
+        Ok(NodeDocument::Group(_)) | Err(_) => None,
+    };
     let names_inside = |listed: &Consolidated| listed.nodes().keys().any(|path| path.starts_with(&inside));
     Ok(Seen::Group(EnclosingGroup {
         url: url.clone(),
         format: node.format,
         names_nodes_in_target: node.consolidated.as_ref().is_some_and(names_inside),
         is_consolidated: node.consolidated.is_some(),
+        shape_of_target: node.consolidated.as_ref().and_then(shape_of),
         path_of_target,
     }))
 }

@@ -54,15 +54,14 @@ pub(super) async fn find(stores: &Stores, target: &StoreUrl, source: &Source) ->
     };
     let format = root.format;
     let mut standing = Standing { format, arrays: BTreeMap::new(), groups: BTreeMap::new() };
-    let (is_group, what) = match root.document {
-        NodeDocument::Group(_) => (true, "group"),
-        NodeDocument::Array(_) => (false, "array"),
-    };
+    let is_group = matches!(root.document, NodeDocument::Group(_));
     if is_group != source.is_group {
-        let of_source = if source.is_group { "group" } else { "array" };
+        let what = |is_group: bool| if is_group { "a group" } else { "an array" };
         let message = format!(
-            "source {} is one {of_source}, and target {target} one {what}; append array to array, or group to group",
-            source.url
+            "source {} is {}, and target {target} is {}; append array to array, or group to group",
+            source.url,
+            what(source.is_group),
+            what(is_group)
         );
         return Err(Refusal::invalid("target", "TARGET_OF_OTHER_KIND", message));
     }

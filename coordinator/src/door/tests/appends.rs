@@ -177,6 +177,28 @@ async fn where_nothing_is_new_nothing_is_written() {
 }
 
 #[tokio::test]
+async fn consolidated_metadata_that_an_append_did_not_come_to_is_brought_up_to_date_by_the_next() {
+    let world = World::new();
+    world.v3_group("s").await;
+    world.v3_group("g").await;
+    let (short, long) = (v3_array(&[("time", 70, 20)]), v3_array(&[("time", 100, 20)]));
+    for array in ["s/tas", "g/tas"] {
+        world.put_json(&format!("{array}/zarr.json"), &long).await;
+    }
+    for (listed, is_behind) in [(&short, true), (&long, false)] {
+        let mut group = v3_group();
+        let metadata = json!({"tas": listed});
+        group["consolidated_metadata"] = json!({"kind": "inline", "must_understand": false, "metadata": metadata});
+        world.put_json("g/zarr.json", &group).await;
+        for (source, target, document) in [("s", "g", "g/zarr.json"), ("s/tas", "g/tas", "g")] {
+            let prepared = world.prepared(&asked(&world, source, target, "time")).await;
+            let expected = if is_behind { vec![world.url(document)] } else { Vec::new() };
+            assert_eq!(urls(&documents(&prepared)), expected, "{source}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_axis_without_a_name_is_told_by_its_number() {
     let world = World::new();
     for (name, length) in [("a", 9), ("b", 5)] {

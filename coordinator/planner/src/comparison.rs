@@ -9,7 +9,14 @@ use rechunk_common::{
     plan::{MultiStagePipeline, ReadBackAs, Stage, StageEffect, StageFunction, Verify},
 };
 
-use crate::{EncodedBound, axis, copy::Copier, fit::Room, memory, prediction, refusal};
+use crate::{
+    EncodedBound, axis,
+    choice::Unfit,
+    copy::Copier,
+    fit::Room,
+    memory::{self, TaskMemory},
+    prediction, refusal,
+};
 
 /// Decoded bytes that a task reads, where its objects are smaller: some seconds of work.
 const TASK_BYTES: u64 = 256 << 20;
@@ -30,16 +37,19 @@ impl Copier<'_> {
     }
 
     fn summing(&self, name: &str, layout: &ArrayLayout, encoding: EncodedBound) -> Result<Stage, Refusal> {
-        let unit = layout.chunks.write_unit();
         let over = |lengths: Vec<u64>| {
             let boxes = layout.boxes_of_write_units(layout.bounds(), lengths);
             let function = Verify { target: layout.clone(), boxes, read_back_as: ReadBackAs::Elements, presence: None };
             let memory = memory::of_verify(&function, encoding)?;
-            Room::Least.fits(&memory, self.fleet.budget)?;
             Some((function, memory))
         };
-        let wide = task_lengths(layout).and_then(over);
-        let (function, memory) = wide.or_else(|| over(unit.to_vec())).ok_or_else(refusal::too_large)?;
+        let fits = |memory: &TaskMemory| Room::Least.fits(memory, self.fleet.budget).is_some();
+        let wide = task_lengths(layout).and_then(over).filter(|(_, memory)| fits(memory));
+        let least = || over(layout.chunks.write_unit().to_vec());
+        let (function, memory) = wide.or_else(least).ok_or_else(refusal::too_large)?;
+        if !fits(&memory) {
+            return Err(refusal::nothing_fits(self, &[Unfit::Memory(memory.total(memory.least_pieces))]));
+        }
         let tasks = self.tasks(&function.boxes)?;
         let task_memory = self.declared(Some(memory), Room::Busy, tasks)?;
         let predicted = reads(layout, &function.boxes).ok_or_else(refusal::too_large)?;

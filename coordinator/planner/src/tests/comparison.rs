@@ -70,6 +70,16 @@ proptest! {
 }
 
 #[test]
+fn a_chunk_that_cannot_be_read_back_is_refused_with_the_memory_that_it_takes() {
+    let shape = [40, 1000];
+    let spec = appended(&shape, 15, &layout(&shape, 4, None, &[1, 1000]), &layout(&shape, 4, None, &[10, 1000]));
+    let memory = |bytes| MemoryModel { max_mem: ByteCount(bytes), reserve: ByteCount(0), budget: ByteCount(bytes) };
+    let refusal = plan(&input(vec![spec.clone()], memory(30_000), 1, 1)).expect_err("too little");
+    assert_eq!((refusal.reason.as_str(), refusal.field.as_deref()), ("MEMORY_TOO_SMALL", Some("max_mem")));
+    planned(&input(vec![spec], memory(200_000), 1, 1));
+}
+
+#[test]
 fn a_task_of_a_comparison_reads_many_small_objects() {
     let shape = [200, 1000, 1000];
     let spec =

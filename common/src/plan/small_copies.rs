@@ -41,6 +41,15 @@ impl From<ArrayCopy> for StageFunction {
 }
 
 impl ArrayCopy {
+    /// The copy that a function is; `None`: another one.
+    pub fn of(function: StageFunction) -> Option<Self> {
+        if let StageFunction::CopyEncoded(copy) = function {
+            return Some(Self::Encoded(copy));
+        }
+        let StageFunction::CopyReadToWrite(copy) = function else { return None };
+        Some(Self::ReadToWrite(copy))
+    }
+
     /// What is written.
     pub fn target(&self) -> &ArrayLayout {
         match self {

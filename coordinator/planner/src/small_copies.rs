@@ -3,10 +3,7 @@
 
 use rechunk_common::{
     ByteCount, Counts,
-    plan::{
-        ArrayCopy, CopyReadToWrite, CopySmallArrays, MultiStagePipeline, RetryPolicy, SmallCopy, Stage, StageEffect,
-        StageFunction,
-    },
+    plan::{ArrayCopy, CopySmallArrays, MultiStagePipeline, RetryPolicy, SmallCopy, Stage, StageEffect, StageFunction},
 };
 
 use crate::cost::Fleet;
@@ -48,10 +45,7 @@ pub(crate) fn together(pipelines: Vec<MultiStagePipeline>, fleet: &Fleet) -> Vec
 /// Whether a pipeline copies one small array by one task that fits `room`.
 fn is_small(pipeline: &MultiStagePipeline, room: u64) -> bool {
     let [stage] = pipeline.stages.as_slice() else { return false };
-    // What elements of variable length need is not known: a task of their own may use what is free.
-    let is_fixed = |copy: &CopyReadToWrite| !copy.target.element.is_variable();
-    let is_copy = matches!(stage.function, StageFunction::CopyEncoded(_))
-        || matches!(&stage.function, StageFunction::CopyReadToWrite(copy) if is_fixed(copy));
+    let is_copy = matches!(stage.function, StageFunction::CopyEncoded(_) | StageFunction::CopyReadToWrite(_));
     let Counts { get_requests, put_requests, bytes_decoded, bytes_encoded, .. } = stage.predicted;
     is_copy
         && stage.task_count == 1
@@ -76,22 +70,7 @@ impl Batch {
             self.name = pipeline.name;
         }
         for Stage { function, task_memory: memory, predicted, .. } in pipeline.stages {
-            let copy = match function {
-                StageFunction::CopyEncoded(copy) => ArrayCopy::Encoded(copy),
-                StageFunction::CopyReadToWrite(copy) => ArrayCopy::ReadToWrite(copy),
-                // None of these is small.
-                StageFunction::ClearPrefix(_)
-                | StageFunction::CopyReadToExchange(_)
-                | StageFunction::IndexExchange(_)
-                | StageFunction::CopyExchangeToWrite(_)
-                | StageFunction::CopyThroughScratch(_)
-                | StageFunction::CopySmallArrays(_)
-                | StageFunction::Verify(_)
-                | StageFunction::DeleteExchange(_)
-                | StageFunction::CheckSource(_)
-                | StageFunction::PublishMetadata(_)
-                | StageFunction::Custom(_) => continue,
-            };
+            let Some(copy) = ArrayCopy::of(function) else { continue };
             self.copies.push(SmallCopy { copy, memory });
             self.memory = self.memory.saturating_add(memory.0);
             self.predicted += predicted;

@@ -122,13 +122,7 @@ pub(crate) fn pass_throughs() -> impl Strategy<Value = StageFunction> {
 }
 
 pub(crate) fn small_copies() -> impl Strategy<Value = StageFunction> {
-    let copies = prop_oneof![sweeps().boxed(), pass_throughs().boxed()].prop_filter_map("a copy", |function| {
-        if let StageFunction::CopyEncoded(copy) = function {
-            return Some(ArrayCopy::Encoded(copy));
-        }
-        let StageFunction::CopyReadToWrite(copy) = function else { return None };
-        Some(ArrayCopy::ReadToWrite(copy))
-    });
+    let copies = prop_oneof![sweeps().boxed(), pass_throughs().boxed()].prop_filter_map("a copy", ArrayCopy::of);
     let small = (copies, any::<u64>()).prop_map(|(copy, memory)| SmallCopy { copy, memory: ByteCount(memory) });
     vec(small, 0..3).prop_map(|copies| StageFunction::CopySmallArrays(CopySmallArrays { copies }))
 }

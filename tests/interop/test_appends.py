@@ -7,7 +7,7 @@ import pytest
 import xarray
 import zarr
 import zarr.storage
-from arrays import as_predicted, bits, elements, open_array
+from arrays import as_predicted, bits, elements, open_array, texts
 from zarr.codecs import ZstdCodec
 
 LENGTHS = [7, 16, 17, 40, 61]
@@ -93,6 +93,27 @@ def test_an_append_goes_through_an_exchange(tmp_path, rechunk_run, append, old):
     as_predicted(report)
     assert bits(open_array(tmp_path / "b")[...]) == bits(values)
     assert report["totals"]["delete_requests"] == report["plan"]["totals"]["delete_requests"]
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.filterwarnings("ignore")
+def test_text_grows(tmp_path, rechunk, rechunk_run, append, zarr_format):
+    values = texts((40, 5), np.dtypes.StringDType(), seed=3)
+    source = zarr.create_array(tmp_path / "a", shape=(23, 5), chunks=(3, 5), dtype=str, zarr_format=zarr_format)
+    source[...] = values[:23]
+    rechunk_run(tmp_path / "a", tmp_path / "b", "10,2")
+    source.resize((40, 5))
+    source[...] = values
+    append(tmp_path / "a", tmp_path / "b", 0, "--verify")
+    assert (open_array(tmp_path / "b")[...] == values).all()
+    source.resize((47, 5))
+    append(tmp_path / "a", tmp_path / "b", 0)
+    source[45, 4] = "revised"
+    source.resize((50, 5))
+    before = contents(tmp_path / "b")
+    refused = rechunk("run", tmp_path / "a", tmp_path / "b", "--append", 0)
+    assert refused.code == 1 and "is not continued by the source" in refused.stderr, refused.stderr
+    assert contents(tmp_path / "b") == before
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])

@@ -27,7 +27,7 @@ impl Copier<'_> {
         let spec = self.array.spec;
         let Some(held) = &spec.held else { return Ok(None) };
         let mut stages = vec![
-            self.summing("read_source_edge", &held.source, spec.source_encoding)?,
+            self.summing("read_source_edge", &held.source, held.source_encoding)?,
             self.summing("compare_edge", &held.target, spec.target_encoding)?,
         ];
         if let Some(last) = stages.last_mut() {

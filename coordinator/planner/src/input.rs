@@ -73,6 +73,8 @@ pub struct Held {
     pub source: ArrayLayout,
     /// As the target has it.
     pub target: ArrayLayout,
+    /// The longest that an encoded read unit of the source can be, whatever a listing said: who compares is told of none.
+    pub source_encoding: EncodedBound,
 }
 
 impl CopySpec {

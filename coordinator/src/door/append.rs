@@ -225,7 +225,8 @@ impl Growth<'_> {
             let start = at(&vec![0; array.shape().len()], edge);
             (at(array.shape(), length), Some(ArrayPart { start: start.clone(), origin: start }))
         };
-        let mut held = Held { source: source.clone(), target: target.clone() };
+        let source_encoding = encoding::bound(&source).map_err(of_source)?;
+        let mut held = Held { source: source.clone(), target: target.clone(), source_encoding };
         for layout in [&mut held.source, &mut held.target] {
             (layout.shape, layout.part) = part(shared);
         }
@@ -237,7 +238,7 @@ impl Growth<'_> {
             name: subject.name.clone(),
             dtype: array.dtype_text(),
             ends_inside_chunk: false,
-            source_encoding: encoding::bound(&source).map_err(of_source)?,
+            source_encoding,
             target_encoding: encoding::bound(&target).map_err(|error| self.of_metadata(&error))?,
             gaps: GapPolicy {
                 strict: request.strict,

@@ -30,7 +30,7 @@ def cluster(tmp_path, s3):
 @pytest.fixture
 def paced_cluster(tmp_path, s3):
     """Its job outlasts several restarts, on any machine."""
-    cluster = Cluster(tmp_path, s3, puts_per_second=25)
+    cluster = Cluster(tmp_path, s3, puts_per_second=15)
     yield cluster
     cluster.stop()
 

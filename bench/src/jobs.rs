@@ -224,6 +224,7 @@ fn layout(name: &str, shape: &[u64], width: u64, grid: Grid) -> ArrayLayout {
         chunks,
         keys: ChunkKeys::Default { separator: Separator::Slash },
         part: None,
+        edges: Vec::new(),
     }
 }
 

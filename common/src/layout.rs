@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::geometry::{BoxGrid, Region};
+use crate::geometry::{BoxGrid, Edges, Region};
 
 /// One array in a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,11 @@ pub struct ArrayLayout {
     pub has_fill: bool,
     /// How chunks are stored.
     pub chunks: ChunkLayout,
+    /// Where objects end along axes where they differ in length (a rectilinear grid), in elements of the array, up to its
+    /// end at the least: an entry per axis, or none at all. Their length in `chunks` is then that of the longest; inner
+    /// chunks of shards are equal always.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<Option<Edges>>,
     /// How chunk keys are spelt.
     pub keys: ChunkKeys,
     /// Which part of the array this is about: `shape` is then the length of that part. `None`: all of it.
@@ -219,6 +224,16 @@ impl ArrayLayout {
         self.part.as_ref().and_then(|part| part.origin.get(axis).copied()).unwrap_or(0)
     }
 
+    /// Whether all objects have one shape, clipped at the array's end.
+    pub fn has_equal_chunks(&self) -> bool {
+        self.edges.iter().all(Option::is_none)
+    }
+
+    /// Where objects end along `axis`, in elements of the array; `None`: they are equal.
+    pub fn edges(&self, axis: usize) -> Option<&Edges> {
+        self.edges.get(axis)?.as_ref()
+    }
+
     fn grid(&self, lengths: &[u64]) -> BoxGrid {
         let ahead = self.part.as_ref().map(|part| part.origin.clone());
         BoxGrid::new(self.bounds(), lengths.to_vec()).begun_ahead(ahead.unwrap_or_default())
@@ -226,24 +241,41 @@ impl ArrayLayout {
 
     /// The grid of read units over the bounds. A position is that of the chunk in the array.
     pub fn read_grid(&self) -> BoxGrid {
-        self.grid(self.chunks.read_unit())
+        let grid = self.grid(self.chunks.read_unit());
+        if self.chunks.is_sharded() { grid } else { grid.cut_at(&self.edges) }
     }
 
     /// The grid of write units, which is the grid of objects, over the bounds. A position is that of the object in the
     /// array.
     pub fn write_grid(&self) -> BoxGrid {
-        self.grid(self.chunks.write_unit())
+        self.grid(self.chunks.write_unit()).cut_at(&self.edges)
     }
 
     /// Boxes of `lengths`, each of whole read units, over `bounds`: the first begins where a unit does, at or before
-    /// these.
+    /// these. Along an axis where units differ they begin with the bounds, and cut some.
     pub fn boxes_of_read_units(&self, bounds: Region, lengths: Vec<u64>) -> BoxGrid {
         self.boxes(bounds, lengths, self.chunks.read_unit())
     }
 
-    /// The same of write units, or of parts that they are divided into.
+    /// The same of write units, or of parts that they are divided into. Along an axis where units differ as many are put
+    /// together as a length allows.
     pub fn boxes_of_write_units(&self, bounds: Region, lengths: Vec<u64>) -> BoxGrid {
-        self.boxes(bounds, lengths, self.chunks.write_unit())
+        let boxes = self.boxes(bounds, lengths, self.chunks.write_unit());
+        if self.has_equal_chunks() {
+            return boxes;
+        }
+        let units = self.write_grid();
+        let of_axis = |(axis, length): (usize, &u64)| {
+            let from_origin = |at: u64| at.saturating_sub(units.origin(axis));
+            let (start, end) = (*boxes.bounds().start().get(axis)?, *boxes.bounds().end().get(axis)?);
+            units.edges(axis)?.grouped(from_origin(start), from_origin(end), *length)
+        };
+        let grouped: Vec<Option<(Edges, u64)>> = boxes.lengths().iter().enumerate().map(of_axis).collect();
+        let ahead = grouped.iter().enumerate();
+        let ahead =
+            ahead.map(|(axis, of_axis)| of_axis.as_ref().map_or(boxes.ahead(axis), |(_, ahead)| *ahead)).collect();
+        let edges: Vec<Option<Edges>> = grouped.into_iter().map(|of_axis| of_axis.map(|(edges, _)| edges)).collect();
+        boxes.begun_ahead(ahead).cut_at(&edges)
     }
 
     fn boxes(&self, bounds: Region, lengths: Vec<u64>, unit: &[u64]) -> BoxGrid {
@@ -254,7 +286,10 @@ impl ArrayLayout {
         let divides = |(unit, length): (&u64, &u64)| if unit.checked_rem(*length) == Some(0) { *length } else { *unit };
         let step: Vec<u64> = unit.iter().zip(&lengths).map(divides).collect();
         let grid = self.grid(&step);
-        let of_axis = |(axis, start): (usize, &u64)| grid.cut(axis, *start).map_or(0, |cut| cut.ahead);
+        let of_axis = |(axis, start): (usize, &u64)| match self.edges(axis) {
+            Some(_) => 0,
+            None => grid.cut(axis, *start).map_or(0, |cut| cut.ahead),
+        };
         let ahead = bounds.start().iter().enumerate().map(of_axis).collect();
         BoxGrid::new(bounds, lengths).begun_ahead(ahead)
     }
@@ -272,7 +307,10 @@ impl ArrayLayout {
                     is_on_edge(origin, *unit) && is_on_edge(origin.saturating_add(*length), *unit)
                 })
         };
-        self.chunks.are_whole_objects_of(&other.chunks) && is_whole(self) && is_whole(other)
+        self.edges == other.edges
+            && self.chunks.are_whole_objects_of(&other.chunks)
+            && is_whole(self)
+            && is_whole(other)
     }
 
     /// Decoded size of the array, or of the part of it, in bytes; `None` beyond 2^64.
@@ -306,6 +344,7 @@ mod tests {
             fill: vec![0, 0],
             has_fill: true,
             chunks: ChunkLayout::Plain { chunk_shape: vec![2], codecs: codecs.to_owned() },
+            edges: Vec::new(),
             keys: ChunkKeys::V2 { separator: Separator::Dot },
             part: None,
         };

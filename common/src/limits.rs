@@ -50,6 +50,9 @@ pub const MAX_LISTED_OBJECTS: u64 = 1 << 22;
 /// Objects that are listed where nothing else is asked for: 100 pages. Beyond that a source is taken to be dense.
 pub const LISTED_BY_DEFAULT: u64 = 100_000;
 
+/// Chunks along one axis of a rectilinear grid, where they differ in length: each of its edges travels with the tasks.
+pub const MAX_UNEQUAL_BOXES: usize = 1 << 15;
+
 /// Cells that a question about which objects are there may have at the most: a byte each.
 pub const MAX_PRESENCE_CELLS: u64 = 1 << 27;
 

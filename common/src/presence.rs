@@ -107,9 +107,7 @@ impl Presence {
 
     /// The objects along `axis` that share an element with those from `start` to `end`.
     pub fn along(&self, axis: usize, start: u64, end: u64) -> Range<u64> {
-        let length = self.objects.lengths().get(axis).copied().unwrap_or(1).max(1);
-        let from_origin = |at: u64| at.saturating_sub(self.objects.origin(axis));
-        from_origin(start) / length..from_origin(end).div_ceil(length)
+        self.objects.along(axis, start, end)
     }
 
     /// For cells that are a choice of one range of objects per axis: whether any object of the cell is there, in C

@@ -88,6 +88,9 @@ pub enum Problem {
     /// A box lies outside of its array.
     #[error("reaches outside of the array")]
     Outside,
+    /// Boxes do not reach as far as what they cut.
+    #[error("ends before what it cuts does")]
+    Short,
     /// A shard is not a multiple of its chunk.
     #[error("is not a multiple of the chunk on axis {axis}")]
     NotAMultiple {
@@ -141,6 +144,7 @@ impl Problem {
             Self::NotAnOrder { .. } => "ORDER_INVALID",
             Self::WidthMismatch { .. } => "WIDTH_MISMATCH",
             Self::Outside => "OUTSIDE_ARRAY",
+            Self::Short => "EDGES_TOO_SHORT",
             Self::NotAMultiple { .. } => "SHARD_NOT_A_MULTIPLE",
             Self::NotAJsonList => "JSON_INVALID",
             Self::NotCustom => "FUNCTION_NOT_CUSTOM",

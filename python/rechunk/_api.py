@@ -240,4 +240,10 @@ def _opened(place: str) -> Any:
         import zarr
     except ImportError:
         return place
-    return zarr.open(place.removeprefix("file://"), mode="r")
+    try:
+        return zarr.open(place.removeprefix("file://"), mode="r")
+    except ValueError as error:
+        # Chunks that differ in length: zarr-python has them from 3.2 on, and only where it is told to.
+        if "rectilinear" in str(error).lower():
+            return place
+        raise

@@ -94,11 +94,11 @@ def _value(value: Any, field: str) -> str:
     if _is_number(value):
         return str(operator.index(value))
     if isinstance(value, (tuple, list)) and value and all(_is_number(part) for part in value):
-        # As Dask spells chunks along an axis: all alike, but for the last.
+        # As Dask spells chunks along an axis. All alike, but for the last, are a regular grid.
         lengths = [operator.index(part) for part in value]
         if set(lengths[:-1]) <= {lengths[0]} and lengths[-1] <= lengths[0]:
             return str(lengths[0])
-        raise refused(field, f"{value!r} are chunks of several lengths along one axis; Zarr's are alike: give one length")
+        return "+".join(map(str, lengths))
     raise refused(field, f"{value!r} is no chunk length; give a positive number, -1 for the whole axis, or None")
 
 

@@ -1,5 +1,7 @@
 """Arrays in this process: every form of source and of target chunks."""
 
+import json
+
 import numpy as np
 import pytest
 import rechunk
@@ -39,6 +41,16 @@ def test_target_chunks_are_what_they_say(source, tmp_path, target_chunks, chunks
     target = rechunk.rechunk(source, target_chunks, 2**29, tmp_path / "out.zarr").execute()
     assert target.chunks == chunks
     assert target[...].tobytes() == elements().tobytes()
+
+
+def test_chunks_may_differ_in_length_along_an_axis(source, tmp_path):
+    written = rechunk.rechunk(source, ((7, 1, 16), 20, (10, 20)), "512MiB", tmp_path / "out.zarr").execute()
+    document = json.loads((tmp_path / "out.zarr" / "zarr.json").read_text())
+    grid = {"kind": "inline", "chunk_shapes": [[7, 1, 16], 20, [10, 20]]}
+    assert document["chunk_grid"] == {"name": "rectilinear", "configuration": grid}
+    assert written == str(tmp_path / "out.zarr"), "this zarr-python has no such grids"
+    back = rechunk.rechunk(tmp_path / "out.zarr", TARGET_CHUNKS, "512MiB", tmp_path / "back.zarr").execute()
+    assert back[...].tobytes() == elements().tobytes()
 
 
 @pytest.mark.parametrize("held_as", ["array", "local store", "url", "fsspec store", "mapper", "object store"])

@@ -20,7 +20,7 @@ from conftest import PROGRAMS, TARGET_CHUNKS
         ({"target_chunks": (24, 0, 7)}, ValueError, "target_chunks"),
         ({"target_chunks": {"tyme": 5}}, ValueError, "target_chunks"),
         ({"target_chunks": (24, 2.5, 7)}, ValueError, "target_chunks"),
-        ({"target_chunks": ((1, 23), 5, 7)}, ValueError, "target_chunks"),
+        ({"target_chunks": ((1, 22), 5, 7)}, ValueError, "target_chunks"),
         ({"target_chunks": 7}, ValueError, "target_chunks"),
         ({"max_mem": "much"}, ValueError, "max_mem"),
         ({"max_mem": 1000}, ValueError, None),

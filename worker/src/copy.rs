@@ -6,6 +6,7 @@
 //! other tasks: a task index and the function's parameters say all.
 
 mod cells;
+mod codecs;
 mod content;
 mod engine;
 mod exchange;
@@ -165,9 +166,7 @@ fn array_sink(
     heap_start: u64,
 ) -> Result<Sink, TaskFailure> {
     match &target.chunks {
-        ChunkLayout::Plain { codecs, .. } => {
-            Ok(Sink::Chunks(ChunkSink::open(cx, target, codecs, region, gaps, heap_start)?))
-        }
+        ChunkLayout::Plain { .. } => Ok(Sink::Chunks(ChunkSink::open(cx, target, region, gaps, heap_start)?)),
         ChunkLayout::Sharded { .. } => Ok(Sink::Shards(ShardSink::open(cx, target, region, gaps, parts, heap_start)?)),
     }
 }

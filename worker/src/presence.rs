@@ -54,12 +54,11 @@ pub(crate) fn touched_objects(presence: &Presence, layout: &ArrayLayout, objects
     let grid = layout.write_grid();
     let mut axes = Vec::with_capacity(objects.rank());
     for (axis, (first, end)) in objects.start().iter().zip(objects.end()).enumerate() {
-        let length = grid.lengths().get(axis).copied().unwrap_or(1);
         let bounds = (grid.bounds().start().get(axis), grid.bounds().end().get(axis));
         let (from, to) = (bounds.0.copied().unwrap_or(0), bounds.1.copied().unwrap_or(0));
         let of_object = |at: u64| {
-            let start = grid.origin(axis).saturating_add(at.saturating_mul(length));
-            presence.along(axis, start.max(from), start.saturating_add(length).min(to))
+            let span = grid.span(axis, at);
+            presence.along(axis, span.start.max(from), span.end.min(to))
         };
         axes.push((*first..*end).map(of_object).collect::<Vec<_>>());
     }

@@ -39,6 +39,7 @@ impl Sides {
         let document = document.map_err(|error| error.to_string())?;
         let options = TargetOptions {
             chunk_shape: arguments.chunks.clone(),
+            edges: Vec::new(),
             shard_shape: arguments.shards.clone(),
             codec: None,
             format: arguments.format.unwrap_or(document.format()),

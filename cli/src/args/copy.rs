@@ -18,9 +18,9 @@ pub(crate) struct CopyArgs {
     pub(crate) target: String,
     /// Target chunks: 1024,16,32 by position, time=-1,lat=16 by dimension name, NAME:SPEC for one array of a group
     ///
-    /// A length, -1 for the whole axis, keep, a size such as 100MB on one axis, or auto (alone: for every axis); a
-    /// dimension that is not named keeps its chunk length. With --shards these are the inner chunks. Repeatable in a
-    /// group.
+    /// A length, -1 for the whole axis, keep, a size such as 100MB on one axis, auto (alone: for every axis), or lengths
+    /// that differ such as 31+28+31*2 (a rectilinear grid, Zarr v3); a dimension that is not named keeps its chunks. With
+    /// --shards these are the inner chunks. Repeatable in a group.
     #[arg(long, value_name = "SPEC", required_unless_present = "append", allow_hyphen_values = true)]
     pub(crate) chunks: Vec<String>,
     /// Target shards (Zarr v3): a spec as for --chunks, auto, keep, or none

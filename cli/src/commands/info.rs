@@ -73,12 +73,23 @@ fn row(array: &ArrayInfo) -> [String; 8] {
         named(array).to_owned(),
         array.dtype.clone(),
         shape(array),
-        grid(&array.chunks, array.shards.as_deref()),
+        grid_of(array),
         codecs(&array.codecs),
         objects,
         bytes,
         array.grid.map_or_else(dash, |grid| ByteCount(grid.decoded_bytes).to_string()),
     ]
+}
+
+/// `≤31×12` where chunks differ in length along the first axis.
+fn grid_of(array: &ArrayInfo) -> String {
+    if array.object_lengths.is_empty() {
+        return grid(&array.chunks, array.shards.as_deref());
+    }
+    let objects = array.shards.as_ref().unwrap_or(&array.chunks).iter().zip(&array.object_lengths);
+    let along = |(length, all): (&u64, &Option<Vec<u64>>)| format!("{}{length}", if all.is_some() { "≤" } else { "" });
+    let objects = objects.map(along).collect::<Vec<_>>().join("×");
+    if array.shards.is_some() { format!("{} in shards {objects}", lengths(&array.chunks)) } else { objects }
 }
 
 fn named(array: &ArrayInfo) -> &str {

@@ -1,15 +1,18 @@
-//! A grid of equal boxes over a region: chunks over an array, task regions over a group.
+//! A grid of boxes over a region: chunks over an array, task regions over a group.
+
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Region, overlap::Cut};
+use super::{Cut, Edges, Region};
 
 /// `⌈a / b⌉`; 0 where `b` is 0.
 pub fn div_ceil(a: u64, b: u64) -> u64 {
     if b == 0 { 0 } else { a.div_ceil(b) }
 }
 
-/// Cuts `bounds` into boxes of `lengths`, counted in C order (last axis fastest); boxes at the edges are clipped.
+/// Cuts `bounds` into boxes of `lengths`, counted in C order (last axis fastest); boxes at the edges are clipped. Along
+/// some axes boxes may differ in length.
 /// The grid of an array's chunks has the whole array as its bounds; the grid of a stage's tasks has a group. Of an array
 /// that is copied in part the bounds are that part, and boxes are where they are in the array: the grid begins `ahead`
 /// of its bounds. Positions are counted from there; indexes count the boxes that share an element with the bounds.
@@ -20,6 +23,9 @@ pub struct BoxGrid {
     /// Elements from the start of the grid to that of the bounds; empty where that is 0 on every axis.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ahead: Vec<u64>,
+    /// Where boxes end along axes where they differ, counted from where the grid begins; empty where they do on no axis.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    edges: Vec<Option<Edges>>,
 }
 
 impl BoxGrid {
@@ -27,7 +33,7 @@ impl BoxGrid {
     pub fn new(bounds: Region, lengths: Vec<u64>) -> Self {
         debug_assert_eq!(bounds.rank(), lengths.len(), "one length per axis");
         debug_assert!(lengths.iter().all(|length| *length > 0), "a box has a length on every axis");
-        Self { bounds, lengths, ahead: Vec::new() }
+        Self { bounds, lengths, ahead: Vec::new(), edges: Vec::new() }
     }
 
     /// The same grid, begun `ahead` of its bounds: by no more than the bounds' own start, so that every box has a place.
@@ -38,10 +44,23 @@ impl BoxGrid {
         Self { ahead, ..self }
     }
 
-    /// The grid of boxes of `lengths` over the same bounds, begun where this one is.
+    /// The same grid with boxes that end at `edges` along the axes that have some, one entry per axis. They reach to the
+    /// end of the bounds at the least.
+    #[must_use]
+    pub fn cut_at(self, edges: &[Option<Edges>]) -> Self {
+        if edges.iter().all(Option::is_none) {
+            return self;
+        }
+        debug_assert_eq!(edges.len(), self.lengths.len(), "an entry per axis");
+        let lengths = edges.iter().zip(&self.lengths);
+        let lengths = lengths.map(|(edges, length)| edges.as_ref().map_or(*length, Edges::longest)).collect();
+        Self { lengths, edges: edges.to_vec(), ..self }
+    }
+
+    /// The grid of boxes of equal `lengths` over the same bounds, begun where this one is.
     #[must_use]
     pub fn with_lengths(&self, lengths: Vec<u64>) -> Self {
-        Self { lengths, ..self.clone() }
+        Self { lengths, edges: Vec::new(), ..self.clone() }
     }
 
     /// The chunk grid of an array of `shape`.
@@ -54,7 +73,7 @@ impl BoxGrid {
         &self.bounds
     }
 
-    /// Length of a box per axis, unclipped.
+    /// Length of a box per axis, unclipped; of the longest where they differ.
     pub fn lengths(&self) -> &[u64] {
         &self.lengths
     }
@@ -69,25 +88,76 @@ impl BoxGrid {
         self.bounds.start().get(axis).copied().unwrap_or(0).saturating_sub(self.ahead(axis))
     }
 
+    /// Where boxes end along `axis`, counted from where the grid begins; `None`: all have one length.
+    pub fn edges(&self, axis: usize) -> Option<&Edges> {
+        self.edges.get(axis)?.as_ref()
+    }
+
+    /// Where boxes end along axes where they differ: an entry per axis, or none at all.
+    pub fn all_edges(&self) -> &[Option<Edges>] {
+        &self.edges
+    }
+
     /// How the grid cuts `axis`, seen from element `at` of its bounds.
-    pub fn cut(&self, axis: usize, at: u64) -> Option<Cut> {
+    pub fn cut(&self, axis: usize, at: u64) -> Option<Cut<'_>> {
         let length = *self.lengths.get(axis)?;
-        Some(Cut { length, ahead: at.saturating_sub(self.origin(axis)).checked_rem(length)? })
+        let ahead = at.saturating_sub(self.origin(axis));
+        match self.edges(axis) {
+            Some(edges) => Some(Cut::unequal(edges, ahead)),
+            None => Some(Cut::equal(length, ahead.checked_rem(length)?)),
+        }
+    }
+
+    /// Elements from where the grid begins to where box `at` does, along `axis`.
+    fn offset(&self, axis: usize, at: u64) -> u64 {
+        match (self.edges(axis), self.lengths.get(axis)) {
+            (Some(edges), _) => edges.start(at),
+            (None, length) => at.saturating_mul(length.copied().unwrap_or(1)),
+        }
+    }
+
+    /// Where box `at` begins and ends along `axis`, unclipped; empty past the last of unequal ones.
+    pub fn span(&self, axis: usize, at: u64) -> Range<u64> {
+        let origin = self.origin(axis);
+        let end = match (self.edges(axis), self.lengths.get(axis)) {
+            (Some(edges), _) => edges.end(at),
+            (None, length) => self.offset(axis, at).saturating_add(length.copied().unwrap_or(1)),
+        };
+        origin.saturating_add(self.offset(axis, at))..origin.saturating_add(end)
+    }
+
+    /// The boxes along `axis`, by position, that share an element with those from `start` to `end`.
+    pub fn along(&self, axis: usize, start: u64, end: u64) -> Range<u64> {
+        let origin = self.origin(axis);
+        let (from, to) = (start.saturating_sub(origin), end.saturating_sub(origin));
+        match (self.edges(axis), self.lengths.get(axis)) {
+            (Some(edges), _) => {
+                let first = edges.box_of(from);
+                first..to.checked_sub(1).map_or(first, |last| edges.box_of(last).saturating_add(1).min(edges.count()))
+            }
+            (None, length) => {
+                let length = length.copied().unwrap_or(1).max(1);
+                from.checked_div(length).unwrap_or(0)..div_ceil(to, length)
+            }
+        }
     }
 
     /// Position of the first box per axis.
     pub fn first(&self) -> Vec<u64> {
-        let of_axis = |(axis, length): (usize, &u64)| self.ahead(axis).checked_div(*length).unwrap_or(0);
-        self.lengths.iter().enumerate().map(of_axis).collect()
+        let of_axis = |axis: usize| {
+            let start = self.bounds.start().get(axis).copied().unwrap_or(0);
+            self.along(axis, start, start).start
+        };
+        (0..self.lengths.len()).map(of_axis).collect()
     }
 
     /// Number of boxes per axis.
     pub fn counts(&self) -> Vec<u64> {
-        let of_axis = |(axis, length): (usize, &u64)| {
-            let n = self.bounds.length(axis);
-            Cut { length: *length, ahead: self.ahead(axis).checked_rem(*length).unwrap_or(0) }.boxes(n)
+        let of_axis = |axis: usize| {
+            let start = self.bounds.start().get(axis).copied().unwrap_or(0);
+            self.cut(axis, start).map_or(0, |cut| cut.boxes(self.bounds.length(axis)))
         };
-        self.lengths.iter().enumerate().map(of_axis).collect()
+        (0..self.lengths.len()).map(of_axis).collect()
     }
 
     /// Number of boxes, saturating.
@@ -140,13 +210,8 @@ impl BoxGrid {
 
     /// Elements of the box at `position` at its full lengths, also where they pass the bounds.
     pub fn unclipped_at(&self, position: &[u64]) -> Region {
-        let start: Vec<u64> = position
-            .iter()
-            .zip(&self.lengths)
-            .enumerate()
-            .map(|(axis, (at, length))| self.origin(axis).saturating_add(at.saturating_mul(*length)))
-            .collect();
-        let end = start.iter().zip(&self.lengths).map(|(start, length)| start.saturating_add(*length)).collect();
+        let spans = position.iter().enumerate().map(|(axis, at)| self.span(axis, *at));
+        let (start, end) = spans.map(|span| (span.start, span.end)).unzip();
         Region::new(start, end)
     }
 
@@ -160,15 +225,12 @@ impl BoxGrid {
         let Some(common) = self.bounds.intersection(region) else {
             return Region::new(vec![0; self.lengths.len()], vec![0; self.lengths.len()]);
         };
-        let mut start = Vec::with_capacity(self.lengths.len());
-        let mut end = Vec::with_capacity(self.lengths.len());
-        for (axis, length) in self.lengths.iter().enumerate() {
-            let origin = self.origin(axis);
-            let from = common.start().get(axis).copied().unwrap_or(0).saturating_sub(origin);
-            let to = common.end().get(axis).copied().unwrap_or(0).saturating_sub(origin);
-            start.push(from.checked_div(*length).unwrap_or(0));
-            end.push(div_ceil(to, *length));
-        }
+        let of_axis = |axis: usize| {
+            let at = |ends: &[u64]| ends.get(axis).copied().unwrap_or(0);
+            let boxes = self.along(axis, at(common.start()), at(common.end()));
+            (boxes.start, boxes.end)
+        };
+        let (start, end) = (0..self.lengths.len()).map(of_axis).unzip();
         Region::new(start, end)
     }
 

@@ -1,52 +1,6 @@
-//! How two regular grids cut one axis. Closed forms: no enumeration of boxes.
+//! How two grids cut one axis. Closed forms where both are regular, and then no enumeration of boxes.
 
-/// How a grid cuts an axis: into boxes of `length`, the first of which begins `ahead` elements (less than a length)
-/// before the axis does, and is clipped to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
-    /// Length of a box, at least 1.
-    pub length: u64,
-    /// Elements of the first box that lie before the axis.
-    pub ahead: u64,
-}
-
-impl From<u64> for Cut {
-    /// Boxes that begin where the axis does.
-    fn from(length: u64) -> Self {
-        Self { length, ahead: 0 }
-    }
-}
-
-impl Cut {
-    /// Boxes over the first `n` elements.
-    pub fn boxes(self, n: u64) -> u64 {
-        let length = u128::from(self.length.max(1));
-        let reach = u128::from(n).saturating_add(u128::from(self.ahead));
-        // No more than there are elements: the first box has one.
-        if n == 0 { 0 } else { u64::try_from(reach.div_ceil(length)).unwrap_or(u64::MAX) }
-    }
-
-    /// Where the box of element `at` begins.
-    pub fn start_of(self, at: u64) -> u64 {
-        let inside = u128::from(at).saturating_add(u128::from(self.ahead)).checked_rem(u128::from(self.length));
-        at.saturating_sub(inside.and_then(|inside| u64::try_from(inside).ok()).unwrap_or(0))
-    }
-
-    /// Where the first box begins that begins at `at` or later; `None` beyond 2^64.
-    pub fn first_from(self, at: u64) -> Option<u64> {
-        if at == 0 {
-            return Some(0);
-        }
-        let start = self.start_of(at);
-        let is_begin = start == at
-            && (u128::from(at).checked_add(u128::from(self.ahead))?).is_multiple_of(u128::from(self.length));
-        if is_begin {
-            return Some(at);
-        }
-        let next = u128::from(at).checked_add(u128::from(self.ahead))?.div_ceil(u128::from(self.length));
-        u64::try_from(next.checked_mul(u128::from(self.length))?.checked_sub(u128::from(self.ahead))?).ok()
-    }
-}
+use super::Cut;
 
 /// Greatest common divisor; `gcd(0, b) = b`.
 pub fn gcd(mut a: u64, mut b: u64) -> u64 {
@@ -66,6 +20,12 @@ pub fn lcm(a: u64, b: u64) -> u64 {
 pub fn meetings(n: u64, a: Cut, b: Cut) -> u64 {
     if n == 0 {
         return 0;
+    }
+    for (unequal, other) in [(a, b), (b, a)] {
+        if unequal.edges.is_some() {
+            let shared = unequal.unequal_starts(n).filter(|start| other.begins_at(*start)).count();
+            return u64::try_from(shared).unwrap_or(u64::MAX).saturating_add(1);
+        }
     }
     if a.ahead == 0 && b.ahead == 0 {
         return n.div_ceil(lcm(a.length, b.length).max(1));
@@ -117,7 +77,41 @@ fn inverse(number: u128, modulus: u128) -> Option<u128> {
 
 /// Pairs of a box of `a` and a box of `b` over `n` elements that share an element: `⌈n/a⌉ + ⌈n/b⌉ − ⌈n/lcm(a,b)⌉` where
 /// both begin together.
-pub fn pairs(n: u64, a: impl Into<Cut>, b: impl Into<Cut>) -> Option<u64> {
+pub fn pairs<'a, 'b>(n: u64, a: impl Into<Cut<'a>>, b: impl Into<Cut<'b>>) -> Option<u64> {
     let (a, b) = (a.into(), b.into());
     a.boxes(n).checked_add(b.boxes(n))?.checked_sub(meetings(n, a, b))
+}
+
+/// Elements of the units that each box overlaps, summed over the boxes; units count whole, but clipped to the axis. Each
+/// boundary of a box strictly inside a unit adds that unit once more.
+pub fn covered<'a, 'b>(n: u64, unit: impl Into<Cut<'a>>, of_box: impl Into<Cut<'b>>) -> Option<u64> {
+    let (unit, of_box) = (unit.into(), of_box.into());
+    let Some(last) = n.checked_sub(1) else { return Some(0) };
+    // Boundaries of boxes before element `end`, the start of the axis not counted.
+    let boundaries = |end: u64| of_box.boxes(end).saturating_sub(1);
+    if of_box.edges.is_some() {
+        let mut inside = of_box.unequal_starts(n).filter(|start| !unit.begins_at(*start));
+        return inside.try_fold(n, |sum, start| sum.checked_add(unit.length_of(start, n)));
+    }
+    if unit.edges.is_some() {
+        let mut starts = std::iter::once(0).chain(unit.unequal_starts(n));
+        return starts.try_fold(n, |sum, start| {
+            let length = unit.length_of(start, n);
+            let inside = boundaries(start.checked_add(length)?).checked_sub(boundaries(start.checked_add(1)?))?;
+            sum.checked_add(inside.checked_mul(length)?)
+        });
+    }
+    let inside_units = of_box.boxes(n).checked_sub(meetings(n, unit, of_box))?;
+    let last_start = unit.start_of(last);
+    if last_start == 0 {
+        return n.checked_add(inside_units.checked_mul(n)?);
+    }
+    let first_length = unit.length.checked_sub(unit.ahead)?;
+    let inside_first = boundaries(first_length);
+    let (inside_last, last_length) =
+        (boundaries(n).checked_sub(boundaries(last_start.checked_add(1)?))?, n.checked_sub(last_start)?);
+    let inside_others = inside_units.checked_sub(inside_first)?.checked_sub(inside_last)?;
+    n.checked_add(inside_first.checked_mul(first_length)?)?
+        .checked_add(inside_last.checked_mul(last_length)?)?
+        .checked_add(inside_others.checked_mul(unit.length)?)
 }

@@ -37,10 +37,16 @@ const OF_VARIABLE: u32 = 3;
 /// Of those about parts of such.
 const OF_VARIABLE_PARTS: u32 = 4;
 
-const VERSIONS: [u32; 4] = [OF_ARRAYS, OF_PARTS, OF_VARIABLE, OF_VARIABLE_PARTS];
+/// Of those about arrays whose chunks differ in length, in part or whole, whatever their elements.
+const OF_UNEQUAL_CHUNKS: u32 = 7;
+
+const VERSIONS: [u32; 5] = [OF_ARRAYS, OF_PARTS, OF_VARIABLE, OF_VARIABLE_PARTS, OF_UNEQUAL_CHUNKS];
 
 /// What a worker must know that is given `layout`.
 fn version_of(layout: &ArrayLayout) -> u32 {
+    if !layout.has_equal_chunks() {
+        return OF_UNEQUAL_CHUNKS;
+    }
     match (layout.element.is_variable(), layout.part.is_some()) {
         (false, false) => OF_ARRAYS,
         (false, true) => OF_PARTS,
@@ -81,21 +87,22 @@ pub enum StageFunction {
 }
 
 impl StageFunction {
-    /// The id by which workers offer it. What is about parts of arrays, or about elements of variable length, has a
-    /// version of its own: a worker that knows nothing of parts would take them for whole arrays.
+    /// The id by which workers offer it. What is about parts of arrays, about elements of variable length, or about chunks
+    /// that differ in length has a version of its own: a worker that knows nothing of parts would take them for whole arrays.
     pub fn id(&self) -> FunctionId {
         let of = |name: &str, version: u32| FunctionId::new(name, version);
+        let of_both = |source: &ArrayLayout, target: &ArrayLayout| version_of(source).max(version_of(target));
         let of_exchange = |is_of_parts: bool| if is_of_parts { OF_PARTS } else { OF_ARRAYS };
         match self {
             Self::ClearPrefix(_) => of("clear_prefix", OF_ARRAYS),
-            Self::CopyEncoded(copy) => of("copy_encoded", version_of(&copy.target)),
-            Self::CopyReadToWrite(copy) => of("copy_read_to_write", version_of(&copy.target)),
+            Self::CopyEncoded(copy) => of("copy_encoded", of_both(&copy.source, &copy.target)),
+            Self::CopyReadToWrite(copy) => of("copy_read_to_write", of_both(&copy.source, &copy.target)),
             Self::CopyReadToExchange(copy) => of("copy_read_to_exchange", version_of(&copy.source)),
             Self::IndexExchange(index) => of("index_exchange", of_exchange(index.exchange.is_of_parts())),
             Self::CopyExchangeToWrite(copy) => of("copy_exchange_to_write", version_of(&copy.target)),
-            Self::CopyThroughScratch(copy) => of("copy_through_scratch", version_of(&copy.target)),
+            Self::CopyThroughScratch(copy) => of("copy_through_scratch", of_both(&copy.source, &copy.target)),
             Self::CopySmallArrays(small) => {
-                let versions = small.copies.iter().map(|small| version_of(small.copy.target()));
+                let versions = small.copies.iter().map(|small| of_both(small.copy.source(), small.copy.target()));
                 of("copy_small_arrays", versions.max().unwrap_or(OF_ARRAYS))
             }
             Self::Verify(verify) => of("verify", version_of(&verify.target)),

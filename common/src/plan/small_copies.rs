@@ -50,6 +50,14 @@ impl ArrayCopy {
         Some(Self::ReadToWrite(copy))
     }
 
+    /// What is read.
+    pub fn source(&self) -> &ArrayLayout {
+        match self {
+            Self::Encoded(copy) => &copy.source,
+            Self::ReadToWrite(copy) => &copy.source,
+        }
+    }
+
     /// What is written.
     pub fn target(&self) -> &ArrayLayout {
         match self {

@@ -13,6 +13,7 @@ impl ArrayDocument {
     pub fn resized(&self, shape: &[u64]) -> Result<Self, MetadataError> {
         self.rewrite(&TargetOptions {
             chunk_shape: self.chunk_shape().to_vec(),
+            edges: Vec::new(),
             shard_shape: self.shard_shape().map(<[u64]>::to_vec),
             codec: None,
             format: self.format(),

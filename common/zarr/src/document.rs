@@ -1,14 +1,18 @@
 //! The metadata of one array in either format. The document itself is kept as a tree of its own text; what is asked
 //! of it is read from there, and what is rewritten is changed there, so that everything else stays as it was.
 
+mod grid;
 mod layout;
 mod parse;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use grid::Grid;
+pub(crate) use grid::spelt as spelt_grid;
 pub(crate) use layout::stored_endian;
 pub(crate) use parse::{check_extensions, check_format, object as parse_object};
 use rechunk_common::{
+    geometry::Edges,
     layout::{ChunkKeys, IndexLocation},
     request::ZarrFormat,
 };
@@ -38,8 +42,8 @@ pub struct ArrayDocument {
     /// `.zattrs`; in v3 the attributes are in the metadata.
     attributes: Option<Object>,
     shape: Vec<u64>,
-    /// Length of an object's box per axis: of a chunk, or of a shard.
-    object_shape: Vec<u64>,
+    /// How it is cut into objects: chunks, or shards.
+    grid: Grid,
     sharding: Option<Sharding>,
     keys: ChunkKeys,
 }
@@ -86,14 +90,20 @@ impl ArrayDocument {
         &self.shape
     }
 
-    /// Length of a chunk per axis; of an inner chunk where chunks are in shards.
+    /// Length of a chunk per axis, of the longest where they differ; of an inner chunk where chunks are in shards.
     pub fn chunk_shape(&self) -> &[u64] {
-        self.sharding.as_ref().map_or(&self.object_shape, |sharding| &sharding.chunk_shape)
+        self.sharding.as_ref().map_or(&self.grid.lengths, |sharding| &sharding.chunk_shape)
     }
 
-    /// Length of a shard per axis.
+    /// Length of a shard per axis; of the longest where they differ.
     pub fn shard_shape(&self) -> Option<&[u64]> {
-        self.sharding.as_ref().map(|_| self.object_shape.as_slice())
+        self.sharding.as_ref().map(|_| self.grid.lengths.as_slice())
+    }
+
+    /// Where chunks, or shards, end along axes where they differ in length (a rectilinear grid): an entry per axis, or none
+    /// at all.
+    pub fn edges(&self) -> &[Option<Edges>] {
+        &self.grid.edges
     }
 
     /// The names of the axes: `dimension_names`, or the attribute `_ARRAY_DIMENSIONS` of v2 where it has one string

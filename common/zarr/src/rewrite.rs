@@ -4,14 +4,14 @@
 #[cfg(test)]
 mod tests;
 
-use rechunk_common::request::ZarrFormat;
+use rechunk_common::{geometry::Edges, request::ZarrFormat};
 
 use crate::{
     ArrayDocument, CodecChoice, MetadataError,
     chain::{self, CodecEntry, SHARDING, Step},
     choice::Kind,
     convert,
-    document::stored_endian,
+    document::{spelt_grid, stored_endian},
     dtype,
     json::Json,
 };
@@ -21,6 +21,9 @@ use crate::{
 pub struct TargetOptions {
     /// Length of a chunk per axis; of an inner chunk where there are shards.
     pub chunk_shape: Vec<u64>,
+    /// Where chunks end along axes where they differ in length: an entry per axis, or none at all. Only v3 has such grids, and
+    /// shards are equal always.
+    pub edges: Vec<Option<Edges>>,
     /// Length of a shard per axis; `None`: no shards.
     pub shard_shape: Option<Vec<u64>>,
     /// Another codec; `None`: the source's.
@@ -77,6 +80,7 @@ impl ArrayDocument {
                 return fault(field, format!("the length of axis {axis} is 0"));
             }
         }
+        self.check_edges(options)?;
         let Some(shards) = &options.shard_shape else {
             return Ok(());
         };
@@ -89,6 +93,29 @@ impl ArrayDocument {
                     "shards",
                     format!("{shard} on axis {axis} is not a multiple of the chunk length {chunk}"),
                 );
+            }
+        }
+        Ok(())
+    }
+
+    fn check_edges(&self, options: &TargetOptions) -> Result<(), MetadataError> {
+        if options.edges.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let fault = |problem: String| Err(MetadataError::ChunkShape { field: "chunks", problem });
+        let shape = options.shape.as_deref().unwrap_or(self.shape());
+        if options.edges.len() != shape.len() {
+            return fault(format!("{} lists of lengths for an array of {} axes", options.edges.len(), shape.len()));
+        }
+        if options.format == ZarrFormat::V2 {
+            return Err(MetadataError::NoTwin { field: "chunk_grid", name: "rectilinear".to_owned(), format: 2 });
+        }
+        if options.shard_shape.is_some() {
+            return fault("chunks in shards are equal, and these differ in length".to_owned());
+        }
+        for (axis, (edges, n)) in options.edges.iter().zip(shape).enumerate() {
+            if let Some(edges) = edges.as_ref().filter(|edges| edges.total() < *n) {
+                return fault(format!("those of axis {axis} end at {}, and it has {n} elements", edges.total()));
             }
         }
         Ok(())
@@ -151,16 +178,7 @@ impl ArrayDocument {
 
     /// A v3 document with the options' grid and shards.
     fn with_grid(&self, options: &TargetOptions) -> Result<Self, MetadataError> {
-        let grid = |shape: &[u64]| {
-            let mut grid = self.field("chunk_grid").clone();
-            if let Json::Object(grid) = &mut grid {
-                let mut configuration =
-                    grid.get("configuration").and_then(Json::as_object).cloned().unwrap_or_default();
-                configuration.set("chunk_shape", Json::numbers(shape));
-                grid.set("configuration", Json::Object(configuration));
-            }
-            grid
-        };
+        let grid = |shape: &[u64]| spelt_grid(self.field("chunk_grid"), shape, &options.edges);
         let chunk_shape = Json::numbers(&options.chunk_shape);
         match (self.sharding(), &options.shard_shape) {
             (None, None) => self.with_fields([("chunk_grid", grid(&options.chunk_shape))]),

@@ -1,6 +1,6 @@
 //! One array as the planner sees it: checked once here, believed everywhere else.
 
-use rechunk_common::{Refusal, RefusalCode, limits, plan::ShardParts};
+use rechunk_common::{Refusal, RefusalCode, geometry::Cut, limits, plan::ShardParts};
 
 use crate::{
     CopySpec,
@@ -31,7 +31,7 @@ pub(crate) struct Array<'a> {
     pub(crate) is_source_raw: bool,
     /// Of the target's chunks.
     pub(crate) target_codec: CodecFamily,
-    /// Axes along which chunks of both sides do not begin together.
+    /// Axes along which chunks of both sides do not begin together, or those of one side differ in length.
     pub(crate) shifted: Shifted,
 }
 
@@ -109,7 +109,36 @@ impl<'a> Array<'a> {
         (of(self.source.unit, self.source.width), of(self.target.chunk, self.target.width))
     }
 
-    /// Along `axis`: length, read unit, source object, write unit.
+    /// How read units of the source cut `axis`.
+    pub(crate) fn read_units(&self, axis: usize) -> Option<Cut<'a>> {
+        let unit = Cut::from(*self.source.unit.get(axis)?);
+        Some(if self.source.shard.is_some() { unit } else { self.objects(axis)? })
+    }
+
+    /// How objects of the source cut `axis`.
+    pub(crate) fn objects(&self, axis: usize) -> Option<Cut<'a>> {
+        let source = &self.spec.source;
+        let equal = || self.read_object.get(axis).copied().map(Cut::from);
+        source.edges(axis).map(|edges| Cut::unequal(edges, source.origin(axis))).or_else(equal)
+    }
+
+    /// Write units in all.
+    pub(crate) fn write_unit_count(&self) -> f64 {
+        let target = &self.spec.target;
+        let along = |(axis, (n, unit)): (usize, (&u64, &u64))| {
+            let unequal = target.edges(axis).map(|edges| Cut::unequal(edges, target.origin(axis)));
+            unequal.unwrap_or_else(|| Cut::from(*unit)).boxes(*n) as f64
+        };
+        self.shape.iter().zip(self.write_unit).enumerate().map(along).product()
+    }
+
+    /// Read units of the source in all.
+    pub(crate) fn read_unit_count(&self) -> f64 {
+        let along = |(axis, n): (usize, &u64)| self.read_units(axis).map_or(1.0, |units| units.boxes(*n) as f64);
+        self.shape.iter().enumerate().map(along).product()
+    }
+
+    /// Along `axis`: length, read unit, source object, write unit; of the longest where they differ.
     pub(crate) fn axis(&self, axis: usize) -> Option<(u64, u64, u64, u64)> {
         let at = |lengths: &[u64]| lengths.get(axis).copied();
         Some((at(self.shape)?, at(self.source.unit)?, at(self.read_object)?, at(self.write_unit)?))

@@ -1,33 +1,11 @@
-//! Closed forms along one axis of `n` elements: how two regular grids cut it. No enumeration, so
+//! Closed forms along one axis of `n` elements: how two grids cut it. No enumeration where they are regular, so
 //! that a plan for 10^8 chunks takes as long as one for ten. Knows nothing of memory or cost.
 
-pub(crate) use rechunk_common::geometry::{Cut, gcd, lcm, meetings, pairs};
+pub(crate) use rechunk_common::geometry::{covered, gcd, lcm, pairs};
 
 /// Boxes of `length` over `n` elements.
 pub(crate) fn boxes(n: u64, length: u64) -> u64 {
     n.div_ceil(length.max(1))
-}
-
-/// Elements of the units of `unit` that each box of `length` overlaps, summed over the boxes; units count whole, but
-/// clipped to the axis. Each boundary of a box strictly inside a unit adds that unit once more.
-pub(crate) fn covered(n: u64, unit: impl Into<Cut>, length: impl Into<Cut>) -> Option<u64> {
-    let (unit, length) = (unit.into(), length.into());
-    let Some(last) = n.checked_sub(1) else { return Some(0) };
-    // Boundaries of boxes before element `end`, the start of the axis not counted.
-    let boundaries = |end: u64| length.boxes(end).saturating_sub(1);
-    let inside_units = length.boxes(n).checked_sub(meetings(n, unit, length))?;
-    let last_start = unit.start_of(last);
-    if last_start == 0 {
-        return n.checked_add(inside_units.checked_mul(n)?);
-    }
-    let first_length = unit.length.checked_sub(unit.ahead)?;
-    let inside_first = boundaries(first_length);
-    let (inside_last, last_length) =
-        (boundaries(n).checked_sub(boundaries(last_start.checked_add(1)?))?, n.checked_sub(last_start)?);
-    let inside_others = inside_units.checked_sub(inside_first)?.checked_sub(inside_last)?;
-    n.checked_add(inside_first.checked_mul(first_length)?)?
-        .checked_add(inside_last.checked_mul(last_length)?)?
-        .checked_add(inside_others.checked_mul(unit.length)?)
 }
 
 /// The most units of `unit` that one box of `length` overlaps.
@@ -54,6 +32,7 @@ pub(crate) fn over_axes(rank: usize, of: impl Fn(usize) -> Option<u64>) -> Optio
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rechunk_common::geometry::Cut;
 
     use super::*;
 
@@ -69,7 +48,7 @@ mod tests {
             n in 1_u64..200, unit in 1_u64..40, length in 1_u64..60, ahead in (0_u64..40, 0_u64..60), is_shifted in any::<bool>(),
         ) {
             let ahead = if is_shifted { ahead } else { (0, 0) };
-            let (units, boxes) = (Cut { length: unit, ahead: ahead.0 % unit }, Cut { length, ahead: ahead.1 % length });
+            let (units, boxes) = (Cut::equal(unit, ahead.0 % unit), Cut::equal(length, ahead.1 % length));
             let all_units = clipped(n, units);
             let overlapped = |(start, end): &(u64, u64)| -> Vec<(u64, u64)> {
                 all_units.iter().filter(|unit| unit.0 < *end && *start < unit.1).copied().collect()

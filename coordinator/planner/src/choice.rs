@@ -258,7 +258,7 @@ fn direct_candidates(work: &Copier) -> Result<Vec<Shape>, Unfit> {
 /// None for a source with gaps: what its groups take is not counted.
 fn local_candidates(work: &Copier) -> Result<Vec<Shape>, Unfit> {
     let (array, fleet) = (work.array, work.fleet);
-    if array.spec.has_gaps() {
+    if array.spec.has_gaps() || !array.spec.target.has_equal_chunks() {
         return Ok(Vec::new());
     }
     let least = group_local::least_scratch(array).unwrap_or(u64::MAX);
@@ -269,7 +269,11 @@ fn local_candidates(work: &Copier) -> Result<Vec<Shape>, Unfit> {
     found.map(|found| found.into_iter().map(Shape::GroupLocal).collect())
 }
 
+/// None for a target whose chunks differ in length: its tasks do, and blocks are found by arithmetic.
 fn exchange_candidates(work: &Copier, most_groups: u64) -> Result<Vec<Shape>, Unfit> {
+    if !work.array.spec.target.has_equal_chunks() {
+        return Ok(Vec::new());
+    }
     let limit = work.input.temp.limit.map(|limit| limit.0);
     let groups = |worth: u64| Groups::of(work.array, worth, limit, most_groups).ok_or(Unfit::Memory(None));
     let worthwhile = groups(work.fleet.budget)?;

@@ -7,19 +7,19 @@ use rechunk_common::geometry::{Cut, pairs};
 
 /// Where cells begin: where a box of one grid does or one of another, and at the start of the bounds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Cuts {
-    one: Cut,
-    other: Cut,
+pub(crate) struct Cuts<'a> {
+    one: Cut<'a>,
+    other: Cut<'a>,
 }
 
-impl Cuts {
+impl<'a> Cuts<'a> {
     /// Boxes of one grid.
-    pub(crate) fn of(cut: Cut) -> Self {
+    pub(crate) fn of(cut: Cut<'a>) -> Self {
         Self::both(cut, cut)
     }
 
     /// What two grids cut together.
-    pub(crate) fn both(one: Cut, other: Cut) -> Self {
+    pub(crate) fn both(one: Cut<'a>, other: Cut<'a>) -> Self {
         Self { one, other }
     }
 
@@ -55,21 +55,18 @@ pub(crate) struct Class {
     pub(crate) end: u64,
 }
 
-/// The classes of the cells of `cuts` over the elements of `bounds`, counted from where an object of `length` begins.
+/// The classes of the cells of `cuts` over `n` elements, which `objects` cut too; the first object is number `first`.
 /// `None` beyond 2^64.
-pub(crate) fn along(bounds: &Range<u64>, length: u64, cuts: Cuts) -> Option<Vec<Class>> {
-    let n = bounds.end.checked_sub(bounds.start)?;
-    let object_of = |element: u64| element.checked_add(bounds.start)?.checked_div(length);
+pub(crate) fn along(n: u64, (first, objects): (u64, Cut), cuts: Cuts) -> Option<Vec<Class>> {
+    let object_of = |element: u64| first.checked_add(objects.boxes(element.checked_add(1)?).checked_sub(1)?);
     let mut classes = Vec::new();
-    for object in object_of(0)?..bounds.end.div_ceil(length) {
-        let start = object.checked_mul(length)?.saturating_sub(bounds.start);
-        let end = object.checked_add(1)?.saturating_mul(length).saturating_sub(bounds.start).min(n);
-        let Some(first) = cuts.first_from(start).filter(|first| *first < end) else { continue };
+    for (object, Range { start, end }) in (first..).zip(spans(n, objects)) {
+        let Some(first_cell) = cuts.first_from(start).filter(|first| *first < end) else { continue };
         let last = cuts.start_of(end.checked_sub(1)?);
         let last_end = cuts.first_from(last.checked_add(1)?).unwrap_or(n).min(n);
         let inside_end = if last_end > end { last } else { last_end };
-        if inside_end > first {
-            classes.push(Class { objects: object..object.checked_add(1)?, start: first, end: inside_end });
+        if inside_end > first_cell {
+            classes.push(Class { objects: object..object.checked_add(1)?, start: first_cell, end: inside_end });
         }
         if last_end > end {
             let beyond = object_of(last_end.checked_sub(1)?)?.checked_add(1)?;
@@ -77,6 +74,15 @@ pub(crate) fn along(bounds: &Range<u64>, length: u64, cuts: Cuts) -> Option<Vec<
         }
     }
     Some(classes)
+}
+
+/// Where each box of `cut` begins and ends among the first `n` elements.
+pub(crate) fn spans(n: u64, cut: Cut) -> impl Iterator<Item = Range<u64>> {
+    let span = move |start: u64| {
+        let next = start.checked_add(1).and_then(|after| cut.first_from(after)).unwrap_or(n).min(n);
+        (start < n).then_some(start..next)
+    };
+    std::iter::successors(span(0), move |before| span(before.end))
 }
 
 #[cfg(test)]
@@ -91,7 +97,7 @@ mod tests {
             first in 0_u64..40, n in 1_u64..80, length in 1_u64..9, one in (1_u64..12, 0_u64..12), other in (1_u64..12, 0_u64..12),
         ) {
             let bounds = first..first + n;
-            let cut = |(length, ahead): (u64, u64)| Cut { length, ahead: ahead % length };
+            let cut = |(length, ahead): (u64, u64)| Cut::equal(length, ahead % length);
             let (one, other) = (cut(one), cut(other));
             let cuts = Cuts::both(one, other);
             let begins = |cut: Cut, at: u64| at == 0 || (at + cut.ahead).is_multiple_of(cut.length);
@@ -99,7 +105,7 @@ mod tests {
             let ends = starts.iter().skip(1).copied().chain([n]);
             let cells: Vec<(u64, u64)> = starts.iter().copied().zip(ends).collect();
             let mut left = cells.iter();
-            for class in along(&bounds, length, cuts).expect("small") {
+            for class in along(n, (first / length, Cut::equal(length, first % length)), cuts).expect("small") {
                 prop_assert_eq!(cuts.within(class.start, class.end), Some(cells.iter().filter(|cell| class.start <= cell.0 && cell.0 < class.end).count() as u64));
                 let mut at = class.start;
                 while at < class.end {

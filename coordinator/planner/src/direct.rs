@@ -99,14 +99,15 @@ fn orders(array: &Array) -> Vec<Vec<usize>> {
 
 impl Search<'_> {
     fn figures(&self, axis: usize, length: u64) -> Option<AxisFigures> {
-        let (n, unit, object, _) = self.array.axis(axis)?;
-        let reads = axis::pairs(n, unit, length)? as f64;
+        let n = *self.array.shape.get(axis)?;
+        let (units, objects) = (self.array.read_units(axis)?, self.array.objects(axis)?);
+        let reads = axis::pairs(n, units, length)? as f64;
         Some(AxisFigures {
             tasks: axis::boxes(n, length) as f64,
             reads,
             used: n as f64 / reads.max(1.0),
-            covered: axis::covered(n, unit, length)? as f64,
-            indexes: axis::pairs(n, object, length)? as f64,
+            covered: axis::covered(n, units, length)? as f64,
+            indexes: axis::pairs(n, objects, length)? as f64,
         })
     }
 
@@ -157,7 +158,6 @@ impl Search<'_> {
         let used: Vec<f64> = of_axes.iter().map(|axis| axis.used).collect();
         let taken = Taken::of(self.array, self.fleet, reads, covered, &used);
         let indexes = if self.array.source.shard.is_some() { over(|axis| axis.indexes) } else { 0.0 };
-        let written = self.array.shape.iter().zip(self.array.write_unit).map(|(n, unit)| axis::boxes(*n, *unit) as f64);
         let (array, bytes) = (self.array, self.array.bytes as f64);
         let (from, to) = (array.source_codec, array.target_codec);
         let work = StageWork {
@@ -165,7 +165,7 @@ impl Search<'_> {
             reads: Traffic { place: Place::Source, requests: reads + indexes, bytes: taken.stored },
             writes: Traffic {
                 place: Place::Target,
-                requests: parted::requests(array, written.product()),
+                requests: parted::requests(array, array.write_unit_count()),
                 bytes: bytes * to.stored_part(),
             },
             deletes: 0.0,

@@ -27,12 +27,14 @@ pub(crate) struct PassThrough {
     pub(crate) parts: Option<ShardParts>,
 }
 
-/// Whether what is stored in the source is what would be stored in the target: same chunks with the same edges, same
-/// elements, same codecs, and what is missing reads the same. Chunks that must be made where they are missing can't be
+/// Whether what is stored in the source is what would be stored in the target: same chunks, all of one length, with the
+/// same edges, same elements, same codecs, and what is missing reads the same. Chunks that must be made where they are missing can't be
 /// passed on.
 pub(crate) fn is_eligible(spec: &CopySpec) -> bool {
     let (source, target) = (&spec.source, &spec.target);
     source.shape == target.shape
+        && source.has_equal_chunks()
+        && target.has_equal_chunks()
         && are_cut_alike(source, target)
         && !spec.ends_inside_chunk
         && source.chunks.read_unit() == target.chunks.read_unit()
@@ -133,8 +135,8 @@ pub(crate) fn least_memory(array: &Array) -> Option<u64> {
 /// Tasks and index reads of one axis at each of its lengths.
 fn tables(array: &Array, lengths: &Lengths) -> Vec<Vec<Option<(f64, f64)>>> {
     let of_axis = |axis: usize, length: u64| {
-        let (n, _, object, _) = array.axis(axis)?;
-        Some((axis::boxes(n, length) as f64, axis::pairs(n, object, length)? as f64))
+        let n = *array.shape.get(axis)?;
+        Some((axis::boxes(n, length) as f64, axis::pairs(n, array.objects(axis)?, length)? as f64))
     };
     let axes = lengths.iter().enumerate();
     axes.map(|(axis, lengths)| lengths.iter().map(|length| of_axis(axis, *length)).collect()).collect()

@@ -69,6 +69,7 @@ pub(crate) struct Within<'a> {
 struct AxisFigures {
     readers: f64,
     writers: f64,
+    units: f64,
     pairs: f64,
     indexes: f64,
 }
@@ -86,7 +87,6 @@ struct Search<'a> {
     codec: Option<ExchangeCodec>,
     may_cut: bool,
     room: Room,
-    units: f64,
     written: f64,
     bests: Bests<ExchangeShape>,
 }
@@ -101,8 +101,8 @@ pub(crate) fn search(
 ) -> Vec<ExchangeShape> {
     let Within { groups, may_cut } = *within;
     let number = |units: &[u64]| array.shape.iter().zip(units).map(|(n, unit)| axis::boxes(*n, *unit) as f64).product();
-    let (units, written) = (number(array.source.unit), number(array.write_unit));
-    let mut search = Search { array, groups, fleet, codec, may_cut, room, units, written, bests: Bests::default() };
+    let written = number(array.write_unit);
+    let mut search = Search { array, groups, fleet, codec, may_cut, room, written, bests: Bests::default() };
     let readers = lengths::all(&groups.lengths, array.source.unit, array.write_unit);
     let writers = lengths::all(&groups.lengths, array.write_unit, array.source.unit);
     search.consider(array.source.unit.to_vec(), array.write_unit.to_vec());
@@ -259,23 +259,30 @@ impl Search<'_> {
     }
 
     fn figures(&self, axis: usize, reader: u64, writer: u64, cut: u64) -> Option<AxisFigures> {
-        let (_, _, object, _) = self.array.axis(axis)?;
+        let (units, objects) = (self.array.read_units(axis)?, self.array.objects(axis)?);
         let sum = |figure: &dyn Fn(u64) -> Option<u64>| self.groups.sum(self.array, axis, figure).map(|sum| sum as f64);
         Some(AxisFigures {
             readers: sum(&|n| Some(axis::boxes(n, reader)))?,
             writers: sum(&|n| Some(axis::boxes(n, writer)))?,
+            // Readers cut no unit, unless units differ.
+            units: if units.edges.is_some() {
+                sum(&|n| axis::pairs(n, reader, units))?
+            } else {
+                sum(&|n| Some(units.boxes(n)))?
+            },
             pairs: sum(&|n| axis::pairs(n, reader, cut))?,
-            indexes: sum(&|n| axis::pairs(n, reader, object))?,
+            indexes: sum(&|n| axis::pairs(n, reader, objects))?,
         })
     }
 
     /// The work of both stages.
     fn work(&self, of_axes: impl Iterator<Item = Option<AxisFigures>>) -> Option<(StageWork, StageWork)> {
-        let mut all = AxisFigures { readers: 1.0, writers: 1.0, pairs: 1.0, indexes: 1.0 };
+        let mut all = AxisFigures { readers: 1.0, writers: 1.0, units: 1.0, pairs: 1.0, indexes: 1.0 };
         for figures in of_axes {
             let figures = figures?;
             all.readers *= figures.readers;
             all.writers *= figures.writers;
+            all.units *= figures.units;
             all.pairs *= figures.pairs;
             all.indexes *= figures.indexes;
         }
@@ -286,7 +293,7 @@ impl Search<'_> {
         let packed = packing::effect(self.codec);
         let read = StageWork {
             tasks: all.readers,
-            reads: Traffic { place: Place::Source, requests: self.units + indexes, bytes: bytes * from.stored_part() },
+            reads: Traffic { place: Place::Source, requests: all.units + indexes, bytes: bytes * from.stored_part() },
             writes: Traffic { place: Place::Temp, requests: all.readers, bytes: bytes * packed.stored_part },
             deletes: all.readers,
             decode_seconds: from.decode_seconds(bytes) + codec::copy_seconds(bytes),

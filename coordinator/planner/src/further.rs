@@ -38,7 +38,7 @@ fn several(exchanges: i32, one: &ExchangeShape, array: &Array, fleet: &Fleet) ->
     let bytes = array.bytes as f64;
     let number =
         |units: &[u64]| -> f64 { array.shape.iter().zip(units).map(|(n, l)| axis::boxes(*n, *l) as f64).product() };
-    let (units, written) = (number(array.source.unit), number(array.write_unit));
+    let (units, written) = (array.read_unit_count(), number(array.write_unit));
     let tasks = one.tasks.0.max(one.tasks.1).max(1.0);
     let blocks = tasks * (one.blocks / tasks).max(1.0).powf(1.0 / f64::from(exchanges));
     let (from, to) = (array.source_codec, array.target_codec);

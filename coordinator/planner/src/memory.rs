@@ -226,8 +226,13 @@ impl<'a> Sweep<'a> {
         let touches = |unit: &[u64]| -> Vec<Touch> {
             let axes = extents.iter().zip(pieces).zip(unit).enumerate();
             axes.map(|(axis, ((n, piece), unit))| {
-                let is_shifted = target.shifted.has(axis);
-                if is_shifted { Touch::anywhere(*n, *piece, *unit) } else { Touch::of(*n, *piece, *unit) }
+                if target.unequal.has(axis) {
+                    Touch::anywhere_unequal(*n, *piece, *unit)
+                } else if target.shifted.has(axis) {
+                    Touch::anywhere(*n, *piece, *unit)
+                } else {
+                    Touch::of(*n, *piece, *unit)
+                }
             })
             .collect()
         };

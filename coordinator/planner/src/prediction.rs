@@ -35,9 +35,9 @@ pub fn source_reads(source: &ArrayLayout, region: &Region) -> SourceReads {
     let overlapping = grid.overlapping(region);
     let covered = (0..region.rank()).fold(source.element.width, |bytes, axis| {
         let at = |lengths: &[u64]| lengths.get(axis).copied().unwrap_or(0);
-        let place = |position: u64| grid.origin(axis).saturating_add(position.saturating_mul(at(grid.lengths())));
-        let start = place(at(overlapping.start())).max(at(grid.bounds().start()));
-        let end = place(at(overlapping.end())).min(at(grid.bounds().end()));
+        let last = at(overlapping.end()).saturating_sub(1);
+        let start = grid.span(axis, at(overlapping.start())).start.max(at(grid.bounds().start()));
+        let end = grid.span(axis, last).end.min(at(grid.bounds().end()));
         bytes.saturating_mul(end.saturating_sub(start))
     });
     let indexes = if source.chunks.is_sharded() { source.write_grid().overlapping(region).element_count() } else { 0 };
@@ -53,18 +53,24 @@ fn source_reads_of_all(source: &ArrayLayout, tasks: &BoxGrid) -> Option<SourceRe
     let units = source.read_grid();
     let indexes = match &source.chunks {
         ChunkLayout::Plain { .. } => 0,
-        ChunkLayout::Sharded { .. } => over(axis::pairs, &source.write_grid())?,
+        ChunkLayout::Sharded { .. } => over(PAIRS, &source.write_grid())?,
     };
     let bytes = if source.is_raw() {
         bytes_of(tasks, source.element.width)?
     } else {
-        over(axis::covered, &units)?.checked_mul(source.element.width)?
+        over(COVERED, &units)?.checked_mul(source.element.width)?
     };
-    Some(SourceReads { units: over(axis::pairs, &units)?, indexes, bytes })
+    Some(SourceReads { units: over(PAIRS, &units)?, indexes, bytes })
 }
 
 /// A closed form of how two grids cut the first elements of an axis.
 type Figure = fn(u64, Cut, Cut) -> Option<u64>;
+
+/// Pairs of boxes that share an element.
+const PAIRS: Figure = |n, one, other| axis::pairs(n, one, other);
+
+/// Elements of the boxes of the first grid that each of the other's overlaps.
+const COVERED: Figure = |n, units, boxes| axis::covered(n, units, boxes);
 
 /// The product over the axes of `figure`, of two grids over `bounds`.
 fn over_pairs(bounds: &Region, one: &BoxGrid, other: &BoxGrid, figure: Figure) -> Option<u64> {
@@ -172,7 +178,7 @@ pub(crate) fn chunks_within(target: &ArrayLayout, bounds: &Region) -> Option<u64
 
 /// Blocks of an exchange: pairs of boxes of both grids that share an element.
 pub(crate) fn blocks(readers: &BoxGrid, writers: &BoxGrid) -> Option<u64> {
-    over_pairs(readers.bounds(), readers, writers, axis::pairs)
+    over_pairs(readers.bounds(), readers, writers, PAIRS)
 }
 
 /// copy_through_scratch: the source as an exchange reads it, the target as an exchange writes it. What lies in between
@@ -198,13 +204,13 @@ pub(crate) fn through_scratch(function: &CopyThroughScratch) -> Option<Counts> {
     let units = source.read_grid();
     let indexes = match &source.chunks {
         ChunkLayout::Plain { .. } => 0,
-        ChunkLayout::Sharded { .. } => in_boxes(axis::pairs, &source.write_grid())?,
+        ChunkLayout::Sharded { .. } => in_boxes(PAIRS, &source.write_grid())?,
     };
     let written = target.write_grid();
     Some(Counts {
-        get_requests: in_boxes(axis::pairs, &units)?.checked_add(indexes)?,
+        get_requests: in_boxes(PAIRS, &units)?.checked_add(indexes)?,
         put_requests: over(&|n, axis| Some(written.cut(axis, *start.get(axis)?)?.boxes(n)))?,
-        bytes_decoded: in_boxes(axis::covered, &units)?.checked_mul(source.element.width)?,
+        bytes_decoded: in_boxes(COVERED, &units)?.checked_mul(source.element.width)?,
         bytes_encoded: bytes_of(groups, target.element.width)?,
         ..Counts::default()
     })

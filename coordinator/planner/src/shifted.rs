@@ -1,5 +1,5 @@
 //! Along which axes the grids of both sides do not begin together: a part of an array that is copied may begin anywhere
-//! in its chunks. What depends on how two grids meet is there taken for the worst that can be; counts of requests and
+//! in its chunks, and chunks that differ in length begin anywhere. What depends on how two grids meet is there taken for the worst that can be; counts of requests and
 //! bytes are exact in any case, and know nothing of this.
 
 use rechunk_common::{geometry::BoxGrid, layout::ArrayLayout};
@@ -9,18 +9,26 @@ use rechunk_common::{geometry::BoxGrid, layout::ArrayLayout};
 pub(crate) struct Shifted(u32);
 
 impl Shifted {
-    /// Axes along which objects of `layout` begin before its bounds do.
+    /// Axes along which objects of `layout` begin before its bounds do, or differ in length.
     pub(crate) fn of(layout: &ArrayLayout) -> Self {
-        if layout.part.is_none() {
+        if layout.part.is_none() && layout.has_equal_chunks() {
             return Self::default();
         }
         let units = layout.chunks.write_unit().iter().enumerate();
-        Self::along(units.map(|(axis, unit)| layout.origin(axis).checked_rem(*unit) != Some(0)))
+        let is_shifted = |(axis, unit): (usize, &u64)| {
+            layout.edges(axis).is_some() || layout.origin(axis).checked_rem(*unit) != Some(0)
+        };
+        Self::along(units.map(is_shifted))
     }
 
-    /// Axes along which boxes of `grid` do.
+    /// Axes along which objects of `layout` differ in length.
+    pub(crate) fn of_unequal(layout: &ArrayLayout) -> Self {
+        Self::along((0..layout.shape.len()).map(|axis| layout.edges(axis).is_some()))
+    }
+
+    /// Axes along which boxes of `grid` do either.
     pub(crate) fn of_grid(grid: &BoxGrid) -> Self {
-        Self::along((0..grid.lengths().len()).map(|axis| grid.ahead(axis) > 0))
+        Self::along((0..grid.lengths().len()).map(|axis| grid.ahead(axis) > 0 || grid.edges(axis).is_some()))
     }
 
     fn along(axes: impl Iterator<Item = bool>) -> Self {

@@ -114,19 +114,13 @@ impl<'a> Sparse<'a> {
         Some(chunks)
     }
 
-    /// The bounds along `axis`, counted from where the objects begin.
-    fn axis(&self, axis: usize) -> Option<Range<u64>> {
-        let origin = self.presence.objects().origin(axis);
-        Some(self.bounds.start().get(axis)?.checked_sub(origin)?..self.bounds.end().get(axis)?.checked_sub(origin)?)
-    }
-
     /// How `grid` cuts the bounds along `axis`.
-    fn cut(&self, grid: &BoxGrid, axis: usize) -> Option<Cut> {
+    fn cut<'g>(&self, grid: &'g BoxGrid, axis: usize) -> Option<Cut<'g>> {
         grid.cut(axis, *self.bounds.start().get(axis)?)
     }
 
     /// How both sides of an exchange cut the bounds together.
-    fn blocks(&self, exchange: &Exchange, axis: usize) -> Option<Cuts> {
+    fn blocks<'g>(&self, exchange: &'g Exchange, axis: usize) -> Option<Cuts<'g>> {
         Some(Cuts::both(self.cut(&exchange.readers, axis)?, self.cut(&exchange.writers, axis)?))
     }
 
@@ -138,13 +132,9 @@ impl<'a> Sparse<'a> {
         let is_raw = self.source.is_raw();
         let mut tables: Vec<Vec<[u64; 3]>> = Vec::with_capacity(within.rank());
         for axis in 0..within.rank() {
-            let (bounds, length) = (self.axis(axis)?, *objects.lengths().get(axis)?);
             let (unit, task) = (self.cut(&units, axis)?, self.cut(tasks, axis)?);
             let of_object = self.cut(objects, axis)?;
-            let figures = |object: u64| {
-                // The first may begin before the bounds.
-                let start = object.checked_mul(length)?.saturating_sub(bounds.start);
-                let end = object.checked_add(1)?.saturating_mul(length).min(bounds.end).checked_sub(bounds.start)?;
+            let figures = |Range { start, end }: Range<u64>| {
                 // No read unit reaches over an object's start, so that what lies before it is a whole array of its own.
                 let difference = |figure: &dyn Fn(u64) -> Option<u64>| figure(end)?.checked_sub(figure(start)?);
                 Some([
@@ -153,8 +143,8 @@ impl<'a> Sparse<'a> {
                     difference(&|n| axis::pairs(n, of_object, task))?,
                 ])
             };
-            let objects = *within.start().get(axis)?..*within.end().get(axis)?;
-            tables.push(objects.map(figures).collect::<Option<_>>()?);
+            // The first may begin before the bounds, and is clipped to them.
+            tables.push(classes::spans(self.bounds.length(axis), of_object).map(figures).collect::<Option<_>>()?);
         }
         let mut sums = [0_u64; 3];
         for position in self.presence.present_in(&within) {
@@ -188,10 +178,18 @@ impl<'a> Sparse<'a> {
     }
 
     /// Sums over the cells that share an element with an object that is there, each of a product of weights per axis.
-    fn sums<const N: usize>(&self, cuts: &dyn Fn(usize) -> Option<Cuts>, weights: [Weight; N]) -> Option<[u64; N]> {
-        let lengths = self.presence.objects().lengths();
-        let axes: Vec<Vec<Class>> = (0..lengths.len())
-            .map(|axis| classes::along(&self.axis(axis)?, *lengths.get(axis)?, cuts(axis)?))
+    fn sums<'g, const N: usize>(
+        &self,
+        cuts: &dyn Fn(usize) -> Option<Cuts<'g>>,
+        weights: [Weight; N],
+    ) -> Option<[u64; N]> {
+        let objects = self.presence.objects();
+        let first = objects.overlapping(self.bounds);
+        let axes: Vec<Vec<Class>> = (0..self.bounds.rank())
+            .map(|axis| {
+                let objects = (*first.start().get(axis)?, self.cut(objects, axis)?);
+                classes::along(self.bounds.length(axis), objects, cuts(axis)?)
+            })
             .collect::<Option<_>>()?;
         let ranges: Vec<Vec<Range<u64>>> =
             axes.iter().map(|axis| axis.iter().map(|class| class.objects.clone()).collect()).collect();
@@ -208,7 +206,7 @@ impl<'a> Sparse<'a> {
 }
 
 /// Cells of a class.
-fn counted(cuts: &dyn Fn(usize) -> Option<Cuts>) -> impl Fn(usize, &Class) -> Option<u64> {
+fn counted<'g>(cuts: &dyn Fn(usize) -> Option<Cuts<'g>>) -> impl Fn(usize, &Class) -> Option<u64> {
     move |axis, class| cuts(axis)?.within(class.start, class.end)
 }
 

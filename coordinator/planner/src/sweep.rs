@@ -62,6 +62,12 @@ impl Touch {
         Self { whole: touched, beside: touched.checked_sub(1) }
     }
 
+    /// The same where chunks are no longer than `chunk` and may be shorter: in what as many of that length take.
+    pub(crate) fn anywhere_unequal(n: u64, piece: u64, chunk: u64) -> Self {
+        let touched = axis::most_overlapped_anywhere(n, piece, chunk).saturating_add(1);
+        Self { whole: touched, beside: touched.checked_sub(1) }
+    }
+
     /// Takes the piece that starts at `start` into account.
     fn add(&mut self, start: u64, n: u64, piece: u64, chunk: u64) {
         let end = start.saturating_add(piece).min(n);

@@ -44,6 +44,7 @@ fn layout(shape: &[u64], width: u64, shard: Option<&[u64]>, chunk: &[u64]) -> Ar
         chunks,
         keys: ChunkKeys::Default { separator: Separator::Slash },
         part: None,
+        edges: Vec::new(),
     }
 }
 

@@ -40,7 +40,10 @@ fn merit_of_shape(shape: &Shape, array: &Array) -> String {
             let groups = exchange.groups.count(array).unwrap_or(1);
             let parts = if groups == 1 { String::new() } else { format!(", in {groups} independent groups") };
             let codec = exchange.codec.map(|codec| format!(", with blocks compressed by {}", codec.as_str()));
-            format!("it reads every source chunk once, whatever the memory{parts}{}", codec.unwrap_or_default())
+            // Tasks have one length, and cut chunks that differ in theirs.
+            let once =
+                if array.spec.source.has_equal_chunks() { "once" } else { "once, or twice at the edge of a task" };
+            format!("it reads every source chunk {once}, whatever the memory{parts}{}", codec.unwrap_or_default())
         }
     }
 }

@@ -206,6 +206,10 @@ impl Growth<'_> {
         let Self { survey, subject, array, stands, axis } = *self;
         let (from, to) = (survey.source.url.join(&subject.name).to_string(), self.url());
         let of_source = |error: MetadataError| refusals::of_metadata(&error, "source", &format!("source array {from}"));
+        if stands.document.edges().iter().any(Option::is_some) {
+            let text = "its chunks differ in length, and what is appended goes into chunks of one length";
+            return Err(self.unfit("UNEQUAL_CHUNKS", text));
+        }
         let grown = stands.document.resized(array.shape()).map_err(|error| self.of_metadata(&error))?;
         let mut source = array.layout(&from).map_err(of_source)?;
         let mut target = grown.layout(&to).map_err(|error| self.of_metadata(&error))?;

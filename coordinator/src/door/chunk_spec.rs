@@ -1,6 +1,6 @@
 //! `--chunks`: from specs to the length of a target chunk per axis of every array.
 
-use rechunk_common::{ByteCount, Refusal};
+use rechunk_common::{ByteCount, Refusal, geometry::Edges};
 use rechunk_planner::advice::{self, AUTO_CHUNK_BYTES, ChunkAxis};
 
 use super::{
@@ -30,8 +30,12 @@ pub(super) struct ChunkChoices {
 /// The target chunks (inner chunks where sharded) of one array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ChunkChoice {
-    /// Length per axis.
+    /// Length per axis; of the longest where they differ.
     pub(super) chunks: Vec<u64>,
+    /// Where they end along axes where they differ in length: an entry per axis, or none at all.
+    pub(super) edges: Vec<Option<Edges>>,
+    /// Lengths that differ were asked for, and not those of the source kept.
+    pub(super) are_edges_asked: bool,
     /// The field of the request that chose them; `None` where nothing did, and they are the source's.
     pub(super) field: Option<String>,
 }
@@ -44,23 +48,50 @@ pub(super) fn choose(specs: &[String], subjects: Subjects<'_>, aim: ByteCount) -
     let assignment = assignment::assign(&fields, subjects)?;
     let arrays = subjects.arrays.iter().zip(&assignment.arrays).map(|(subject, asked)| match asked {
         Some(asked) => of_array(subject, asked, aim),
-        None => Ok(ChunkChoice { chunks: subject.chunks.clone(), field: None }),
+        None => Ok(kept(subject)),
     });
     Ok(ChunkChoices { arrays: arrays.collect::<Result<_, _>>()?, warnings: assignment.warnings })
 }
 
+/// Whether chunks have more than one length; else they are a regular grid.
+fn differ(edges: &Edges) -> bool {
+    edges.longest() != edges.shortest()
+}
+
+/// The chunks of the source.
+fn kept(subject: &Subject) -> ChunkChoice {
+    let longest = |(axis, length): (usize, &u64)| subject.edges_along(axis).map_or(*length, Edges::longest);
+    let chunks = subject.chunks.iter().enumerate().map(longest).collect();
+    let edges = subject.edges.iter().map(|edges| edges.clone().filter(differ)).collect();
+    ChunkChoice { chunks, edges, are_edges_asked: false, field: None }
+}
+
 fn of_array(subject: &Subject, asked: &AskedOfArray, aim: ByteCount) -> Result<ChunkChoice, Refusal> {
-    let mut chunks = subject.chunks.clone();
+    let ChunkChoice { mut chunks, mut edges, mut are_edges_asked, .. } = kept(subject);
     let mut sized: Option<(usize, ByteCount, &str)> = None;
     let mut is_auto = vec![false; chunks.len()];
     for (axis, ((slot, is_auto), asked)) in chunks.iter_mut().zip(&mut is_auto).zip(asked).enumerate() {
         let Some(Asked { value, field }) = asked else { continue };
         let whole = subject.length(axis).max(1);
+        if *value != Value::Keep {
+            edges.resize(subject.chunks.len(), None);
+            if let Some(edges) = edges.get_mut(axis) {
+                *edges = None;
+            }
+        }
         match value {
             Value::Length { elements, exact: true } => *slot = *elements,
             Value::Length { elements, exact: false } => *slot = (*elements).min(whole),
             Value::Whole => *slot = whole,
             Value::Keep => {}
+            Value::Lengths(asked) => {
+                let reaching = reaching(subject, axis, asked, field)?;
+                *slot = reaching.longest();
+                are_edges_asked |= differ(&reaching);
+                if let Some(edges) = edges.get_mut(axis) {
+                    *edges = Some(reaching).filter(differ);
+                }
+            }
             Value::Auto => *is_auto = true,
             Value::Size(size) => match sized {
                 None => sized = Some((axis, *size, field)),
@@ -82,7 +113,20 @@ fn of_array(subject: &Subject, asked: &AskedOfArray, aim: ByteCount) -> Result<C
     }
     // A 0-d array's spec has no value, and nothing can be wrong with its chunk.
     let field = asked.iter().flatten().map(|asked| asked.field.clone()).next();
-    Ok(ChunkChoice { chunks, field })
+    Ok(ChunkChoice { chunks, edges, are_edges_asked, field })
+}
+
+/// Lengths that were asked for, which must reach to the end of their axis.
+fn reaching(subject: &Subject, axis: usize, asked: &Edges, field: &str) -> Result<Edges, Refusal> {
+    let n = subject.length(axis);
+    let too_short = || {
+        let (of, end) = (subject.called(), asked.total());
+        let message =
+            format!("the lengths along axis {axis} of {of} add up to {end}, and it has {n} elements; add the rest");
+        Refusal::invalid(field, "CHUNKS_TOO_SHORT", message)
+    };
+    // Chunks that begin behind the end are none.
+    if asked.total() < n { Err(too_short()) } else { Ok(asked.up_to(n)) }
 }
 
 /// The planner's advice for the axes that are left to it.

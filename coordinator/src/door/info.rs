@@ -46,6 +46,10 @@ pub struct ArrayInfo {
     pub chunks: Vec<u64>,
     /// Elements of a shard per axis.
     pub shards: Option<Vec<u64>>,
+    /// The lengths of all chunks, or shards, along axes where they differ (a rectilinear grid): an entry per axis, or none at
+    /// all. `chunks` and `shards` have those of the longest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub object_lengths: Vec<Option<Vec<u64>>>,
     /// JSON text: v3's list, of inner chunks where sharded, or v2's filters and compressor.
     pub codecs: String,
     /// JSON text.
@@ -109,6 +113,7 @@ impl Door {
             dimensions: array.dimension_names().unwrap_or_else(|| vec![None; array.shape().len()]),
             chunks: array.chunk_shape().to_vec(),
             shards: array.shard_shape().map(<[u64]>::to_vec),
+            object_lengths: array.edges().iter().map(|edges| Some(edges.as_ref()?.lengths().collect())).collect(),
             codecs: array.codecs_text(),
             fill_value: array.fill_value_text(),
             grid,

@@ -97,6 +97,12 @@ fn omitted(subject: &Subject, chunks: &[u64]) -> ShardChoice {
     ShardChoice { shards: subject.shards.clone().filter(|_| is_unchanged), field: None }
 }
 
+fn unequal(subject: &Subject, field: &str) -> Refusal {
+    let message =
+        format!("shards have one length, and {} is given lengths that differ; write one number", subject.called());
+    Refusal::invalid(field, "UNEQUAL_SHARDS", message)
+}
+
 /// Whether the values come from a spec that names this array, rather than from one that goes by dimension.
 fn is_named(asked: &AskedOfArray, specs: &[(String, &str)], subjects: Subjects<'_>) -> bool {
     let field = first_field(asked);
@@ -120,6 +126,7 @@ fn of_array(subject: &Subject, chunks: &[u64], asked: &AskedOfArray) -> Result<S
             Value::Length { elements, exact: false } => *slot = (*elements).min(whole),
             Value::Whole => *slot = whole,
             Value::Keep => {}
+            Value::Lengths(_) => return Err(unequal(subject, field)),
             Value::Auto => is_auto.iter_mut().skip(axis).take(1).for_each(|is_auto| *is_auto = true),
             Value::Size(_) if sized.is_some() => return Err(second_size(subject, field)),
             Value::Size(size) => sized = Some((axis, *size, *chunk, whole, field)),

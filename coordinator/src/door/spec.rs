@@ -1,10 +1,10 @@
 //! The grammar of one chunk or shard spec: `1024,16,32` by position, `time=-1,lat=16` by dimension name. Knows nothing
 //! of arrays: what a value means on an axis is decided where the axis is known.
 
-use rechunk_common::{ByteCount, Refusal};
+use rechunk_common::{ByteCount, Refusal, geometry::Edges, limits::MAX_UNEQUAL_BOXES};
 
 /// What is asked of one axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
     /// A length in elements.
     Length {
@@ -13,6 +13,8 @@ pub(super) enum Value {
         /// Written with `!`: not clamped to the axis.
         exact: bool,
     },
+    /// `31+28+31*2`: lengths that differ, one after another.
+    Lengths(Edges),
     /// `-1`: the whole axis.
     Whole,
     /// `keep`: as the source has it.
@@ -98,6 +100,15 @@ fn value(spec: &str, text: &str, field: &str) -> Result<Value, Refusal> {
     if number.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())) {
         return Err(not_positive());
     }
+    if let Some(lengths) = lengths(text) {
+        return lengths.map(Value::Lengths).ok_or_else(|| {
+            let message = format!(
+                "{text:?} in {spec:?} is no list of lengths: write numbers of at least 1 joined by +, such as 31+28+31*2, \
+                 at most {MAX_UNEQUAL_BOXES} of them"
+            );
+            Refusal::invalid(field, "INVALID_CHUNK_LENGTH", message)
+        });
+    }
     match text.parse() {
         Ok(ByteCount(0)) => Err(not_positive()),
         Ok(size) => Ok(Value::Size(size)),
@@ -105,10 +116,23 @@ fn value(spec: &str, text: &str, field: &str) -> Result<Value, Refusal> {
             field,
             "INVALID_CHUNK_SPEC",
             format!(
-                "{text:?} in {spec:?} is not a chunk length; write a number, -1, keep, auto, or a size such as 100MB"
+                "{text:?} in {spec:?} is not a chunk length; write a number, -1, keep, auto, a size such as 100MB, or \
+                 lengths that differ such as 31+28+31"
             ),
         )),
     }
+}
+
+/// Reads `31+28+31*2`; `None` where the text is nothing of the kind, `Some(None)` where its numbers cannot be lengths.
+fn lengths(text: &str) -> Option<Option<Edges>> {
+    let is_list = text.contains(['+', '*']) && text.bytes().all(|byte| byte.is_ascii_digit() || b"+* ".contains(&byte));
+    let run = |text: &str| {
+        let (length, count) = text.split_once('*').unwrap_or((text, "1"));
+        Some((length.trim().parse().ok()?, count.trim().parse().ok()?))
+    };
+    let runs = || text.split('+').map(run).collect::<Option<Vec<(u64, u64)>>>();
+    is_list
+        .then(|| runs().filter(|runs| runs.iter().all(|(_, count)| *count > 0)).and_then(|runs| Edges::of_runs(&runs)))
 }
 
 /// With two sizes there would be no telling how they share the chunk, and `auto` has a size of its own.

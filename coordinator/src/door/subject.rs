@@ -1,6 +1,6 @@
 //! What the specs of a request need to know of an array, and which array a spec names.
 
-use rechunk_common::Refusal;
+use rechunk_common::{Refusal, geometry::Edges};
 
 /// An array of the source, as specs see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(super) struct Subject {
     pub(super) dimensions: Vec<Option<String>>,
     /// Length of a chunk (of an inner chunk where sharded) per axis.
     pub(super) chunks: Vec<u64>,
+    /// Where chunks end along axes where they differ in length: an entry per axis, or none at all.
+    pub(super) edges: Vec<Option<Edges>>,
     /// Length of a shard per axis.
     pub(super) shards: Option<Vec<u64>>,
     /// Bytes of one element.
@@ -20,6 +22,20 @@ pub(super) struct Subject {
 }
 
 impl Subject {
+    /// Where chunks end along an axis where they differ in length.
+    pub(super) fn edges_along(&self, axis: usize) -> Option<&Edges> {
+        self.edges.get(axis)?.as_ref()
+    }
+
+    /// The same array, of which only a part is meant.
+    pub(super) fn restrict(&mut self, start: &[u64], shape: &[u64]) {
+        let along = |((edges, start), length): ((&Option<Edges>, &u64), &u64)| {
+            edges.as_ref().and_then(|edges| edges.within(*start, start.saturating_add(*length)))
+        };
+        self.edges = self.edges.iter().zip(start).zip(shape).map(along).collect();
+        self.shape = shape.to_vec();
+    }
+
     /// Length of an axis.
     pub(super) fn length(&self, axis: usize) -> u64 {
         self.shape.get(axis).copied().unwrap_or(0)

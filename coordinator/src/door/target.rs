@@ -3,6 +3,7 @@
 
 use rechunk_common::{
     Refusal,
+    geometry::Edges,
     limits::MAX_DOCUMENT_BYTES,
     plan::{Document, GapPolicy, PinnedDocument},
     request::ZarrFormat,
@@ -59,7 +60,7 @@ pub(super) fn of(survey: &Survey) -> Result<Target, Refusal> {
     // Chunks and shards are those of the target, which is as long as the part.
     for (subject, part) in arrays.iter_mut().zip(&parts) {
         if let Some(part) = part {
-            subject.shape.clone_from(&part.shape);
+            subject.restrict(&part.start, &part.shape);
         }
     }
     let subjects = Subjects { arrays: &arrays, is_group: source.is_group };
@@ -95,6 +96,7 @@ pub(super) fn subject(name: &str, array: &ArrayDocument, root: &StoreUrl) -> Res
         name: name.to_owned(),
         dimensions: array.dimension_names().unwrap_or_else(|| vec![None; shape.len()]),
         chunks: array.chunk_shape().to_vec(),
+        edges: if array.shard_shape().is_none() { array.edges().to_vec() } else { Vec::new() },
         shards: array.shard_shape().map(<[u64]>::to_vec),
         width: layout.element.held_bytes(),
         shape,
@@ -116,8 +118,10 @@ fn copy_of(
     }
     let from = survey.source.url.join(&subject.name).to_string();
     let to = survey.target.join(&subject.name).to_string();
+    let edges = edges_of(subject, choice)?;
     let options = TargetOptions {
         chunk_shape: choice.chunks.chunks.clone(),
+        edges,
         shard_shape: choice.shards.shards.clone(),
         codec: choice.codec.map(|chosen| chosen.codec.clone()),
         format,
@@ -163,6 +167,23 @@ fn copy_of(
         held: None,
     };
     Ok((copy, rewritten.documents()))
+}
+
+/// Where chunks of the target end along axes where they differ in length. Chunks in shards are equal: those that were asked
+/// for are refused, those of the source are not kept.
+fn edges_of(subject: &Subject, choice: &Choice<'_>) -> Result<Vec<Option<Edges>>, Refusal> {
+    let ChunkChoice { edges, are_edges_asked, field, .. } = choice.chunks;
+    if choice.shards.shards.is_none() || edges.iter().all(Option::is_none) {
+        return Ok(edges.clone());
+    }
+    if *are_edges_asked {
+        let message = format!(
+            "chunks in shards have one length, and {} would have others; write --shards none",
+            subject.called()
+        );
+        return Err(Refusal::invalid(field.as_deref().unwrap_or("chunks"), "UNEQUAL_CHUNKS_IN_SHARDS", message));
+    }
+    Ok(Vec::new())
 }
 
 /// The field of the request that a target's metadata error is about.

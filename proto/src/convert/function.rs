@@ -114,6 +114,12 @@ impl TryFrom<v1::CopyEncoded> for CopyEncoded {
         if target.chunks.read_unit() != source.chunks.read_unit() {
             return Err(Fault::at("target.chunks", Problem::Disagrees { other: "source.chunks" }));
         }
+        // Chunks that differ in length are never passed on.
+        for (side, layout) in [("source.edges", &source), ("target.edges", &target)] {
+            if !layout.has_equal_chunks() {
+                return Err(Fault::at(side, Problem::Disagrees { other: "copy_encoded" }));
+            }
+        }
         let writers = tasks(copy.writers, "writers")?;
         inside(&writers, &target, "writers")?;
         let listed = listed::of_source(copy.listed, &source.write_grid(), &source.fill)?;

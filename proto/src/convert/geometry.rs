@@ -3,7 +3,10 @@
 
 use rechunk_common::geometry::{BoxGrid, Region};
 
-use super::field::{lengths, of_rank, required, shape};
+use super::{
+    edges,
+    field::{lengths, of_rank, required, shape},
+};
 use crate::{
     fault::{Fault, Problem},
     invalid::{InvalidGrid, InvalidRegion},
@@ -37,7 +40,12 @@ impl From<BoxGrid> for v1::BoxGrid {
     fn from(grid: BoxGrid) -> Self {
         let ahead: Vec<u64> = (0..grid.lengths().len()).map(|axis| grid.ahead(axis)).collect();
         let ahead = if ahead.iter().all(|ahead| *ahead == 0) { Vec::new() } else { ahead };
-        Self { bounds: Some(grid.bounds().clone().into()), lengths: grid.lengths().to_vec(), ahead }
+        Self {
+            bounds: Some(grid.bounds().clone().into()),
+            lengths: grid.lengths().to_vec(),
+            ahead,
+            edges: edges::to_wire(grid.all_edges()),
+        }
     }
 }
 
@@ -52,7 +60,10 @@ impl TryFrom<v1::BoxGrid> for BoxGrid {
         if ahead.iter().zip(bounds.start()).any(|(ahead, start)| ahead > start) {
             return Err(Fault::at("ahead", Problem::Outside).into());
         }
-        Ok(Self::new(bounds, lengths).begun_ahead(ahead))
+        let reach = |axis: usize| bounds.length(axis).saturating_add(ahead.get(axis).copied().unwrap_or(0));
+        let least: Vec<u64> = (0..bounds.rank()).map(reach).collect();
+        let edges = edges::from_wire(grid.edges, &lengths, &least)?;
+        Ok(Self::new(bounds, lengths).begun_ahead(ahead).cut_at(&edges))
     }
 }
 

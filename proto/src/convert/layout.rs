@@ -2,12 +2,14 @@
 //! and of every chunk fits into 64 bits.
 
 use rechunk_common::{
+    geometry::Edges,
     layout::{ArrayLayout, ArrayPart, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
     limits::{MAX_CHUNK_BYTES, MAX_DOCUMENT_BYTES, MAX_ELEMENT_BYTES},
 };
 use serde_json::value::RawValue;
 
 use super::{
+    edges,
     field::{choice, lengths, name, of_rank, positive, required, same_variants, shape, url, within},
     geometry::product,
 };
@@ -24,7 +26,7 @@ same_variants! {
 
 impl From<ArrayLayout> for v1::ArrayLayout {
     fn from(layout: ArrayLayout) -> Self {
-        let ArrayLayout { url, shape, element, fill, has_fill, chunks, keys, part } = layout;
+        let ArrayLayout { url, shape, element, fill, has_fill, chunks, edges, keys, part } = layout;
         let ElementType { data_type, width } = element;
         Self {
             url,
@@ -35,6 +37,7 @@ impl From<ArrayLayout> for v1::ArrayLayout {
             chunks: Some(chunks.into()),
             keys: Some(keys.into()),
             part: part.map(|ArrayPart { start, origin }| v1::ArrayPart { start, origin }),
+            edges: edges::to_wire(&edges),
         }
     }
 }
@@ -65,10 +68,13 @@ impl TryFrom<v1::ArrayLayout> for ArrayLayout {
         let chunks = layout.chunks.and_then(|chunks| chunks.layout);
         let chunks = chunks.ok_or_else(|| Fault::at("chunks", Problem::Missing))?;
         let part = layout.part.map(|part| part_of(part, &shape).map_err(|fault| fault.under("part"))).transpose()?;
+        let chunks = chunk_layout(chunks, shape.len(), element.width).map_err(|fault| fault.under("chunks"))?;
+        let edges = edges_of(layout.edges, &chunks, &shape, part.as_ref())?;
         let layout = Self {
             part,
             url: url(layout.url, "url")?,
-            chunks: chunk_layout(chunks, shape.len(), element.width).map_err(|fault| fault.under("chunks"))?,
+            chunks,
+            edges,
             keys: required(layout.keys, "keys")?,
             shape,
             element,
@@ -80,6 +86,27 @@ impl TryFrom<v1::ArrayLayout> for ArrayLayout {
         }
         Ok(layout)
     }
+}
+
+/// Edges of the objects of an array of which a part of `shape` is meant, each a whole number of inner chunks long.
+fn edges_of(
+    edges: Vec<v1::Edges>,
+    chunks: &ChunkLayout,
+    shape: &[u64],
+    part: Option<&ArrayPart>,
+) -> Result<Vec<Option<Edges>>, Fault> {
+    let origin = part.map(|part| part.origin.clone()).unwrap_or_else(|| vec![0; shape.len()]);
+    let least: Vec<u64> = shape.iter().zip(&origin).map(|(length, origin)| origin.saturating_add(*length)).collect();
+    let edges = edges::from_wire(edges, chunks.write_unit(), &least)?;
+    if let ChunkLayout::Sharded { chunk_shape, .. } = chunks {
+        let is_uneven = |(edges, chunk): (&Option<Edges>, &u64)| {
+            edges.as_ref().is_some_and(|edges| edges.lengths().any(|length| length.checked_rem(*chunk) != Some(0)))
+        };
+        if let Some(axis) = edges.iter().zip(chunk_shape).position(is_uneven) {
+            return Err(Fault::at("edges", Problem::NotAMultiple { axis }));
+        }
+    }
+    Ok(edges)
 }
 
 impl TryFrom<v1::ElementType> for ElementType {

@@ -5,6 +5,7 @@
 
 mod cost;
 mod counts;
+mod edges;
 mod exchange;
 mod field;
 mod function;

@@ -76,17 +76,15 @@ impl Cells {
         let positions = grid.overlapping(region);
         let mut axes = Vec::with_capacity(region.rank());
         for axis in 0..region.rank() {
-            let length = *grid.lengths().get(axis).ok_or_else(|| bug("a grid has another rank than its region"))?;
-            let (origin, bounds) =
-                (grid.origin(axis), (at(grid.bounds().start(), axis)?, at(grid.bounds().end(), axis)?));
+            let bounds = (at(grid.bounds().start(), axis)?, at(grid.bounds().end(), axis)?);
             let (from, to) = (at(region.start(), axis)?, at(region.end(), axis)?);
             let count = usize::try_from(positions.length(axis)).map_err(|_| too_large("a task's cells"))?;
             let mut cells = Vec::with_capacity(count);
             for position in at(positions.start(), axis)?..at(positions.end(), axis)? {
-                let start = position.checked_mul(length).and_then(|offset| offset.checked_add(origin));
-                let start = start.ok_or_else(|| too_large("a chunk's position"))?;
+                let span = grid.span(axis, position);
+                let (start, length) = (span.start, span.end.saturating_sub(span.start));
                 let valid_start = start.max(bounds.0);
-                let valid_end = start.saturating_add(length).min(bounds.1);
+                let valid_end = span.end.min(bounds.1);
                 let used = (valid_start.max(from), valid_end.min(to));
                 let (start, length) = buffer(start, length, used.0, used.1);
                 let valid_start = valid_start.max(start);

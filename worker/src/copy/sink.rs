@@ -65,7 +65,7 @@ impl Sink {
     /// What target `index` needs from its first element on.
     pub(crate) fn target_room(&self, index: usize) -> Result<TargetRoom, TaskFailure> {
         match self {
-            Self::Chunks(chunks) => Ok(chunks.target_room()),
+            Self::Chunks(chunks) => chunks.target_room(index),
             Self::Shards(shards) => shards.target_room(index),
             Self::Exchange(exchange) => exchange.target_room(index),
             Self::Packed(packed) => packed.target_room(index),

@@ -187,13 +187,16 @@ impl PieceSource {
     /// it can. It is not counted yet.
     pub(crate) fn decode_variable(
         &self,
+        place: &[u64],
         fetched: Fetched,
         room: &mut Reservation,
         grow: impl Fn(&mut Reservation, u64) -> bool,
     ) -> Result<Decoded, TaskFailure> {
         match (self, fetched) {
             (_, Fetched::Missing) => Ok(Decoded::Piece(Piece::Missing)),
-            (Self::Array(array), Fetched::Encoded { bytes, url }) => array.decode_variable(&bytes, url, room, grow),
+            (Self::Array(array), Fetched::Encoded { bytes, url }) => {
+                array.decode_variable(place, (&bytes, url), room, grow)
+            }
             (_, Fetched::Encoded { .. } | Fetched::Elements { .. } | Fetched::Longer(_)) => {
                 Err(bug("a piece of elements of variable length came in another way"))
             }

@@ -22,6 +22,7 @@ fn layout(url: &str, chunk: u64) -> ArrayLayout {
         chunks: ChunkLayout::Plain { chunk_shape: vec![chunk], codecs: r#"[{"name":"bytes"}]"#.to_owned() },
         keys: ChunkKeys::V2 { separator: Separator::Dot },
         part: None,
+        edges: Vec::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
 /// The converted documents, each on one line.
 fn converted(source: &ArrayDocument, format: ZarrFormat) -> Vec<String> {
     let chunk_shape = source.chunk_shape().to_vec();
-    let options = TargetOptions { chunk_shape, shard_shape: None, codec: None, format, shape: None };
+    let options = TargetOptions { chunk_shape, edges: Vec::new(), shard_shape: None, codec: None, format, shape: None };
     let target = source.rewrite(&options).expect("convertible");
     target.layout("a").expect("supported");
     target.documents().iter().map(|(name, body)| Json::parse(name, body).expect("valid").compact()).collect()
@@ -17,7 +17,14 @@ fn converted(source: &ArrayDocument, format: ZarrFormat) -> Vec<String> {
 
 fn refused(source: &ArrayDocument, format: ZarrFormat) -> String {
     let chunk_shape = source.chunk_shape().to_vec();
-    let error = source.rewrite(&TargetOptions { chunk_shape, shard_shape: None, codec: None, format, shape: None });
+    let error = source.rewrite(&TargetOptions {
+        chunk_shape,
+        edges: Vec::new(),
+        shard_shape: None,
+        codec: None,
+        format,
+        shape: None,
+    });
     let error = error.expect_err("not convertible");
     assert_eq!(error.reason(), "NO_CONVERSION", "{error}");
     error.to_string()
@@ -45,6 +52,7 @@ fn the_value_that_masks_becomes_the_fill_value_of_v2() {
     let target = v3(&unmasked)
         .rewrite(&TargetOptions {
             chunk_shape: vec![3],
+            edges: Vec::new(),
             shard_shape: None,
             codec: None,
             format: ZarrFormat::V2,
@@ -250,7 +258,8 @@ fn filters_order_and_compressor_of_text_become_codecs_after_it() {
 fn another_codec_takes_the_place_of_the_compressor_of_text_and_not_of_its_own() {
     let zstd = |source: &ArrayDocument, format, codec: &str| {
         let codec = Some(codec.parse().expect(codec));
-        let options = TargetOptions { chunk_shape: vec![3], shard_shape: None, codec, format, shape: None };
+        let options =
+            TargetOptions { chunk_shape: vec![3], edges: Vec::new(), shard_shape: None, codec, format, shape: None };
         let target = source.rewrite(&options).expect("possible");
         target.layout("a").expect("supported");
         target.codecs_text()
@@ -265,7 +274,14 @@ fn another_codec_takes_the_place_of_the_compressor_of_text_and_not_of_its_own() 
     }
     let bytes = r#"[{"name":"bytes"}]"#;
     let codec = Some(bytes.parse().expect(bytes));
-    let options = TargetOptions { chunk_shape: vec![3], shard_shape: None, codec, format: ZarrFormat::V3, shape: None };
+    let options = TargetOptions {
+        chunk_shape: vec![3],
+        edges: Vec::new(),
+        shard_shape: None,
+        codec,
+        format: ZarrFormat::V3,
+        shape: None,
+    };
     let target = v3(TEXT_V3).rewrite(&options).and_then(|target| target.layout("a"));
     assert_eq!(target.expect_err("text has a codec of its own").reason(), "UNSUPPORTED_CODEC");
 }

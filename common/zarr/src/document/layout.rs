@@ -22,9 +22,9 @@ impl ArrayDocument {
         check_serializer(&codecs, &data_type)?;
         let fill = self.fill_bytes(&data_type)?;
         let chunks = match self.sharding() {
-            None => ChunkLayout::Plain { chunk_shape: self.object_shape.clone(), codecs: codecs.compact() },
+            None => ChunkLayout::Plain { chunk_shape: self.grid.lengths.clone(), codecs: codecs.compact() },
             Some(sharding) => ChunkLayout::Sharded {
-                shard_shape: self.object_shape.clone(),
+                shard_shape: self.grid.lengths.clone(),
                 chunk_shape: sharding.chunk_shape.clone(),
                 codecs: codecs.compact(),
                 index_codecs: sharding.index_codecs.compact(),
@@ -43,6 +43,7 @@ impl ArrayDocument {
             chunks,
             keys: self.keys,
             part: None,
+            edges: self.grid.edges.clone(),
         })
     }
 

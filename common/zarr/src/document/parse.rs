@@ -6,7 +6,7 @@ use rechunk_common::{
     request::ZarrFormat,
 };
 
-use super::{ArrayDocument, Sharding};
+use super::{ArrayDocument, Sharding, grid::Grid};
 use crate::{
     MetadataError,
     chain::{self, CodecEntry},
@@ -69,7 +69,7 @@ pub(super) fn array_v2(metadata: Object, attributes: Option<Object>) -> Result<A
     check_format(&metadata, ZarrFormat::V2)?;
     let shape = lengths(metadata.get("shape"), "shape")?;
     check_rank(shape.len())?;
-    let object_shape = chunk_lengths_v2(metadata.get("chunks"), &shape)?;
+    let grid = Grid::of_equal(chunk_lengths_v2(metadata.get("chunks"), &shape)?);
     for field in ["dtype", "fill_value", "order"] {
         if metadata.get(field).is_none() {
             return Err(MetadataError::corrupt(field, "missing"));
@@ -77,7 +77,7 @@ pub(super) fn array_v2(metadata: Object, attributes: Option<Object>) -> Result<A
     }
     let separator = separator(metadata.get("dimension_separator"), Separator::Dot, "dimension_separator")?;
     let keys = ChunkKeys::V2 { separator };
-    Ok(ArrayDocument { format: ZarrFormat::V2, metadata, attributes, shape, object_shape, sharding: None, keys })
+    Ok(ArrayDocument { format: ZarrFormat::V2, metadata, attributes, shape, grid, sharding: None, keys })
 }
 
 pub(super) fn array_v3(metadata: Object) -> Result<ArrayDocument, MetadataError> {
@@ -97,7 +97,7 @@ pub(super) fn array_v3(metadata: Object) -> Result<ArrayDocument, MetadataError>
     }
     let shape = lengths(metadata.get("shape"), "shape")?;
     check_rank(shape.len())?;
-    let object_shape = regular_grid(metadata.get("chunk_grid"), shape.len())?;
+    let grid = Grid::parse(metadata.get("chunk_grid"), &shape)?;
     for field in ["data_type", "fill_value"] {
         if metadata.get(field).is_none() {
             return Err(MetadataError::corrupt(field, "missing"));
@@ -116,8 +116,8 @@ pub(super) fn array_v3(metadata: Object) -> Result<ArrayDocument, MetadataError>
     }
     let keys = key_encoding(metadata.get("chunk_key_encoding"))?;
     let codecs = metadata.get("codecs").ok_or_else(|| MetadataError::corrupt("codecs", "missing"))?;
-    let sharding = sharding(&chain::entries(codecs, "codecs")?, &object_shape)?;
-    Ok(ArrayDocument { format: ZarrFormat::V3, metadata, attributes: None, shape, object_shape, sharding, keys })
+    let sharding = sharding(&chain::entries(codecs, "codecs")?, &grid)?;
+    Ok(ArrayDocument { format: ZarrFormat::V3, metadata, attributes: None, shape, grid, sharding, keys })
 }
 
 fn check_rank(rank: usize) -> Result<(), MetadataError> {
@@ -157,7 +157,10 @@ fn chunk_lengths_v2(value: Option<&Json>, shape: &[u64]) -> Result<Vec<u64>, Met
 }
 
 /// Name and configuration of an extension point: an object, or a bare name.
-fn extension<'j>(value: Option<&'j Json>, field: &str) -> Result<(String, Option<&'j Object>), MetadataError> {
+pub(super) fn extension<'j>(
+    value: Option<&'j Json>,
+    field: &str,
+) -> Result<(String, Option<&'j Object>), MetadataError> {
     let missing = || MetadataError::corrupt(field, "missing or without a name");
     match value {
         Some(name @ Json::Text(_)) => Ok((name.as_text().ok_or_else(missing)?, None)),
@@ -167,15 +170,6 @@ fn extension<'j>(value: Option<&'j Json>, field: &str) -> Result<(String, Option
         }
         _ => Err(missing()),
     }
-}
-
-fn regular_grid(value: Option<&Json>, rank: usize) -> Result<Vec<u64>, MetadataError> {
-    let (name, configuration) = extension(value, "chunk_grid")?;
-    if name != "regular" {
-        return Err(MetadataError::UnsupportedExtension { field: "chunk_grid", name });
-    }
-    let shape = configuration.and_then(|configuration| configuration.get("chunk_shape"));
-    chunk_lengths(shape, "chunk_grid.configuration.chunk_shape", rank)
 }
 
 fn key_encoding(value: Option<&Json>) -> Result<ChunkKeys, MetadataError> {
@@ -198,7 +192,7 @@ fn separator(value: Option<&Json>, default: Separator, field: &str) -> Result<Se
     }
 }
 
-fn sharding(codecs: &[CodecEntry], shard_shape: &[u64]) -> Result<Option<Sharding>, MetadataError> {
+fn sharding(codecs: &[CodecEntry], shards: &Grid) -> Result<Option<Sharding>, MetadataError> {
     let Some(entry) = codecs.iter().find(|entry| entry.is_sharding()) else {
         return Ok(None);
     };
@@ -208,8 +202,10 @@ fn sharding(codecs: &[CodecEntry], shard_shape: &[u64]) -> Result<Option<Shardin
     }
     let missing = |key: &str| MetadataError::corrupt(format!("sharding_indexed.{key}"), "missing");
     let field = "sharding_indexed.chunk_shape";
-    let chunk_shape = chunk_lengths(entry.option("chunk_shape"), field, shard_shape.len())?;
-    if shard_shape.iter().zip(&chunk_shape).any(|(shard, chunk)| !shard.is_multiple_of(*chunk)) {
+    let chunk_shape = chunk_lengths(entry.option("chunk_shape"), field, shards.lengths.len())?;
+    let is_uneven =
+        |(axis, chunk): (usize, &u64)| shards.all_lengths(axis).iter().any(|shard| !shard.is_multiple_of(*chunk));
+    if chunk_shape.iter().enumerate().any(is_uneven) {
         return Err(MetadataError::corrupt(field, "the shard's lengths are not multiples of it"));
     }
     let codecs = entry.option("codecs").ok_or_else(|| missing("codecs"))?;

@@ -117,16 +117,53 @@ fn a_v2_array_without_attributes_has_no_document_for_them() {
 }
 
 #[test]
+fn chunks_of_a_rectilinear_grid_are_as_long_as_it_says() {
+    let grid = r#"{"name":"regular","configuration":{"chunk_shape":[8,9]}}"#;
+    let parsed = |lengths: &str| {
+        let of = format!(r#"{{"name":"rectilinear","configuration":{{"kind":"inline","chunk_shapes":{lengths}}}}}"#);
+        v3(&PLAIN.replace(grid, &of))
+    };
+    let runs = |document: &ArrayDocument| -> Vec<Vec<(u64, u64)>> {
+        document.edges().iter().map(|edges| edges.as_ref().map(|edges| edges.runs()).unwrap_or_default()).collect()
+    };
+    let document = parsed("[[3,[2,2],1],4]");
+    assert_eq!((document.chunk_shape(), runs(&document)), (&[3, 4][..], vec![vec![(3, 1), (2, 2), (1, 1)], vec![]]));
+    let layout = document.layout("memory://a").expect("readable");
+    let starts: Vec<Vec<u64>> = (0..layout.write_grid().len())
+        .map(|i| layout.write_grid().region(i).expect("a chunk").start().to_vec())
+        .collect();
+    assert_eq!(starts[..4], [vec![0, 0], vec![0, 4], vec![0, 8], vec![3, 0]]);
+    // What is left over is no chunk, and what is alike is regular.
+    assert_eq!(runs(&parsed("[[3,[2,2],7,5,[6,1000000000000]],9]")), [vec![(3, 1), (2, 2), (7, 1)], vec![]]);
+    for regular in ["[[8],[9]]", "[[[3,1000000000000]],[[2,4],[2,9]]]", "[[8,5],[4,4,4]]", "[5,7]"] {
+        assert!(parsed(regular).edges().is_empty(), "{regular}");
+    }
+    assert_eq!(parsed("[[[3,1000000000000]],[[2,4],[2,9]]]").chunk_shape(), [3, 2]);
+}
+
+#[test]
 fn what_is_wrong_with_a_v3_document_is_named() {
     let grid = r#"{"name":"regular","configuration":{"chunk_shape":[8,9]}}"#;
     let keys = r#"{"name":"default","configuration":{"separator":"/"}}"#;
-    let rectilinear = r#"{"name":"rectilinear","configuration":{"kind":"inline"}}"#;
+    let hexagonal = r#"{"name":"hexagonal"}"#;
+    let unequal = |kind: &str, lengths: &str| {
+        format!(r#"{{"name":"rectilinear","configuration":{{"kind":"{kind}","chunk_shapes":{lengths}}}}}"#)
+    };
     for (from, to, reason, word) in [
         (r#""zarr_format":3"#, r#""zarr_format":2"#, "CORRUPT_METADATA", "zarr_format"),
         (r#""array""#, r#""group""#, "WRONG_NODE", "group"),
         (r#""shape":[8,9]"#, r#""shape":[8,-9]"#, "CORRUPT_METADATA", "shape"),
         (r#""shape":[8,9]"#, r#""shape":[8]"#, "CORRUPT_METADATA", "chunk_shape"),
-        (grid, rectilinear, "UNSUPPORTED_EXTENSION", "rectilinear"),
+        (grid, hexagonal, "UNSUPPORTED_EXTENSION", "hexagonal"),
+        (grid, &unequal("far", "[8,9]"), "UNSUPPORTED_EXTENSION", "rectilinear of kind \"far\""),
+        (grid, &unequal("inline", "[8]"), "CORRUPT_METADATA", "1 axes"),
+        (grid, &unequal("inline", "8"), "CORRUPT_METADATA", "chunk_shapes"),
+        (grid, &unequal("inline", "[8,0]"), "CORRUPT_METADATA", "length is 0"),
+        (grid, &unequal("inline", "[[5,0],9]"), "CORRUPT_METADATA", "is 0"),
+        (grid, &unequal("inline", "[[5,[3,0]],9]"), "CORRUPT_METADATA", "is 0"),
+        (grid, &unequal("inline", "[[5,[3,1,1]],9]"), "CORRUPT_METADATA", "list of lengths"),
+        (grid, &unequal("inline", "[[],9]"), "CORRUPT_METADATA", "list of lengths"),
+        (grid, &unequal("inline", "[[5,2],9]"), "CORRUPT_METADATA", "end before the axis of 8 elements"),
         (grid, &grid.replace("8,9", "8,0"), "CORRUPT_METADATA", "length is 0"),
         (keys, r#""suffix""#, "UNSUPPORTED_EXTENSION", "suffix"),
         (keys, &keys.replace('/', "-"), "CORRUPT_METADATA", "separator"),
@@ -143,6 +180,11 @@ fn what_is_wrong_with_a_v3_document_is_named() {
         assert_eq!(error.reason(), reason, "{error}");
         assert!(error.to_string().contains(word), "{error}");
     }
+    let long = PLAIN
+        .replace(r#""shape":[8,9]"#, r#""shape":[99999,9]"#)
+        .replace(grid, &unequal("inline", "[[3,[2,50000]],9]"));
+    let error = ArrayDocument::parse_v3(&long).expect_err("too many chunks");
+    assert!(error.to_string().contains("32768") && error.reason() == "LIMIT_EXCEEDED", "{error} {}", error.reason());
     let ignorable = PLAIN.replace(r#""storage_transformers":[]"#, r#""magic":{"must_understand":false}"#);
     assert!(ArrayDocument::parse_v3(&ignorable).is_ok());
 }
@@ -234,7 +276,7 @@ proptest! {
             let _ = document.documents();
             let format = if which == 2 { ZarrFormat::V3 } else { ZarrFormat::V2 };
             let chunk_shape = document.chunk_shape().to_vec();
-            let _ = document.rewrite(&crate::TargetOptions { chunk_shape, shard_shape: None, codec: None, format, shape: None });
+            let _ = document.rewrite(&crate::TargetOptions { chunk_shape, edges: Vec::new(), shard_shape: None, codec: None, format, shape: None });
         }
     }
 }

@@ -1,4 +1,4 @@
-use rechunk_common::request::ZarrFormat;
+use rechunk_common::{geometry::Edges, request::ZarrFormat};
 
 use crate::{
     ArrayDocument, MetadataError, TargetOptions,
@@ -8,6 +8,7 @@ use crate::{
 fn options(chunk_shape: &[u64], shard_shape: Option<&[u64]>, codec: Option<&str>) -> TargetOptions {
     TargetOptions {
         chunk_shape: chunk_shape.to_vec(),
+        edges: Vec::new(),
         shard_shape: shard_shape.map(<[u64]>::to_vec),
         codec: codec.map(|codec| codec.parse().expect(codec)),
         format: ZarrFormat::V3,
@@ -21,7 +22,14 @@ fn a_part_of_an_array_has_a_shape_of_its_own_and_all_else_as_it_was() {
         let rank = document.shape().len();
         let chunk_shape = document.chunk_shape().to_vec();
         let shard_shape = document.shard_shape().map(<[u64]>::to_vec);
-        let whole = TargetOptions { chunk_shape, shard_shape, codec: None, format: document.format(), shape: None };
+        let whole = TargetOptions {
+            chunk_shape,
+            edges: Vec::new(),
+            shard_shape,
+            codec: None,
+            format: document.format(),
+            shape: None,
+        };
         let part = TargetOptions { shape: Some(vec![3; rank]), ..whole.clone() };
         let (whole, part) = (document.rewrite(&whole).expect("whole"), document.rewrite(&part).expect("part"));
         assert_eq!(part.shape(), vec![3; rank]);
@@ -230,4 +238,30 @@ fn the_byte_order_of_text_cannot_be_changed() {
     assert_eq!(error.reason(), "UNSUPPORTED_DTYPE");
     assert!(v3(&text).rewrite(&options(&[8, 9], None, Some(&big.replace("big", "little")))).is_ok());
     assert!(v3(PLAIN).rewrite(&options(&[8, 9], None, Some(big))).is_ok());
+}
+
+#[test]
+fn chunks_that_differ_in_length_are_spelt_as_a_rectilinear_grid() {
+    let edges = Edges::new([3, 2, 2, 1]).expect("chunks");
+    let unequal = TargetOptions { edges: vec![Some(edges.clone()), None], ..options(&[3, 4], None, None) };
+    let document = v3(PLAIN).rewrite(&unequal).expect("possible");
+    let [(_, text)] = document.documents().try_into().expect("one document");
+    let compact: String = text.split_whitespace().collect();
+    let grid =
+        r#""chunk_grid":{"name":"rectilinear","configuration":{"kind":"inline","chunk_shapes":[[3,[2,2],1],4]}}"#;
+    assert!(compact.contains(grid), "{text}");
+    assert_eq!(v3(&text), document);
+    assert_eq!(document.edges(), unequal.edges);
+    // And back to a regular one.
+    let regular = document.rewrite(&options(&[8, 9], None, None)).expect("possible");
+    assert_eq!(regular, v3(PLAIN));
+    assert!(document.rewrite(&in_v2(options(&[8, 9], None, None))).is_ok());
+    for (wrong, reason) in [
+        (in_v2(unequal.clone()), "NO_CONVERSION"),
+        (TargetOptions { shard_shape: Some(vec![6, 8]), ..unequal.clone() }, "INVALID_CHUNK_SHAPE"),
+        (TargetOptions { edges: vec![Some(edges.clone())], ..unequal.clone() }, "INVALID_CHUNK_SHAPE"),
+        (TargetOptions { shape: Some(vec![9, 9]), ..unequal }, "INVALID_CHUNK_SHAPE"),
+    ] {
+        assert_eq!(v3(PLAIN).rewrite(&wrong).expect_err("refused").reason(), reason);
+    }
 }

@@ -2,6 +2,7 @@
 
 use rechunk_common::{
     ByteCount,
+    geometry::Edges,
     layout::{ArrayLayout, ChunkLayout},
     plan::{ListedSource, ShardParts},
     variable::{ASSUMED_BYTES, LENGTH_BYTES, chunk_bytes},
@@ -23,6 +24,8 @@ pub(crate) struct SourceSide<'a> {
     /// Bytes that one element takes.
     pub(crate) width: u64,
     pub(crate) encoding: EncodedBound,
+    /// Where objects end along axes where they differ in length: an entry per axis, or none at all.
+    edges: &'a [Option<Edges>],
     /// Axes along which other grids do not begin where this one does.
     pub(crate) shifted: Shifted,
     /// Boxes are of whole objects, and begin where one does.
@@ -41,6 +44,8 @@ pub(crate) struct TargetSide<'a> {
     pub(crate) beside: Beside,
     /// In what shards are written that are not held whole.
     pub(crate) parts: Option<ShardParts>,
+    /// Axes along which its chunks differ in length.
+    pub(crate) unequal: Shifted,
     /// Axes along which other grids do not begin where this one does.
     pub(crate) shifted: Shifted,
 }
@@ -81,7 +86,8 @@ impl<'a> SourceSide<'a> {
     pub(crate) fn of(layout: &'a ArrayLayout, encoding: EncodedBound) -> Self {
         let chunks = &layout.chunks;
         let (unit, shard, shifted) = (chunks.read_unit(), shard_of(chunks), Shifted::of(layout));
-        Self { unit, shard, width: layout.element.held_bytes(), encoding, shifted, is_aligned: false }
+        let (width, edges) = (layout.element.held_bytes(), layout.edges.as_slice());
+        Self { unit, shard, width, encoding, edges, shifted, is_aligned: false }
     }
 
     /// The same of `layout`, of which a listing told.
@@ -121,8 +127,13 @@ impl<'a> SourceSide<'a> {
 
     /// The indexes of all source shards that one box overlaps.
     pub(super) fn indexes(&self, extents: &[u64], lengths: &[u64]) -> Option<u64> {
-        let Some(shard) = self.shard else { return Some(0) };
-        self.most_in_a_box(extents, lengths, shard)?.checked_mul(self.encoding.shard_index.0)
+        let Some(longest) = self.shard else { return Some(0) };
+        // As many as there were if all were as short as the shortest.
+        let of_axis = |(axis, longest): (usize, &u64)| {
+            self.edges.get(axis).and_then(Option::as_ref).map_or(*longest, Edges::shortest)
+        };
+        let shard: Vec<u64> = longest.iter().enumerate().map(of_axis).collect();
+        self.most_in_a_box(extents, lengths, &shard)?.checked_mul(self.encoding.shard_index.0)
     }
 }
 
@@ -131,7 +142,8 @@ impl<'a> TargetSide<'a> {
         let chunks = &layout.chunks;
         let (chunk, shard) = (chunks.read_unit(), shard_of(chunks));
         let (width, shifted) = (layout.element.held_bytes(), Shifted::of(layout));
-        Self { chunk, shard, width, encoding, beside: Beside::default(), parts: None, shifted }
+        let unequal = Shifted::of_unequal(layout);
+        Self { chunk, shard, width, encoding, beside: Beside::default(), parts: None, unequal, shifted }
     }
 
     /// The same of `layout`, filled from `source`.

@@ -36,6 +36,7 @@ fn layout() -> ArrayLayout {
         chunks: ChunkLayout::Plain { chunk_shape: vec![1], codecs: "[]".to_owned() },
         keys: ChunkKeys::V2 { separator: Separator::Dot },
         part: None,
+        edges: Vec::new(),
     }
 }
 

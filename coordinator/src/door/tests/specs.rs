@@ -1,6 +1,6 @@
 //! The grammar of `--chunks`, `--shards` and `--codec`.
 
-use rechunk_common::{ByteCount, Refusal};
+use rechunk_common::{ByteCount, Refusal, geometry::Edges};
 
 use super::super::{
     chunk_spec, codec_spec, shard_spec,
@@ -12,6 +12,7 @@ const AIM: ByteCount = ByteCount(40_000);
 
 fn subject(name: &str, axes: &[(&str, u64, u64)], width: u64) -> Subject {
     Subject {
+        edges: Vec::new(),
         name: name.to_owned(),
         shape: axes.iter().map(|axis| axis.1).collect(),
         dimensions: axes.iter().map(|axis| (!axis.0.is_empty()).then(|| axis.0.to_owned())).collect(),
@@ -77,6 +78,50 @@ fn a_spec_of_an_array_reads_as_the_interface_says() {
         ("time=20000B", [1, 100, 50]),
     ] {
         assert_eq!(of_array(spec), expected, "{spec}");
+    }
+}
+
+/// The lengths of chunks along the axes where they differ.
+fn lengths(arrays: &[Subject], spec: &str) -> Vec<Option<Vec<u64>>> {
+    let choices = chunk_spec::choose(&[spec.to_owned()], Subjects { arrays, is_group: false }, AIM);
+    let choice = choices.unwrap_or_else(|refusal| panic!("{spec}: {refusal}")).arrays.remove(0);
+    choice.edges.iter().map(|edges| edges.as_ref().map(|edges| edges.lengths().collect())).collect()
+}
+
+#[test]
+fn chunks_that_differ_in_length_are_asked_for_or_kept() {
+    let asked = |spec: &str| (lengths(&array(), spec), of_array(spec));
+    let months = vec![31, 28, 31, 910];
+    assert_eq!(asked("time=31+28+31+910"), (vec![Some(months.clone()), None, None], vec![910, 100, 50]));
+    assert_eq!(asked("400*2 + 500+9, 6, 7"), (vec![Some(vec![400, 400, 500]), None, None], vec![500, 6, 7]));
+    // All alike, or for as far as the axis goes.
+    assert_eq!(asked("lon=20*3"), (vec![None, None, None], vec![10, 100, 20]));
+    assert_eq!(asked("lon=10*5+7"), (vec![None, None, None], vec![10, 100, 10]));
+    let mut unequal = array();
+    unequal[0].edges = vec![Edges::new(months.clone()), None, None];
+    unequal[0].chunks[0] = 910;
+    for (spec, expected) in
+        [("lat=10", Some(months.clone())), ("keep,5,5", Some(months.clone())), ("time=5", None), ("auto", None)]
+    {
+        assert_eq!(lengths(&unequal, spec).first().cloned().flatten(), expected, "{spec}");
+    }
+    unequal[0].restrict(&[40, 0, 0], &[50, 100, 50]);
+    assert_eq!(lengths(&unequal, "lat=10")[0], Some(vec![19, 31]), "a part keeps what it has of them");
+    unequal[0].restrict(&[0, 0, 0], &[19, 100, 50]);
+    assert_eq!(
+        (lengths(&unequal, "lat=10")[0].clone(), chunks(&unequal, false, &["lat=10"]).expect("one")),
+        (None, vec![vec![19, 10, 50]])
+    );
+    for (spec, reason, word) in [
+        ("time=500+499", "CHUNKS_TOO_SHORT", "add up to 999, and it has 1000 elements"),
+        ("time=500+0+500", "INVALID_CHUNK_LENGTH", "31+28+31*2"),
+        ("time=500+", "INVALID_CHUNK_LENGTH", "500+"),
+        ("time=1*32769", "INVALID_CHUNK_LENGTH", "32768"),
+        ("time=500*2*2", "INVALID_CHUNK_LENGTH", "500*2*2"),
+        ("time=500+1MB", "INVALID_CHUNK_SPEC", "lengths that differ"),
+    ] {
+        let message = refused(chunks(&array(), false, &[spec]), "chunks[0]", reason);
+        assert!(message.contains(word), "{message}");
     }
 }
 

@@ -222,6 +222,7 @@ proptest! {
                 separator: v1::Separator::Slash.into(),
             }),
             part: None,
+            edges: Vec::new(),
         };
         if let Ok(layout) = ArrayLayout::try_from(layout) {
             use_layout(&layout);

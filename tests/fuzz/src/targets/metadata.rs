@@ -48,6 +48,7 @@ fn read_array(array: &ArrayDocument) {
     for format in [ZarrFormat::V2, ZarrFormat::V3] {
         let options = TargetOptions {
             chunk_shape: array.chunk_shape().to_vec(),
+            edges: Vec::new(),
             shard_shape: None,
             codec: None,
             format,

@@ -35,7 +35,7 @@ impl Copy {
     ) -> Result<Result<Piece, Short>, TaskFailure> {
         let Fetched::Encoded { url, .. } = &fetched else { return Ok(Ok(Piece::Missing)) };
         let url = url.clone();
-        let piece = match self.source.decode_variable(fetched, room, |room, bytes| self.try_grow(room, bytes))? {
+        let piece = match self.source.decode_variable(place, fetched, room, |room, bytes| self.try_grow(room, bytes))? {
             Decoded::Piece(piece) => piece,
             Decoded::Short(short) => return Ok(Err(short)),
         };

@@ -16,7 +16,7 @@ use super::{Kept, LeaveOut, TargetRoom, put};
 use crate::{
     codec_time::encoding,
     context::TaskContext,
-    copy::{cells::Cells, targets::Complete},
+    copy::{cells::Cells, codecs::ChunkCodecs, targets::Complete},
     failure::{bug, invalid, too_large, unfit_filter},
     memory::Reservation,
 };
@@ -27,34 +27,31 @@ pub(crate) struct ChunkSink {
     prefix: Prefix,
     keys: ChunkKeys,
     cells: Cells,
-    width: u64,
-    codec: Arc<ChunkCodec>,
+    element: ElementType,
+    codecs: ChunkCodecs,
     leave_out: Arc<LeaveOut>,
-    room: TargetRoom,
+    heap_start: u64,
 }
 
 impl ChunkSink {
-    /// The chunks of `layout`, an array of plain chunks with the chain `codecs`, inside `region`. Heaps begin with
-    /// `heap_start` bytes.
+    /// The chunks of `layout`, an array of plain chunks, inside `region`. Heaps begin with `heap_start` bytes.
     pub(crate) fn open(
         cx: &TaskContext,
         layout: &ArrayLayout,
-        codecs: &str,
         region: &Region,
         gaps: GapPolicy,
         heap_start: u64,
     ) -> Result<Self, TaskFailure> {
-        let codec = ChunkCodec::new(codecs, &layout.element, layout.chunks.write_unit(), &layout.fill)
-            .map_err(|error| invalid(format!("cannot encode {}: {error}", layout.url)))?;
-        let room = target_room(&codec, &layout.element, heap_start)?;
+        let codecs =
+            ChunkCodecs::new(layout).map_err(|error| invalid(format!("cannot encode {}: {error}", layout.url)))?;
         Ok(Self {
             prefix: cx.open(&layout.url, Access::ReadWrite)?,
             keys: layout.keys,
             cells: Cells::of_chunks(&layout.write_grid(), region)?,
-            width: layout.element.width,
-            codec: Arc::new(codec),
+            element: layout.element.clone(),
+            codecs,
             leave_out: Arc::new(LeaveOut::new(layout, gaps)),
-            room,
+            heap_start,
         })
     }
 
@@ -62,12 +59,13 @@ impl ChunkSink {
         &self.cells
     }
 
-    pub(super) fn target_room(&self) -> TargetRoom {
-        self.room
+    pub(super) fn target_room(&self, index: usize) -> Result<TargetRoom, TaskFailure> {
+        let codec = self.codecs.of(&self.cells.position(&self.cells.place(index)))?;
+        target_room(&codec, &self.element, self.heap_start)
     }
 
     pub(super) fn write_room(&self, values: u64) -> u64 {
-        encoding_room(&self.codec, values)
+        encoding_room(self.codecs.longest(), values)
     }
 
     pub(super) fn url_of(&self, index: usize) -> String {
@@ -82,12 +80,13 @@ impl ChunkSink {
         room: Reservation,
     ) -> Result<(), TaskFailure> {
         let place = self.cells.place(target.index);
-        let key = self.keys.key(&self.cells.position(&place));
+        let position = self.cells.position(&place);
+        let (key, codec) = (self.keys.key(&position), self.codecs.of(&position)?);
         let url = format!("{}/{key}", self.prefix.url());
-        let valid = self.cells.valid_elements(&place).and_then(|elements| elements.checked_mul(self.width));
+        let valid = self.cells.valid_elements(&place).and_then(|elements| elements.checked_mul(self.element.width));
         let valid = valid.ok_or_else(|| too_large("a target chunk"))?;
         let clip = self.cells.valid_shape(&place).ok_or_else(|| too_large("a target chunk"))?;
-        let (codec, leave_out) = (Arc::clone(&self.codec), Arc::clone(&self.leave_out));
+        let leave_out = Arc::clone(&self.leave_out);
         let encoded = cx
             .compute()
             .run(move || {

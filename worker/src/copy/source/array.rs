@@ -10,14 +10,17 @@ use rechunk_common::{
     variable::{ASSUMED_BYTES, DESCRIPTOR_BYTES, LENGTH_BYTES},
 };
 use rechunk_storage::{Access, Prefix, SizedObject};
-use rechunk_zarr::{ChunkCodec, CodecError, ShardCodec, ShardEntry, VariableChunk};
+use rechunk_zarr::{ChunkCodec, CodecError, MetadataError, ShardEntry, VariableChunk};
 
 use super::{Decoded, Fetched, Longer, Piece, Short, shard_index::ShardIndexes};
 use crate::{
     codec_time::decoding,
     context::TaskContext,
-    copy::cells::Cells,
-    failure::{bug, corrupt_source, invalid, missing_chunk, of_storage, too_large},
+    copy::{
+        cells::Cells,
+        codecs::{ChunkCodecs, InnerPlace, ShardCodecs},
+    },
+    failure::{corrupt_source, invalid, missing_chunk, of_storage, too_large},
     memory::Reservation,
     presence::Listed,
 };
@@ -44,8 +47,8 @@ pub(super) enum Unread {
 
 #[derive(Debug)]
 enum Objects {
-    Chunks(ChunkCodec),
-    Shards { codec: Box<ShardCodec>, indexes: ShardIndexes },
+    Chunks(ChunkCodecs),
+    Shards { codecs: Box<ShardCodecs>, indexes: ShardIndexes },
 }
 
 impl ArraySource {
@@ -58,17 +61,14 @@ impl ArraySource {
         is_strict: bool,
         listed: Listed,
     ) -> Result<Self, TaskFailure> {
-        let refuse = |error: rechunk_zarr::MetadataError| invalid(format!("cannot decode {}: {error}", layout.url));
+        let refuse = |error: MetadataError| invalid(format!("cannot decode {}: {error}", layout.url));
         let cells = Cells::of_chunks(&layout.read_grid(), region)?;
         let objects = match &layout.chunks {
-            ChunkLayout::Plain { chunk_shape, codecs } => {
-                Objects::Chunks(ChunkCodec::new(codecs, &layout.element, chunk_shape, &layout.fill).map_err(refuse)?)
-            }
+            ChunkLayout::Plain { .. } => Objects::Chunks(ChunkCodecs::new(layout).map_err(refuse)?),
             ChunkLayout::Sharded { .. } => {
-                let codec = ShardCodec::new(&layout.chunks, &layout.element, &layout.fill).map_err(refuse)?;
-                let codec = codec.ok_or_else(|| bug("a sharded layout has no shard codec"))?;
-                let shards = layout.write_grid().overlapping(region).element_count();
-                Objects::Shards { codec: Box::new(codec), indexes: ShardIndexes::new(shards) }
+                let codecs = ShardCodecs::new(layout).map_err(refuse)?;
+                let indexes = ShardIndexes::new(codecs.count_in(region));
+                Objects::Shards { codecs: Box::new(codecs), indexes }
             }
         };
         let prefix = cx.open(&layout.url, Access::Read)?;
@@ -84,11 +84,29 @@ impl ArraySource {
         &self.prefix
     }
 
+    /// That of the longest read unit: no other has more bytes.
     fn codec(&self) -> &ChunkCodec {
         match &self.objects {
-            Objects::Chunks(codec) => codec,
-            Objects::Shards { codec, .. } => codec.inner(),
+            Objects::Chunks(codecs) => codecs.longest(),
+            Objects::Shards { codecs, .. } => codecs.longest().inner(),
         }
+    }
+
+    /// Calls `with` with that of the read unit at `place`.
+    fn with_codec<T>(
+        &self,
+        place: &[u64],
+        with: impl FnOnce(&ChunkCodec) -> Result<T, TaskFailure>,
+    ) -> Result<T, TaskFailure> {
+        match &self.objects {
+            Objects::Chunks(codecs) => with(&*codecs.of(&self.cells.position(place))?),
+            Objects::Shards { codecs, .. } => with(codecs.longest().inner()),
+        }
+    }
+
+    /// Bytes of the read unit at `place`, decoded.
+    fn decoded_bytes(&self, place: &[u64]) -> Result<u64, TaskFailure> {
+        self.with_codec(place, |codec| Ok(codec.decoded_bytes()))
     }
 
     pub(super) fn room(&self) -> Result<u64, TaskFailure> {
@@ -136,8 +154,9 @@ impl ArraySource {
     pub(super) fn standing_room(&self) -> Result<u64, TaskFailure> {
         match &self.objects {
             Objects::Chunks(_) => Ok(0),
-            Objects::Shards { codec, indexes } => {
-                indexes.shards().checked_mul(codec.index_bytes()).ok_or_else(|| too_large("the source's shard indexes"))
+            Objects::Shards { codecs, indexes } => {
+                let bytes = indexes.shards().checked_mul(codecs.longest().index_bytes());
+                bytes.ok_or_else(|| too_large("the source's shard indexes"))
             }
         }
     }
@@ -153,13 +172,13 @@ impl ArraySource {
                 let fetched = self.fetch_chunk(cx, place, &key, room).await?;
                 (key, fetched)
             }
-            Objects::Shards { codec, indexes } => {
-                let (shard, inner) = split(&position, codec.chunks_per_shard())?;
+            Objects::Shards { codecs, indexes } => {
+                let InnerPlace { shard, codec, inner } = codecs.place(&position)?;
                 if self.is_absent(&shard) {
                     return Ok(Fetched::Missing);
                 }
                 let key = self.keys.key(&shard);
-                let index = indexes.get(cx, &self.prefix, &key, &shard, codec).await?;
+                let index = indexes.get(cx, &self.prefix, &key, &shard, &codec).await?;
                 let entry = index.and_then(|index| index.entry(inner));
                 let fetched = match entry {
                     Some(entry) => self.fetch_inner(cx, &key, entry, room).await?,
@@ -207,9 +226,9 @@ impl ArraySource {
         cx.tally().add(|counts| counts.get_requests += 1);
         if self.is_raw
             && let Some(part) = self.used_part(place)
-            && (part.len() as u64) < self.codec().decoded_bytes()
+            && (part.len() as u64) < self.decoded_bytes(place)?
         {
-            return self.fetch_elements(key, part).await;
+            return self.fetch_elements(key, part, self.decoded_bytes(place)?).await;
         }
         let Some(object) = self.prefix.get_sized(key).await.map_err(|error| of_storage(&error))? else {
             return Ok(Fetched::Missing);
@@ -223,10 +242,9 @@ impl ArraySource {
         Ok(bytes.map_or(Fetched::Missing, |bytes| Fetched::Encoded { bytes, url: self.url_of(key) }))
     }
 
-    /// The elements `part` of a chunk that is stored as its elements are.
-    async fn fetch_elements(&self, key: &str, part: Range<usize>) -> Result<Fetched, TaskFailure> {
+    /// The elements `part` of a chunk of `size` bytes that is stored as its elements are.
+    async fn fetch_elements(&self, key: &str, part: Range<usize>, size: u64) -> Result<Fetched, TaskFailure> {
         let range = part.start as u64..part.end as u64;
-        let size = self.codec().decoded_bytes();
         let bytes = self.prefix.get_range_of(key, range, size).await.map_err(|error| of_storage(&error))?;
         Ok(bytes.map_or(Fetched::Missing, |bytes| Fetched::Elements { bytes, start: part.start }))
     }
@@ -287,33 +305,12 @@ impl ArraySource {
     /// The elements of a chunk whose elements are of variable length: as much as there is room for is tried, then more.
     pub(super) fn decode_variable(
         &self,
-        bytes: &Bytes,
-        url: String,
+        place: &[u64],
+        (bytes, url): (&Bytes, String),
         room: &mut Reservation,
         grow: impl Fn(&mut Reservation, u64) -> bool,
     ) -> Result<Decoded, TaskFailure> {
-        let codec = self.codec();
-        let length = bytes.len() as u64;
-        let beside = length.saturating_add(codec.decoded_bytes());
-        loop {
-            let most = if codec.is_heap_stored() { length } else { room.bytes().saturating_sub(beside) };
-            match decoding(|| codec.decode_variable(bytes.clone(), most)) {
-                Ok(VariableChunk { descriptors, heap }) => {
-                    let piece = Piece::Elements { bytes: descriptors, start: 0, is_stored: true, heap: Some(heap) };
-                    return Ok(Decoded::Piece(piece));
-                }
-                Err(CodecError::OverRoom { bytes: found, .. }) => {
-                    // Some chunks say how long they are; others only that they go on.
-                    let wanted =
-                        if found > most.saturating_add(1) { found } else { most.max(length).saturating_mul(2) };
-                    let needed = beside.saturating_add(wanted);
-                    if !grow(room, needed) {
-                        return Ok(Decoded::Short(Short { needed, url }));
-                    }
-                }
-                Err(error) => return Err(corrupt_source(&url, error)),
-            }
-        }
+        self.with_codec(place, |codec| decode_variable(codec, bytes, url, room, grow))
     }
 
     /// The run of elements that was fetched of a read unit that is stored as its elements are.
@@ -341,19 +338,20 @@ impl ArraySource {
     /// The elements of a read unit, or where that is less work the part of them that the task moves; and where they
     /// begin.
     fn decode_used(&self, place: &[u64], bytes: Bytes, url: &str) -> Result<(Bytes, usize), TaskFailure> {
-        let codec = self.codec();
         let corrupt = |error: CodecError| corrupt_source(url, error);
-        if let Some(part) = self.small_part(place)
-            && let Some(part_bytes) = decoding(|| codec.decode_part(&bytes, part.clone())).map_err(corrupt)?
-        {
-            return Ok((part_bytes, part.start));
-        }
-        let bytes = decoding(|| codec.decode(bytes)).map_err(corrupt)?;
-        if bytes.len() as u64 != codec.decoded_bytes() {
-            let reason = format!("it decodes to {} bytes instead of {}", bytes.len(), codec.decoded_bytes());
-            return Err(corrupt_source(url, reason));
-        }
-        Ok((bytes, 0))
+        self.with_codec(place, |codec| {
+            if let Some(part) = self.small_part(place, codec)
+                && let Some(part_bytes) = decoding(|| codec.decode_part(&bytes, part.clone())).map_err(corrupt)?
+            {
+                return Ok((part_bytes, part.start));
+            }
+            let bytes = decoding(|| codec.decode(bytes)).map_err(corrupt)?;
+            if bytes.len() as u64 != codec.decoded_bytes() {
+                let reason = format!("it decodes to {} bytes instead of {}", bytes.len(), codec.decoded_bytes());
+                return Err(corrupt_source(url, reason));
+            }
+            Ok((bytes, 0))
+        })
     }
 
     /// From the first to past the last byte of a decoded read unit that the task moves.
@@ -364,22 +362,39 @@ impl ArraySource {
     }
 
     /// The bytes of a read unit that the task moves, if they are a part that is worth decoding alone.
-    fn small_part(&self, place: &[u64]) -> Option<Range<usize>> {
+    fn small_part(&self, place: &[u64], codec: &ChunkCodec) -> Option<Range<usize>> {
         let part = self.used_part(place)?;
-        let most = self.codec().decoded_bytes() / 2;
+        let most = codec.decoded_bytes() / 2;
         (part.len() as u64 <= most).then_some(part)
     }
 }
 
-/// The shard that holds the inner chunk at `position`, and the chunk's number in it, in C order.
-fn split(position: &[u64], chunks_per_shard: &[u64]) -> Result<(Vec<u64>, u64), TaskFailure> {
-    let odd = || bug("a shard has no inner chunks along an axis");
-    let mut shard = Vec::with_capacity(position.len());
-    let mut inner = 0_u64;
-    for (at, count) in position.iter().zip(chunks_per_shard) {
-        shard.push(at.checked_div(*count).ok_or_else(odd)?);
-        let within = at.checked_rem(*count).ok_or_else(odd)?;
-        inner = inner.checked_mul(*count).and_then(|inner| inner.checked_add(within)).ok_or_else(odd)?;
+/// As [`ArraySource::decode_variable`], of one chunk.
+fn decode_variable(
+    codec: &ChunkCodec,
+    bytes: &Bytes,
+    url: String,
+    room: &mut Reservation,
+    grow: impl Fn(&mut Reservation, u64) -> bool,
+) -> Result<Decoded, TaskFailure> {
+    let length = bytes.len() as u64;
+    let beside = length.saturating_add(codec.decoded_bytes());
+    loop {
+        let most = if codec.is_heap_stored() { length } else { room.bytes().saturating_sub(beside) };
+        match decoding(|| codec.decode_variable(bytes.clone(), most)) {
+            Ok(VariableChunk { descriptors, heap }) => {
+                let piece = Piece::Elements { bytes: descriptors, start: 0, is_stored: true, heap: Some(heap) };
+                return Ok(Decoded::Piece(piece));
+            }
+            Err(CodecError::OverRoom { bytes: found, .. }) => {
+                // Some chunks say how long they are; others only that they go on.
+                let wanted = if found > most.saturating_add(1) { found } else { most.max(length).saturating_mul(2) };
+                let needed = beside.saturating_add(wanted);
+                if !grow(room, needed) {
+                    return Ok(Decoded::Short(Short { needed, url }));
+                }
+            }
+            Err(error) => return Err(corrupt_source(&url, error)),
+        }
     }
-    Ok((shard, inner))
 }

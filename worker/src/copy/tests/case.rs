@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 use rechunk_common::{
     ByteCount,
-    geometry::BoxGrid,
+    geometry::{BoxGrid, Edges},
     layout::{ArrayLayout, ArrayPart, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
     plan::{
         CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, CopyThroughScratch, Exchange, ExchangeCodec,
@@ -256,7 +256,39 @@ fn meeting(a: u64, b: u64) -> u64 {
 
 /// Whether what is copied begins with an object of the source along `axis`. Of the target it always does.
 fn begins_with_object(source: &ArrayLayout, axis: usize) -> bool {
-    source.origin(axis).is_multiple_of(source.chunks.write_unit()[axis])
+    source.edges(axis).is_none() && source.origin(axis).is_multiple_of(source.chunks.write_unit()[axis])
+}
+
+/// Makes objects of `layout` differ in length along some axes: none is longer than they were. What is copied begins with
+/// one.
+fn cut_unequally(layout: &mut ArrayLayout, seed: u64) {
+    let (units, inner) = (layout.chunks.write_unit().to_vec(), layout.chunks.read_unit().to_vec());
+    let is_sharded = layout.chunks.is_sharded();
+    let of_axis = |axis: usize| {
+        let step = if is_sharded { inner[axis] } else { 1 };
+        let (origin, mut end, mut lengths) = (layout.origin(axis), 0, Vec::new());
+        while end < origin + layout.shape[axis] {
+            let at = lengths.len() as u64 + 1 + axis as u64;
+            let mut length =
+                step * (1 + ((seed ^ at).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) % (units[axis] / step));
+            if !is_sharded && end < origin {
+                length = length.min(origin - end);
+            }
+            lengths.push(length);
+            end += length;
+        }
+        (seed >> axis & 1 == 1).then(|| Edges::new(lengths).expect("some chunks"))
+    };
+    let edges: Vec<Option<Edges>> = (0..units.len()).map(of_axis).collect();
+    if edges.iter().all(Option::is_none) {
+        return;
+    }
+    let longest = units.iter().zip(&edges).map(|(unit, edges)| edges.as_ref().map_or(*unit, Edges::longest)).collect();
+    match &mut layout.chunks {
+        ChunkLayout::Plain { chunk_shape, .. } => *chunk_shape = longest,
+        ChunkLayout::Sharded { shard_shape, .. } => *shard_shape = longest,
+    }
+    layout.edges = edges;
 }
 
 /// Any copy.
@@ -268,13 +300,14 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
     // target.
     let starts = prop::option::of(prop::collection::vec((0_u64..9, any::<bool>(), 0_u64..3), 3));
     let values = (any::<u64>(), 0_u64..8, 0_u64..4, any::<bool>(), (parts, any::<bool>(), starts));
+    let unequal = prop_oneof![3 => Just(None), 1 => any::<u64>().prop_map(Some)];
     let packed = prop_oneof![
         2 => Just(None),
         2 => Just(Some(ExchangeCodec::Lz4)),
         1 => Just(Some(ExchangeCodec::Zstd)),
     ];
-    (axes, side(), side(), 0..TYPES.len(), fills(), gaps, (0..3, packed), values).prop_map(
-        |(axes, source, target, data_type, fills, write_empty_chunks, (way, packed), values)| {
+    (axes, side(), side(), 0..TYPES.len(), fills(), gaps, (0..3, packed, unequal), values).prop_map(
+        |(axes, source, target, data_type, fills, write_empty_chunks, (way, packed, unequal), values)| {
             let (seed, missing, filled, is_listed, (parts, is_cut, starts)) = values;
             let url = format!("memory://copy-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let (data_type, width) = TYPES[data_type];
@@ -297,6 +330,7 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
                     ChunkKeys::V2 { separator: Separator::Dot }
                 },
                 part: None,
+                edges: Vec::new(),
             };
             let mut source = layout("source", axes.iter().map(|axis| axis.source).collect(), source, fill_in);
             let mut target = layout("target", axes.iter().map(|axis| axis.target).collect(), target, fill_out);
@@ -309,6 +343,12 @@ pub(in crate::copy) fn cases() -> impl Strategy<Value = Case> {
                 let start: Vec<u64> = from.iter().zip(&to).map(|(from, to)| *from.max(to)).collect();
                 source.part = Some(ArrayPart { start: start.clone(), origin: from });
                 target.part = Some(ArrayPart { start, origin: to });
+            }
+            if let Some(seed) = unequal {
+                cut_unequally(&mut source, seed);
+                if way == 0 && !target.chunks.is_sharded() {
+                    cut_unequally(&mut target, !seed);
+                }
             }
             let times = |unit: &[u64], factor: fn(&Axis) -> u64| -> Vec<u64> {
                 unit.iter().zip(&axes).map(|(length, axis)| length * factor(axis)).collect()

@@ -36,6 +36,7 @@ pub(super) fn case(codecs: &str) -> Case {
         chunks: ChunkLayout::Plain { chunk_shape: chunk_shape.into(), codecs: codecs.into() },
         keys: ChunkKeys::Default { separator: Separator::Slash },
         part: None,
+        edges: Vec::new(),
     };
     Case {
         source: layout("source", [1, 4]),

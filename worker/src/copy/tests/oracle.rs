@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rechunk_common::{
     ByteCount, ContentHash, ContentSum, Counts, Presence, ValueHash,
     geometry::{BoxGrid, Region},
-    layout::{ArrayLayout, IndexLocation},
+    layout::{ArrayLayout, ChunkLayout, IndexLocation},
     plan::{ListedSource, PresenceBitmap},
 };
 use rechunk_storage::{Access, Prefix, PutPayload, StoreUrl, Unguarded};
@@ -138,14 +138,32 @@ fn codec(layout: &ArrayLayout) -> ChunkCodec {
     ChunkCodec::of_layout(&layout.chunks, &layout.element, &layout.fill).expect("codec")
 }
 
+/// That of the read unit at `position`.
+fn codec_at(layout: &ArrayLayout, position: &[u64]) -> ChunkCodec {
+    let shape = layout.read_grid().unclipped_at(position).shape();
+    ChunkCodec::new(layout.chunks.codecs(), &layout.element, &shape, &layout.fill).expect("codec")
+}
+
+/// That of the shard at `position`; `None` where there are none.
+fn shard_codec_at(layout: &ArrayLayout, position: &[u64]) -> Option<ShardCodec> {
+    let mut chunks = layout.chunks.clone();
+    if let ChunkLayout::Sharded { shard_shape, .. } = &mut chunks {
+        *shard_shape = layout.write_grid().unclipped_at(position).shape();
+    }
+    ShardCodec::new(&chunks, &layout.element, &layout.fill).expect("codec")
+}
+
 /// Positions of the inner chunks of the shard at `shard` that lie in the array, with their number in the shard.
 fn inner_chunks(layout: &ArrayLayout, shard: &[u64]) -> Vec<(u64, Vec<u64>)> {
     let grid = layout.read_grid();
-    let codec = ShardCodec::new(&layout.chunks, &layout.element, &layout.fill).expect("codec").expect("sharded");
+    let codec = shard_codec_at(layout, shard).expect("sharded");
     let per_shard = codec.chunks_per_shard();
+    let (objects, chunk) = (layout.write_grid(), layout.chunks.read_unit());
+    let first = |axis: usize| (objects.span(axis, shard[axis]).start - objects.origin(axis)) / chunk[axis];
     BoxGrid::positions(&grid.overlapping(&layout.write_grid().region_at(shard)))
         .map(|position| {
-            let number = position.iter().zip(per_shard).fold(0, |sum, (at, count)| sum * count + at % count);
+            let axes = position.iter().zip(per_shard).enumerate();
+            let number = axes.fold(0, |sum, (axis, (at, count))| sum * count + at - first(axis));
             (number, position)
         })
         .collect()
@@ -198,7 +216,7 @@ fn encoded_unit(case: &Case, position: &[u64]) -> Option<Bytes> {
     let region = layout.read_grid().unclipped_at(position);
     // What stands beyond the array's edge is anybody's guess.
     let elements = buffer(layout, &region, &vec![0xEE; layout.fill.len()], |element| value(case, element));
-    (unit(case, position) != Unit::Missing).then(|| encode(&codec(layout), &elements))
+    (unit(case, position) != Unit::Missing).then(|| encode(&codec_at(layout, position), &elements))
 }
 
 /// Writes the source of the case.
@@ -207,11 +225,10 @@ pub(in crate::copy) async fn write_source(bench: &Bench, case: &Case) {
     let layout = &case.source;
     let prefix = prefix(bench, layout);
     let encoded = |position: &[u64]| encoded_unit(case, position);
-    let shards = ShardCodec::new(&layout.chunks, &layout.element, &layout.fill).expect("codec");
     let grid = layout.write_grid();
     for position in BoxGrid::positions(&grid.overlapping(grid.bounds())) {
         let key = layout.keys.key(&position);
-        let Some(shards) = &shards else {
+        let Some(shards) = &shard_codec_at(layout, &position) else {
             if let Some(encoded) = encoded(&position) {
                 prefix.put(&key, encoded, &Unguarded).await.expect("put");
             }
@@ -264,7 +281,7 @@ fn is_written(case: &Case, region: &Region) -> bool {
 /// Compares every object of the target with what it must be.
 pub(in crate::copy) async fn check_target(bench: &Bench, case: &Case, counts: Counts) -> Result<(), TestCaseError> {
     let layout = &case.target;
-    let (prefix, codec) = (prefix(bench, layout), codec(layout));
+    let prefix = prefix(bench, layout);
     let expected = |position: &[u64]| {
         let region = layout.read_grid().unclipped_at(position);
         buffer(layout, &region, &layout.fill, |element| value(case, element))
@@ -280,7 +297,12 @@ pub(in crate::copy) async fn check_target(bench: &Bench, case: &Case, counts: Co
             prop_assert_eq!(object.is_some(), is_due, "{}", key);
             skipped += u64::from(!is_due && !is_known_as_empty(case, &grid.region_at(&position)));
             if let Some(object) = object {
-                prop_assert_eq!(decode(&codec, object, &layout.fill), expected(&position), "{}", key);
+                prop_assert_eq!(
+                    decode(&codec_at(layout, &position), object, &layout.fill),
+                    expected(&position),
+                    "{}",
+                    key
+                );
             }
             continue;
         };
@@ -304,7 +326,13 @@ pub(in crate::copy) async fn check_target(bench: &Bench, case: &Case, counts: Co
             if let Some(ShardEntry { offset, length }) = entry {
                 let small = |n: u64| usize::try_from(n).expect("small");
                 let chunk = object.slice(small(offset)..small(offset + length));
-                prop_assert_eq!(decode(&codec, chunk, &layout.fill), expected(&inner), "{} inner {:?}", key, inner);
+                prop_assert_eq!(
+                    decode(&codec_at(layout, &inner), chunk, &layout.fill),
+                    expected(&inner),
+                    "{} inner {:?}",
+                    key,
+                    inner
+                );
             }
         }
     }

@@ -82,6 +82,7 @@ fn case() -> Case {
         chunks: ChunkLayout::Plain { chunk_shape: chunk_shape.into(), codecs: r#"[{"name":"bytes"}]"#.into() },
         keys: ChunkKeys::Default { separator: Separator::Slash },
         part: None,
+        edges: Vec::new(),
     };
     Case {
         source: layout("source", [1, 4]),

@@ -48,6 +48,7 @@ pub(super) fn layout(url: String, shape: &[u64], chunk: &[u64], side: &Side, cod
         chunks,
         keys: if side.is_some() { ChunkKeys::Default { separator } } else { ChunkKeys::V2 { separator } },
         part: None,
+        edges: Vec::new(),
     }
 }
 

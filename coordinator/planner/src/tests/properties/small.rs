@@ -1,6 +1,7 @@
 //! Small random arrays and what is asked of a plan for them.
 
 use proptest::prelude::*;
+use rechunk_common::geometry::Edges;
 
 use crate::tests::*;
 
@@ -29,6 +30,8 @@ pub(in crate::tests) struct Small {
     pub(in crate::tests) verify: bool,
     /// By axis, where parts of arrays are copied.
     pub(in crate::tests) starts: Option<Vec<Start>>,
+    /// Chunks of the source differ in length, as a seed has it; those of the target too, which has then no shards.
+    pub(in crate::tests) unequal: Option<(u64, bool)>,
 }
 
 pub(in crate::tests) fn small() -> impl Strategy<Value = Small> {
@@ -40,10 +43,11 @@ pub(in crate::tests) fn small() -> impl Strategy<Value = Small> {
     let shares = (1_u64..9, 1_u64..4, 1_u64..30, prop_oneof![Just(0_u64), 30_u64..9000], parts);
     let start = || (0_u64..9, any::<bool>());
     let starts = prop::option::of(prop::collection::vec((start(), start()), 4));
-    let rest = (prop_oneof![Just(50_u64), Just(101), Just(150)], 30_u64..6000, (shares, starts));
+    let unequal = prop_oneof![2 => Just(None), 1 => any::<(u64, bool)>().prop_map(Some)];
+    let rest = (prop_oneof![Just(50_u64), Just(101), Just(150)], 30_u64..6000, (shares, starts, unequal));
     (axes, any::<(bool, bool)>(), 1_u64..9, rest, any::<((bool, bool), bool, bool)>()).prop_map(
         |(axes, sharded, width, rest, (same, one_store, verify))| {
-            let (hundredths, budget, ((slots, threads, groups, scratch, (least, more)), starts)) = rest;
+            let (hundredths, budget, ((slots, threads, groups, scratch, (least, more)), starts, unequal)) = rest;
             let parts = (least + more, least);
             Small {
                 axes,
@@ -60,6 +64,7 @@ pub(in crate::tests) fn small() -> impl Strategy<Value = Small> {
                 parts,
                 verify,
                 starts,
+                unequal,
             }
         },
     )
@@ -87,7 +92,39 @@ pub(in crate::tests) fn spec(small: &Small) -> CopySpec {
         source.part = Some(ArrayPart { start: start.clone(), origin: origins.0 });
         target.part = Some(ArrayPart { start, origin: origins.1 });
     }
+    if let Some((seed, is_target_too)) = small.unequal {
+        cut_unequally(&mut source, seed);
+        if is_target_too && !target.chunks.is_sharded() {
+            cut_unequally(&mut target, !seed);
+        }
+    }
     CopySpec { one_store: small.one_store, verify: small.verify, ..copy(source, target, small.hundredths) }
+}
+
+/// Makes objects of `layout` differ in length along some axes: none is longer than they were.
+fn cut_unequally(layout: &mut ArrayLayout, seed: u64) {
+    let (units, parts) = (layout.chunks.write_unit().to_vec(), layout.chunks.read_unit().to_vec());
+    let is_sharded = layout.chunks.is_sharded();
+    let of_axis = |axis: usize| {
+        let step = if is_sharded { parts[axis] } else { 1 };
+        let least = layout.origin(axis) + layout.shape[axis];
+        let mut lengths = Vec::new();
+        while lengths.iter().sum::<u64>() < least {
+            let at = lengths.len() as u64 + 1 + axis as u64;
+            lengths.push(step * (1 + ((seed ^ at).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) % (units[axis] / step)));
+        }
+        (seed >> axis & 1 == 1).then(|| Edges::new(lengths).expect("some chunks"))
+    };
+    let edges: Vec<Option<Edges>> = (0..units.len()).map(of_axis).collect();
+    if edges.iter().all(Option::is_none) {
+        return;
+    }
+    let longest = units.iter().zip(&edges).map(|(unit, edges)| edges.as_ref().map_or(*unit, Edges::longest)).collect();
+    match &mut layout.chunks {
+        ChunkLayout::Plain { chunk_shape, .. } => *chunk_shape = longest,
+        ChunkLayout::Sharded { shard_shape, .. } => *shard_shape = longest,
+    }
+    layout.edges = edges;
 }
 
 /// The plan's input for one small array.

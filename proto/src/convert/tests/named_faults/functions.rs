@@ -24,6 +24,7 @@ fn layout() -> v1::ArrayLayout {
         }),
         keys: Some(v1::ChunkKeys { encoding: v1::ChunkKeyEncoding::V2.into(), separator: v1::Separator::Dot.into() }),
         part: None,
+        edges: Vec::new(),
     }
 }
 
@@ -32,6 +33,7 @@ fn grid() -> v1::BoxGrid {
         bounds: Some(v1::Region { start: vec![0, 0], end: vec![10, 20] }),
         lengths: vec![4, 8],
         ahead: vec![],
+        edges: vec![],
     }
 }
 
@@ -176,9 +178,40 @@ fn a_bitmap_that_is_not_about_its_source_is_named() {
     let many = Problem::OverLimit { limit: "MAX_LISTED_OBJECTS", most: 1 << 22, found: 1 << 23 };
     expect_sweep(objects, many, |copy| {
         let bounds = Some(v1::Region { start: vec![0], end: vec![1 << 23] });
-        let grid = v1::BoxGrid { bounds, lengths: vec![1], ahead: vec![] };
+        let grid = v1::BoxGrid { bounds, lengths: vec![1], ahead: vec![], edges: vec![] };
         copy.listed = listed(v1::PresenceBitmap { objects: Some(grid), ..bitmap() });
     });
+}
+
+#[test]
+fn chunks_that_differ_in_length_and_do_not_fit_their_array_are_named() {
+    let none = || v1::Edges::default();
+    let edges = |lengths: &[u64], counts: &[u64]| v1::Edges { lengths: lengths.to_vec(), counts: counts.to_vec() };
+    // The array has 10 × 20 elements in chunks of 4 × 8.
+    for (field, problem, edges) in [
+        ("source.edges", Problem::RankMismatch { expected: 2, found: 1 }, vec![none()]),
+        ("source.edges", Problem::Empty, vec![none(), none()]),
+        (
+            "source.edges[0].lengths",
+            Problem::Disagrees { other: "the longest box" },
+            vec![edges(&[3, 7], &[1, 1]), none()],
+        ),
+        ("source.edges[0].counts", Problem::Short, vec![edges(&[4, 3], &[1, 1]), none()]),
+        ("source.edges[0].lengths", Problem::ZeroLength { axis: 1 }, vec![edges(&[4, 0], &[3, 1]), none()]),
+        ("source.edges[0].counts", Problem::Zero, vec![edges(&[4, 3], &[3, 0]), none()]),
+        (
+            "source.edges[1].lengths",
+            Problem::RankMismatch { expected: 2, found: 1 },
+            vec![none(), edges(&[8], &[1, 2])],
+        ),
+        (
+            "source.edges[1].counts",
+            Problem::OverLimit { limit: "MAX_UNEQUAL_BOXES", most: 1 << 15, found: u64::MAX },
+            vec![none(), edges(&[8, 1], &[3, u64::MAX])],
+        ),
+    ] {
+        expect_sweep(field, problem, |copy| copy.source.as_mut().expect("there").edges = edges.clone());
+    }
 }
 
 #[test]

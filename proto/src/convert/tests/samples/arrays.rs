@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use rechunk_common::{
-    geometry::{BoxGrid, Region},
+    geometry::{BoxGrid, Edges, Region},
     layout::{ArrayLayout, ArrayPart, ChunkKeys, ChunkLayout, ElementType, IndexLocation, Separator},
 };
 
@@ -35,9 +35,13 @@ pub(crate) fn grids_over(bounds: Region) -> impl Strategy<Value = BoxGrid> {
 }
 
 pub(crate) fn grids() -> impl Strategy<Value = BoxGrid> {
-    (regions().prop_flat_map(grids_over), any::<bool>()).prop_map(|(grid, is_ahead)| {
+    (regions().prop_flat_map(grids_over), any::<(bool, bool)>()).prop_map(|(grid, (is_ahead, is_unequal))| {
         let ahead = grid.bounds().start().to_vec();
-        if is_ahead { grid.begun_ahead(ahead) } else { grid }
+        let grid = if is_ahead { grid.begun_ahead(ahead) } else { grid };
+        let axes = grid.lengths().iter().enumerate();
+        let of_axis = |(axis, length): (usize, &u64)| unequal(*length, grid.bounds().length(axis) + grid.ahead(axis));
+        let edges: Vec<Option<Edges>> = axes.map(of_axis).collect();
+        if is_unequal { grid.cut_at(&edges) } else { grid }
     })
 }
 
@@ -73,14 +77,28 @@ pub(crate) fn layouts_of(shape: Vec<u64>, width: usize) -> impl Strategy<Value =
             chunks,
             keys: if is_v2 { ChunkKeys::V2 { separator } } else { ChunkKeys::Default { separator } },
             part: None,
+            edges: Vec::new(),
         })
         .boxed()
+}
+
+/// Boxes of `longest` behind one of a single element, which reach to `least`; none where all would be alike.
+fn unequal(longest: u64, least: u64) -> Option<Edges> {
+    let count = usize::try_from(least / longest + 1).expect("small");
+    (longest > 1).then(|| Edges::new(std::iter::once(1).chain(vec![longest; count])).expect("some boxes"))
+}
+
+fn cut_unequally(layout: ArrayLayout) -> ArrayLayout {
+    let units = layout.chunks.write_unit().iter().zip(&layout.shape);
+    let edges: Vec<Option<Edges>> = units.map(|(unit, length)| unequal(*unit, *length)).collect();
+    let is_plain = !layout.chunks.is_sharded() && layout.part.is_none() && edges.iter().any(Option::is_some);
+    if is_plain { ArrayLayout { edges, ..layout } } else { layout }
 }
 
 pub(crate) fn layouts() -> impl Strategy<Value = ArrayLayout> {
     let layouts = (shapes(), 1_usize..17).prop_flat_map(|(shape, width)| layouts_of(shape, width));
     let starts = option::of(vec((any::<u32>(), any::<u32>()), 5));
-    (layouts, starts).prop_map(|(layout, starts)| {
+    (layouts, starts, any::<bool>()).prop_map(|(layout, starts, is_unequal)| {
         let of = |of: fn(&(u32, u32)) -> u64, starts: &[(u32, u32)]| {
             starts.iter().take(layout.shape.len()).map(of).collect()
         };
@@ -88,6 +106,7 @@ pub(crate) fn layouts() -> impl Strategy<Value = ArrayLayout> {
             start: of(|(origin, more)| u64::from(*origin) + u64::from(*more), &starts),
             origin: of(|(origin, _)| u64::from(*origin), &starts),
         });
-        ArrayLayout { part, ..layout }
+        let layout = ArrayLayout { part, ..layout };
+        if is_unequal { cut_unequally(layout) } else { layout }
     })
 }

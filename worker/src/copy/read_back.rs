@@ -142,7 +142,7 @@ impl ReadBack {
         if !self.source.is_variable() {
             return self.source.decode(&self.cx, place, fetched).map(Decoded::Piece);
         }
-        let decoded = self.source.decode_variable(fetched, room, |room, bytes| room.try_grow(bytes, 0))?;
+        let decoded = self.source.decode_variable(place, fetched, room, |room, bytes| room.try_grow(bytes, 0))?;
         if matches!(decoded, Decoded::Piece(Piece::Elements { .. })) {
             self.source.count_decoded(&self.cx, place)?;
         }

@@ -23,7 +23,12 @@ pub fn chunk_bytes(elements: u64, bytes: u64) -> u64 {
     elements.saturating_mul(LENGTH_BYTES).saturating_add(COUNT_BYTES).saturating_add(bytes)
 }
 
-/// The same as is assumed where nothing is known of it.
+/// What a block of an exchange of so many has: their lengths, then the elements.
+pub fn block_bytes(elements: u64, bytes: u64) -> u64 {
+    elements.saturating_mul(LENGTH_BYTES).saturating_add(bytes)
+}
+
+/// What a chunk is assumed to be where nothing is known of it.
 pub fn assumed_chunk_bytes(elements: u64) -> u64 {
     chunk_bytes(elements, elements.saturating_mul(ASSUMED_BYTES))
 }

@@ -2,7 +2,7 @@
 //! has between two of them.
 //!
 //! A *piece* is what is read alone (a chunk, an inner chunk, an exchange block), a *target* what is filled (a chunk,
-//! an inner chunk, an exchange block). Elements are opaque bytes of a fixed width. Knows nothing of plans, leases or
+//! an inner chunk, an exchange block). Elements are opaque bytes. Knows nothing of plans, leases or
 //! other tasks: a task index and the function's parameters say all.
 
 mod cells;
@@ -27,7 +27,7 @@ use rechunk_common::{
     geometry::{BoxGrid, Region},
     ids::TaskIndex,
     layout::{ArrayLayout, ChunkLayout, ElementType},
-    plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, GapPolicy, ShardParts},
+    plan::{CopyExchangeToWrite, CopyReadToExchange, CopyReadToWrite, Exchange, GapPolicy, ShardParts},
 };
 
 pub(crate) use self::read_back::read_back;
@@ -35,7 +35,7 @@ use self::{
     content::Content,
     engine::Copy,
     sink::{ChunkSink, ExchangeSink, PackedSink, ShardSink, Sink, Visits},
-    source::{ArraySource, BlockSource, PackedSource, PieceSource},
+    source::{ArraySource, BlockKind, BlockSource, PackedSource, PieceSource},
     targets::Fills,
 };
 pub use self::{group::through_scratch, index_exchange::index_exchange};
@@ -90,8 +90,7 @@ async fn fill_exchange(
     task: TaskIndex,
 ) -> Result<(), TaskFailure> {
     let CopyReadToExchange { source, exchange, strict, listed, sum_beside } = function;
-    of_a_width(&source.element)?;
-    same_width(source.element.width, exchange.width)?;
+    can_go_through(exchange, &source.element)?;
     let region = box_of(&exchange.readers, task)?;
     let listed = Listed::of(cx, listed.as_ref()).await?;
     let content = sum_beside.as_ref().map(|beside| Content::new(&source.shape, &source.element, beside, &source.fill));
@@ -104,9 +103,12 @@ async fn fill_exchange(
     let gap = &source.fill;
     let sink = match exchange.packing() {
         None => Sink::Exchange(ExchangeSink::open(temp, exchange, task, &region, gap)?),
-        Some(packing) => Sink::Packed(PackedSink::open(temp, exchange, packing, task, &region, gap)?),
+        Some(packing) => {
+            let (of_task, gaps) = ((task, &region), (&source.element, &gap[..]));
+            Sink::Packed(PackedSink::open(temp, exchange, packing, of_task, gaps)?)
+        }
     };
-    let fills = Fills::new(&source.fill, &source.fill);
+    let fills = Fills::of(source.element.is_variable(), gap, gap);
     let order: Vec<usize> = (0..region.rank()).collect();
     Copy::new(cx.clone(), pieces, sink, fills, exchange.width)?.summed(content).run(&order).await
 }
@@ -136,8 +138,7 @@ async fn empty_exchange(
     task: TaskIndex,
 ) -> Result<(), TaskFailure> {
     let CopyExchangeToWrite { exchange, writers, target, order, gaps, presence: bitmap, shard_parts } = function;
-    of_a_width(&target.element)?;
-    same_width(exchange.width, target.element.width)?;
+    can_go_through(exchange, &target.element)?;
     let region = box_of(writers, task)?;
     let presence = presence_of(cx, bitmap.as_ref()).await?;
     // Blocks that are read hold what was missing in the source as values; others are known to hold nothing else.
@@ -148,11 +149,15 @@ async fn empty_exchange(
         Some(_) if *writers != exchange.writers => {
             return Err(invalid("a task of a packed exchange has one row, and so one of its boxes"));
         }
-        Some(packing) => PieceSource::Packed(PackedSource::open(temp, exchange, packing, task, &region).await?),
+        Some(packing) => {
+            let blocks = BlockKind { is_variable: target.element.is_variable(), presence };
+            PieceSource::Packed(PackedSource::open(temp, exchange, packing, (task, &region), blocks).await?)
+        }
     };
     let visits = Visits { pieces: pieces.cells(), order };
-    let sink = array_sink(cx, target, &region, *gaps, shard_parts.map(|parts| (parts, visits)), 0)?;
-    let fills = Fills::new(gap, &target.fill);
+    let heap_start = Fills::held_bytes(gap, &target.fill);
+    let sink = array_sink(cx, target, &region, *gaps, shard_parts.map(|parts| (parts, visits)), heap_start)?;
+    let fills = Fills::of(target.element.is_variable(), gap, &target.fill);
     let copy = Copy::new(cx.clone(), pieces, sink, fills, target.element.width)?;
     without(copy, absent)?.run(order).await
 }
@@ -182,11 +187,11 @@ fn same_elements(source: &ElementType, target: &ElementType) -> Result<(), TaskF
     same_width(source.width, target.width)
 }
 
-fn of_a_width(element: &ElementType) -> Result<(), TaskFailure> {
-    if element.is_variable() {
-        return Err(invalid("elements of variable length cannot go through an exchange"));
+fn can_go_through(exchange: &Exchange, element: &ElementType) -> Result<(), TaskFailure> {
+    if element.is_variable() && exchange.packing().is_none() {
+        return Err(invalid("elements of variable length cannot go through an exchange whose blocks are raw"));
     }
-    Ok(())
+    same_width(exchange.width, element.width)
 }
 
 fn same_width(source: u64, target: u64) -> Result<(), TaskFailure> {

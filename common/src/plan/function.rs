@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CopySmallArrays, CopyThroughScratch, Exchange, ListedSource, PresenceBitmap, ShardParts, Verify};
+use super::{
+    CopySmallArrays, CopyThroughScratch, Exchange, ExchangeCodec, ListedSource, PresenceBitmap, ShardParts, Verify,
+};
 use crate::{geometry::BoxGrid, layout::ArrayLayout};
 
 /// The name and version by which a worker offers a function and a stage asks for it; both must agree.
@@ -36,11 +38,23 @@ const OF_PARTS: u32 = 2;
 const OF_VARIABLE: u32 = 3;
 /// Of those about parts of such.
 const OF_VARIABLE_PARTS: u32 = 4;
+/// Of those about exchanges of elements of variable length: workers that offered such elements first knew none.
+const THROUGH_EXCHANGE: u32 = 5;
+/// Of those about exchanges of parts of such.
+const OF_PARTS_THROUGH_EXCHANGE: u32 = 6;
 
 /// Of those about arrays whose chunks differ in length, in part or whole, whatever their elements.
 const OF_UNEQUAL_CHUNKS: u32 = 7;
 
-const VERSIONS: [u32; 5] = [OF_ARRAYS, OF_PARTS, OF_VARIABLE, OF_VARIABLE_PARTS, OF_UNEQUAL_CHUNKS];
+const VERSIONS: [u32; 7] = [
+    OF_ARRAYS,
+    OF_PARTS,
+    OF_VARIABLE,
+    OF_VARIABLE_PARTS,
+    THROUGH_EXCHANGE,
+    OF_PARTS_THROUGH_EXCHANGE,
+    OF_UNEQUAL_CHUNKS,
+];
 
 /// What a worker must know that is given `layout`.
 fn version_of(layout: &ArrayLayout) -> u32 {
@@ -52,6 +66,29 @@ fn version_of(layout: &ArrayLayout) -> u32 {
         (false, true) => OF_PARTS,
         (true, false) => OF_VARIABLE,
         (true, true) => OF_VARIABLE_PARTS,
+    }
+}
+
+/// The same where elements of `layout` go into an exchange or come out of one.
+fn version_through_exchange(layout: &ArrayLayout) -> u32 {
+    if !layout.has_equal_chunks() {
+        return OF_UNEQUAL_CHUNKS;
+    }
+    match (layout.element.is_variable(), layout.part.is_some()) {
+        (false, _) => version_of(layout),
+        (true, false) => THROUGH_EXCHANGE,
+        (true, true) => OF_PARTS_THROUGH_EXCHANGE,
+    }
+}
+
+/// What a worker must know that is given `exchange` alone, whatever its elements are.
+fn version_of_exchange(exchange: &Exchange) -> u32 {
+    let is_compressed = exchange.packing().is_none_or(|packing| packing.codec != ExchangeCodec::None);
+    match (is_compressed, exchange.is_of_parts()) {
+        (true, false) => OF_ARRAYS,
+        (true, true) => OF_PARTS,
+        (false, false) => THROUGH_EXCHANGE,
+        (false, true) => OF_PARTS_THROUGH_EXCHANGE,
     }
 }
 
@@ -92,21 +129,20 @@ impl StageFunction {
     pub fn id(&self) -> FunctionId {
         let of = |name: &str, version: u32| FunctionId::new(name, version);
         let of_both = |source: &ArrayLayout, target: &ArrayLayout| version_of(source).max(version_of(target));
-        let of_exchange = |is_of_parts: bool| if is_of_parts { OF_PARTS } else { OF_ARRAYS };
         match self {
             Self::ClearPrefix(_) => of("clear_prefix", OF_ARRAYS),
             Self::CopyEncoded(copy) => of("copy_encoded", of_both(&copy.source, &copy.target)),
             Self::CopyReadToWrite(copy) => of("copy_read_to_write", of_both(&copy.source, &copy.target)),
-            Self::CopyReadToExchange(copy) => of("copy_read_to_exchange", version_of(&copy.source)),
-            Self::IndexExchange(index) => of("index_exchange", of_exchange(index.exchange.is_of_parts())),
-            Self::CopyExchangeToWrite(copy) => of("copy_exchange_to_write", version_of(&copy.target)),
+            Self::CopyReadToExchange(copy) => of("copy_read_to_exchange", version_through_exchange(&copy.source)),
+            Self::IndexExchange(index) => of("index_exchange", version_of_exchange(&index.exchange)),
+            Self::CopyExchangeToWrite(copy) => of("copy_exchange_to_write", version_through_exchange(&copy.target)),
             Self::CopyThroughScratch(copy) => of("copy_through_scratch", of_both(&copy.source, &copy.target)),
             Self::CopySmallArrays(small) => {
                 let versions = small.copies.iter().map(|small| of_both(small.copy.source(), small.copy.target()));
                 of("copy_small_arrays", versions.max().unwrap_or(OF_ARRAYS))
             }
             Self::Verify(verify) => of("verify", version_of(&verify.target)),
-            Self::DeleteExchange(delete) => of("delete_exchange", of_exchange(delete.exchange.is_of_parts())),
+            Self::DeleteExchange(delete) => of("delete_exchange", version_of_exchange(&delete.exchange)),
             Self::CheckSource(_) => of("check_source", OF_ARRAYS),
             Self::PublishMetadata(_) => of("publish_metadata", OF_ARRAYS),
             Self::Custom(custom) => custom.id.clone(),

@@ -23,8 +23,8 @@ pub use function::{
 pub use listed::{ListedSource, PresenceBitmap};
 pub use outline::{PhaseOutline, PipelineOutline, PlanOutline, StageOutline};
 pub use packing::{
-    BLOCK_HEADER_BYTES, ExchangeCodec, ExchangeEncoding, Packing, ROW_ENTRY_BYTES, Row, Rows, TABLE_ENTRY_BYTES,
-    TASKS_PER_DIRECTORY,
+    BLOCK_HEADER_BYTES, BLOCK_LENGTH_BYTES, ExchangeCodec, ExchangeEncoding, Packing, ROW_ENTRY_BYTES, Row, Rows,
+    TABLE_ENTRY_BYTES, TASKS_PER_DIRECTORY,
 };
 pub use pipelines::{MultiStagePipeline, ParallelPipelines, Phase, Plan, RetryPolicy, Stage, StageEffect};
 pub use scratch::CopyThroughScratch;

@@ -1,4 +1,5 @@
-//! The packed exchange: blocks are compressed, so that their lengths are known only when they are written.
+//! The packed exchange: blocks are compressed, or of elements of variable length, so that their lengths are known only when
+//! they are written.
 //!
 //! ```text
 //! exchange object   one entry per block, in C order of the writing tasks that overlap R; then the blocks in that order
@@ -24,6 +25,10 @@ pub const TABLE_ENTRY_BYTES: u64 = 24;
 /// Bytes before a block's elements: how they are stored.
 pub const BLOCK_HEADER_BYTES: u64 = 1;
 
+/// Bytes before the compressed elements of a block where these are of variable length: how many bytes they decode to, four
+/// for the length of each and then their own.
+pub const BLOCK_LENGTH_BYTES: u64 = 4;
+
 /// Bytes of an entry in a row of the index: the lease that names the object, then as in the object's table.
 pub const ROW_ENTRY_BYTES: u64 = 40;
 
@@ -36,7 +41,7 @@ pub enum ExchangeEncoding {
     /// As they are: every offset is arithmetic.
     #[default]
     Raw,
-    /// Compressed.
+    /// Compressed, or of elements of variable length.
     Packed(Packing),
 }
 
@@ -56,6 +61,8 @@ pub enum ExchangeCodec {
     Lz4,
     /// Zstandard frames at level 1.
     Zstd,
+    /// None: blocks are packed only because their elements are of variable length.
+    None,
 }
 
 impl ExchangeCodec {
@@ -64,6 +71,7 @@ impl ExchangeCodec {
         match self {
             Self::Lz4 => "lz4",
             Self::Zstd => "zstd",
+            Self::None => "none",
         }
     }
 }

@@ -11,7 +11,7 @@ use rechunk_common::{
 
 use crate::{
     array::{Array, named},
-    copy::Copier,
+    copy::{Copier, EXCHANGE_HEADROOM},
     cost::{Fleet, Outlay, duration},
     direct::{self, DirectSweep},
     encoded::{self, PassThrough},
@@ -141,7 +141,8 @@ pub(crate) fn fits(work: &Copier) -> bool {
         found.is_ok_and(|shapes| shapes.iter().any(|shape| work.pipelines(shape).is_ok()))
     };
     any(direct_candidates(work))
-        || (!work.array.is_variable && (any(local_candidates(work)) || any(exchange_candidates(work, 1))))
+        || (!work.array.is_variable && any(local_candidates(work)))
+        || any(exchange_candidates(work, 1))
 }
 
 /// The cheapest shape for an array, which may have `most_groups` pipelines.
@@ -155,10 +156,10 @@ pub(crate) fn choose(work: &Copier, most_groups: u64) -> Result<Choice, Refusal>
         found.take(work, ShapeOfPlan::CopyEncoded, encoded);
     }
     found.take(work, ShapeOfPlan::DirectSweep, direct_candidates(work));
-    // Blocks of an exchange have a size by their elements' width.
-    if !is_passed_on && !array.is_variable {
+    if !is_passed_on {
         found.take(work, ShapeOfPlan::Exchange, exchange_candidates(work, most_groups));
-        if fleet.scratch > 0 {
+        // What is on local disk is found by arithmetic, and so has a width.
+        if fleet.scratch > 0 && !array.is_variable {
             found.take(work, ShapeOfPlan::GroupLocal, local_candidates(work));
         }
     }
@@ -218,7 +219,7 @@ fn decide(work: &Copier, fit: Vec<Fitting>, unfit: Vec<(ShapeOfPlan, Unfit)>) ->
 fn stays_raw(work: &Copier, kind: ShapeOfPlan) -> Option<String> {
     let spec = work.array.spec;
     let is_asked = matches!(work.input.temp.codec, ExchangeCodecChoice::Lz4 | ExchangeCodecChoice::Zstd);
-    let stays_raw = is_asked && kind == ShapeOfPlan::Exchange && spec.has_gaps();
+    let stays_raw = is_asked && kind == ShapeOfPlan::Exchange && spec.has_gaps() && !work.array.is_variable;
     stays_raw.then(|| format!("{}its exchange stays raw: the listing found chunks of the source missing", named(spec)))
 }
 
@@ -269,11 +270,23 @@ fn local_candidates(work: &Copier) -> Result<Vec<Shape>, Unfit> {
     found.map(|found| found.into_iter().map(Shape::GroupLocal).collect())
 }
 
-/// None for a target whose chunks differ in length: its tasks do, and blocks are found by arithmetic.
+/// None for a target whose chunks differ in length: its tasks do, and blocks are found by arithmetic. Boxes of elements of
+/// variable length are cut for half of the memory where that is possible: they may turn out to be twice as long.
 fn exchange_candidates(work: &Copier, most_groups: u64) -> Result<Vec<Shape>, Unfit> {
     if !work.array.spec.target.has_equal_chunks() {
         return Ok(Vec::new());
     }
+    if work.array.is_variable {
+        let half = Fleet { budget: work.fleet.budget.div_ceil(EXCHANGE_HEADROOM), ..*work.fleet };
+        let found = exchanges(&Copier { fleet: &half, ..*work }, most_groups);
+        if found.is_ok() {
+            return found;
+        }
+    }
+    exchanges(work, most_groups)
+}
+
+fn exchanges(work: &Copier, most_groups: u64) -> Result<Vec<Shape>, Unfit> {
     let limit = work.input.temp.limit.map(|limit| limit.0);
     let groups = |worth: u64| Groups::of(work.array, worth, limit, most_groups).ok_or(Unfit::Memory(None));
     let worthwhile = groups(work.fleet.budget)?;

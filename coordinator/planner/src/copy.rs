@@ -32,6 +32,10 @@ const OBJECTS_PER_DELETE: u64 = TASKS_PER_DIRECTORY;
 /// What tasks hold that move no chunks: a listing's page, a few documents.
 pub(crate) const SMALL_TASK_BYTES: u64 = 1 << 20;
 
+/// Tasks of an exchange of elements of variable length get so many times what these are assumed to take, as far as a
+/// worker has it.
+pub(crate) const EXCHANGE_HEADROOM: u64 = 2;
+
 /// One array's place in a plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Copier<'a> {
@@ -157,7 +161,7 @@ impl Copier<'_> {
         let encoding = self.encoding(shape, &writers)?;
         let is_packed = encoding != ExchangeEncoding::Raw;
         let url = format!("{}/{}/{group}", self.input.temp.url, self.index);
-        let exchange = Exchange { url, width: self.array.source.width, readers, writers, encoding };
+        let exchange = Exchange { url, width: spec.source.element.width, readers, writers, encoding };
         let (read, temp_bytes) = self.read_stage(shape, &exchange)?;
         let mut stages = vec![read];
         if is_packed {
@@ -195,14 +199,13 @@ impl Copier<'_> {
     fn read_stage(&self, shape: &ExchangeShape, exchange: &Exchange) -> Result<(Stage, ByteCount), Refusal> {
         let spec = self.array.spec;
         let tasks = self.tasks(&exchange.readers)?;
+        let is_packed = exchange.packing().is_some();
+        let dense_bytes =
+            exchange::temp_bytes(&exchange.readers, &exchange.writers, self.array.source.width, is_packed);
         let predicted = match self.sparse(exchange.readers.bounds()) {
+            Some(sparse) if is_packed => sparse.read_to_packed_exchange(exchange).zip(dense_bytes),
             Some(sparse) => sparse.read_to_exchange(exchange),
-            None => prediction::read_to_exchange(&spec.source, &exchange.readers).zip(exchange::temp_bytes(
-                &exchange.readers,
-                &exchange.writers,
-                exchange.width,
-                exchange.packing().is_some(),
-            )),
+            None => prediction::read_to_exchange(&spec.source, &exchange.readers).zip(dense_bytes),
         };
         let (predicted, bytes) = predicted.ok_or_else(refusal::too_large)?;
         let function = CopyReadToExchange {
@@ -213,7 +216,7 @@ impl Copier<'_> {
             sum_beside: spec.verify.then(|| spec.target.fill.clone()),
         };
         let memory = memory::of_read_to_exchange(&function, spec.source_encoding);
-        let memory = self.declared(memory, shape.room, tasks)?;
+        let memory = self.declared_through_exchange(memory, shape.room, tasks)?;
         let function = StageFunction::CopyReadToExchange(function);
         Ok((self.stage("copy_read_to_exchange", function, tasks, memory, predicted), ByteCount(bytes)))
     }
@@ -236,8 +239,13 @@ impl Copier<'_> {
             presence: self.listed().and_then(|listed| listed.presence),
             shard_parts: shape.parts,
         };
-        let memory = memory::of_exchange_to_write(&function, spec.target_encoding);
-        let memory = self.declared(memory, shape.room, tasks)?;
+        let memory = if self.array.is_variable {
+            // How long elements may be, the source's listing said.
+            memory::of_exchange_into(&function, self.array.target.written(shape.parts))
+        } else {
+            memory::of_exchange_to_write(&function, spec.target_encoding)
+        };
+        let memory = self.declared_through_exchange(memory, shape.room, tasks)?;
         let function = StageFunction::CopyExchangeToWrite(function);
         Ok(self.stage("copy_exchange_to_write", function, tasks, memory, predicted))
     }
@@ -282,6 +290,19 @@ impl Copier<'_> {
         });
         let declared = declared.map(|declared| if self.array.is_variable { self.at_least(declared) } else { declared });
         declared.map(ByteCount).ok_or_else(refusal::too_large)
+    }
+
+    fn declared_through_exchange(
+        &self,
+        memory: Option<TaskMemory>,
+        room: Room,
+        tasks: u64,
+    ) -> Result<ByteCount, Refusal> {
+        let declared = self.declared(memory, room, tasks)?;
+        if !self.array.is_variable {
+            return Ok(declared);
+        }
+        Ok(ByteCount(declared.0.saturating_mul(EXCHANGE_HEADROOM).min(self.fleet.budget)))
     }
 
     /// How long elements of variable length are shows when they are there: tasks get what as many of them as a worker has

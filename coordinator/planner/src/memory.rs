@@ -24,7 +24,8 @@
 //!   larger of its two forms beside that. One part more is on its way, so that the next one is filled meanwhile.
 //! - Elements of variable length count as what is assumed of them (`rechunk_common::variable`), or as what the longest
 //!   chunk has for each where that is more, beside their descriptors; encoded chunks accordingly. While such a chunk is encoded it
-//!   is held once more before it is compressed. What they truly take the worker reserves as it finds it.
+//!   is held once more before it is compressed. What they truly take the worker reserves as it finds it. Blocks of them take
+//!   the fill value and what their heaps' parts take beside: one part for each piece that has elements of a block.
 //! - An encoded chunk counts from the start of its encoding to the end of its PUT; of a shard's inner chunks, until it
 //!   is placed in the shard.
 //!
@@ -139,7 +140,8 @@ pub fn of_encoded(function: &CopyEncoded, source: EncodedBound, target: EncodedB
 /// What a task holds that fills an exchange object; `None` beyond 2^64.
 pub fn of_read_to_exchange(function: &CopyReadToExchange, source: EncodedBound) -> Option<TaskMemory> {
     let (readers, writers) = (&function.exchange.readers, &function.exchange.writers);
-    let source = SourceSide::of(&function.source, source).shifted(Shifted::of_grid(writers));
+    let source = SourceSide::of(&function.source, source).listed(&function.source, function.listed.as_ref());
+    let source = source.shifted(Shifted::of_grid(writers));
     let is_packed = function.exchange.packing().is_some();
     read_to_exchange(&readers.bounds().shape(), &source, readers.lengths(), writers.lengths(), is_packed)
 }
@@ -154,10 +156,15 @@ pub fn of_index_exchange(function: &IndexExchange) -> Option<TaskMemory> {
 
 /// What a task holds that empties exchange objects into target chunks; `None` beyond 2^64.
 pub fn of_exchange_to_write(function: &CopyExchangeToWrite, target: EncodedBound) -> Option<TaskMemory> {
+    of_exchange_into(function, TargetSide::of(&function.target, target).written(function.shard_parts))
+}
+
+/// The same of a target of which more is known.
+pub(crate) fn of_exchange_into(function: &CopyExchangeToWrite, target: TargetSide) -> Option<TaskMemory> {
     let (readers, blocks) = (function.exchange.readers.lengths(), function.exchange.writers.lengths());
     let (extents, writers) = (function.writers.bounds().shape(), function.writers.lengths());
     let shifted = Shifted::of_grid(&function.exchange.readers).and(Shifted::of_grid(&function.exchange.writers));
-    let target = TargetSide::of(&function.target, target).written(function.shard_parts).shifted(shifted);
+    let target = target.shifted(shifted);
     let pieces = pieces_of(readers, blocks, writers);
     let sweep = Sweep::new(&extents, &pieces, target)?;
     exchange_to_write(&sweep, blocks, writers, &function.order, function.exchange.packing().is_some())
@@ -339,7 +346,7 @@ pub(crate) fn read_to_exchange(
     let bytes = box_bytes(extents, readers, source.width)?;
     let blocks = most_in_a_box(extents, readers, writers, source.shifted)?;
     let beside = if is_packed { TABLE_ENTRY_BYTES + BLOCK_HEADER_BYTES } else { BLOCK_TRAILER_BYTES };
-    let beside = blocks.checked_mul(beside)?;
+    let beside = blocks.checked_mul(beside)?.checked_add(source.heaps(extents, readers, writers, blocks)?)?;
     let mut memory = TaskMemory::of_open(bytes.checked_add(beside)?);
     if is_packed {
         memory.write = block_bytes(extents, readers, writers, source.width)?;

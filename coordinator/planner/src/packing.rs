@@ -27,11 +27,25 @@ const SPEEDS: [Speed; 2] = [
 ];
 
 /// Codecs that make nothing shorter.
-const NOT_COMPRESSING: [&str; 7] = ["bytes", "transpose", "endian", "crc32c", "crc32", "adler32", "fletcher32"];
+const NOT_COMPRESSING: [&str; 9] =
+    ["bytes", "vlen-utf8", "vlen-bytes", "transpose", "endian", "crc32c", "crc32", "adler32", "fletcher32"];
 
 /// How blocks may be stored, the best first: what was asked for, or what is faster and else raw. Of a source with gaps
-/// always raw: reading tasks that find nothing write no object, and an index takes one that is missing for lost.
+/// always raw: reading tasks that find nothing write no object, and an index takes one that is missing for lost. Blocks of
+/// elements of variable length are always packed, compressed or not: then every object is written.
 pub(crate) fn candidates(temp: &TempSpace, array: &Array, fleet: &Fleet) -> Vec<Option<ExchangeCodec>> {
+    let fastest = || {
+        let is_worth_it = is_behind_a_link(fleet) && is_compressed(&array.spec.source.chunks);
+        if is_worth_it { fastest(array.bytes as f64, fleet) } else { None }
+    };
+    if array.is_variable {
+        return vec![Some(match temp.codec {
+            ExchangeCodecChoice::None => ExchangeCodec::None,
+            ExchangeCodecChoice::Lz4 => ExchangeCodec::Lz4,
+            ExchangeCodecChoice::Zstd => ExchangeCodec::Zstd,
+            ExchangeCodecChoice::Auto => fastest().unwrap_or(ExchangeCodec::None),
+        })];
+    }
     if array.spec.has_gaps() {
         return vec![None];
     }
@@ -39,11 +53,7 @@ pub(crate) fn candidates(temp: &TempSpace, array: &Array, fleet: &Fleet) -> Vec<
         ExchangeCodecChoice::None => vec![None],
         ExchangeCodecChoice::Lz4 => vec![Some(ExchangeCodec::Lz4)],
         ExchangeCodecChoice::Zstd => vec![Some(ExchangeCodec::Zstd)],
-        ExchangeCodecChoice::Auto => {
-            let is_worth_it = is_behind_a_link(fleet) && is_compressed(&array.spec.source.chunks);
-            let codec = if is_worth_it { fastest(array.bytes as f64, fleet) } else { None };
-            codec.map(Some).into_iter().chain([None]).collect()
-        }
+        ExchangeCodecChoice::Auto => fastest().map(Some).into_iter().chain([None]).collect(),
     }
 }
 
@@ -171,6 +181,8 @@ mod tests {
             (r#"[{"name":"bytes"},{"name":"zstd","configuration":{}}]"#, true),
             (r#"[{"name":"bytes"},{"name":"numcodecs.zlib"}]"#, true),
             (r#"[{"name":"bytes"},{"name":"numcodecs.fletcher32"}]"#, false),
+            (r#"[{"name":"vlen-utf8"}]"#, false),
+            (r#"[{"name":"vlen-utf8"},{"name":"zstd","configuration":{}}]"#, true),
         ] {
             assert_eq!(is_compressed(&chunks(codecs)), expected, "{codecs}");
         }

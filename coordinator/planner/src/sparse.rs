@@ -5,7 +5,7 @@
 //! - Objects that are absent are never read, and of shards that are there every inner chunk is taken to be there too.
 //! - Chunks and shards of the target that share no element with an object that is there are neither made nor written,
 //!   unless they must be made of fill values.
-//! - A reading task that finds nothing writes no exchange object. The others write theirs whole, and blocks that share no
+//! - A reading task that finds nothing writes no exchange object, unless blocks are packed. The others write theirs whole, and blocks that share no
 //!   element with an object that is there are not read.
 
 use std::ops::Range;
@@ -84,7 +84,16 @@ impl<'a> Sparse<'a> {
         Some((counts, bytes.checked_add(blocks.checked_mul(BLOCK_TRAILER_BYTES)?)?))
     }
 
-    /// copy_exchange_to_write.
+    /// copy_read_to_exchange where blocks are packed: an index takes an object that is missing for lost, so each is written,
+    /// and whole.
+    pub(crate) fn read_to_packed_exchange(&self, exchange: &Exchange) -> Option<Counts> {
+        let reads = self.reads(&exchange.readers)?;
+        let dense = prediction::read_to_exchange(self.source, &exchange.readers)?;
+        let get_requests = reads.units.checked_add(reads.indexes)?;
+        Some(Counts { get_requests, bytes_decoded: reads.bytes, ..dense })
+    }
+
+    /// copy_exchange_to_write; of a packed exchange every task reads its row.
     pub(crate) fn exchange_to_write(
         &self,
         target: &ArrayLayout,
@@ -94,8 +103,9 @@ impl<'a> Sparse<'a> {
         let cuts = |axis: usize| self.blocks(exchange, axis);
         let [blocks, elements] = self.sums(&cuts, [&counted(&cuts), &elements])?;
         let (put_requests, bytes_encoded) = self.written(target, leaves_out)?;
+        let rows = if exchange.packing().is_some() { exchange.writers.len() } else { 0 };
         Some(Counts {
-            get_requests: blocks,
+            get_requests: blocks.checked_add(rows)?,
             put_requests,
             bytes_decoded: elements.checked_mul(exchange.width)?,
             bytes_encoded,

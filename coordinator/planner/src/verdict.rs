@@ -1,6 +1,6 @@
 //! Candidates in words: what speaks for the one that is chosen, and by how much each of the others lost.
 
-use rechunk_common::{ByteCount, cost_profile::Prefer};
+use rechunk_common::{ByteCount, cost_profile::Prefer, plan::ExchangeCodec};
 
 use crate::{
     array::Array,
@@ -39,7 +39,8 @@ fn merit_of_shape(shape: &Shape, array: &Array) -> String {
         Shape::Exchange(exchange) => {
             let groups = exchange.groups.count(array).unwrap_or(1);
             let parts = if groups == 1 { String::new() } else { format!(", in {groups} independent groups") };
-            let codec = exchange.codec.map(|codec| format!(", with blocks compressed by {}", codec.as_str()));
+            let codec = exchange.codec.filter(|codec| *codec != ExchangeCodec::None);
+            let codec = codec.map(|codec| format!(", with blocks compressed by {}", codec.as_str()));
             // Tasks have one length, and cut chunks that differ in theirs.
             let once =
                 if array.spec.source.has_equal_chunks() { "once" } else { "once, or twice at the edge of a task" };

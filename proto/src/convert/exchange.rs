@@ -59,6 +59,7 @@ impl From<Packing> for v1::Packing {
         let codec = match codec {
             ExchangeCodec::Lz4 => v1::ExchangeCodec::Lz4,
             ExchangeCodec::Zstd => v1::ExchangeCodec::Zstd,
+            ExchangeCodec::None => v1::ExchangeCodec::None,
         };
         Self { codec: codec.into(), indexer_lengths: indexers.lengths().to_vec() }
     }
@@ -70,6 +71,7 @@ fn of_writers(packing: v1::Packing, writers: &BoxGrid) -> Result<Packing, Fault>
     let codec = match v1::ExchangeCodec::try_from(value) {
         Ok(v1::ExchangeCodec::Lz4) => ExchangeCodec::Lz4,
         Ok(v1::ExchangeCodec::Zstd) => ExchangeCodec::Zstd,
+        Ok(v1::ExchangeCodec::None) => ExchangeCodec::None,
         Ok(v1::ExchangeCodec::Unspecified) => return Err(Fault::at("codec", Problem::Unspecified)),
         Err(_unknown) => return Err(Fault::at("codec", Problem::UnknownValue { value })),
     };

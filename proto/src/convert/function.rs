@@ -181,6 +181,7 @@ impl TryFrom<v1::CopyReadToExchange> for CopyReadToExchange {
         let exchange: Exchange = required(copy.exchange, "exchange")?;
         same_width(exchange.width, source.element.width, "exchange.width_bytes")?;
         inside(&exchange.readers, &source, "exchange.readers")?;
+        packed_if_variable(&exchange, &source)?;
         let listed = listed::of_source(copy.listed, &source.write_grid(), &source.fill)?;
         if let Some(fill) = copy.sum_beside.as_ref().filter(|fill| !source.element.holds(fill)) {
             let found = u64::try_from(fill.len()).unwrap_or(u64::MAX);
@@ -214,6 +215,7 @@ impl TryFrom<v1::CopyExchangeToWrite> for CopyExchangeToWrite {
         let target: ArrayLayout = required(copy.target, "target")?;
         same_width(exchange.width, target.element.width, "exchange.width_bytes")?;
         inside(&exchange.writers, &target, "exchange.writers")?;
+        packed_if_variable(&exchange, &target)?;
         let presence = listed::of_tasks(copy.presence, (&exchange.writers, "exchange.writers"), &target.element)?;
         let shard_parts = shard_parts(copy.shard_part_bytes, &target)?;
         let order = order(&copy.order, target.shape.len())?;
@@ -318,6 +320,12 @@ pub(super) fn same_array(source: &ArrayLayout, target: &ArrayLayout) -> Result<(
         return Err(Fault::at("target.element", Problem::Disagrees { other: "source.element" }));
     }
     same_width(target.element.width, source.element.width, "target.element")
+}
+
+/// Refuses raw blocks of elements of variable length: their offsets are no arithmetic.
+fn packed_if_variable(exchange: &Exchange, array: &ArrayLayout) -> Result<(), Fault> {
+    let is_raw = array.element.is_variable() && exchange.packing().is_none();
+    if is_raw { Err(Fault::at("exchange.packing", Problem::Missing)) } else { Ok(()) }
 }
 
 fn same_width(found: u64, expected: u64, field: &str) -> Result<(), Fault> {

@@ -2,18 +2,21 @@
 //! and the rows of the index. Where each of them lies is arithmetic (`rechunk_common::plan::Exchange`).
 //!
 //! A block is a byte that says how it is stored, then its elements: as they are, or in tiles, each shuffled by byte and
-//! compressed by itself. Its crc32c stands in the table and covers all of it, so that it is checked before anything is
+//! compressed by itself. Elements of variable length stand in it behind their lengths, and where they are compressed four
+//! bytes before them say how long both are. Its crc32c stands in the table and covers all of it, so that it is checked before anything is
 //! decoded.
 
 mod block;
 mod copies;
 mod entry;
 mod shuffle;
+mod values;
 
-pub(crate) use block::{PackedBlock, Packer, is_compressed};
+pub(crate) use block::{PackedBlock, Packer, is_compressed, values_bytes};
 pub(crate) use copies::copies_of;
 pub(crate) use entry::{BlockEntry, RowEntry};
 use rechunk_common::{FailureClass, TaskFailure, ids::TaskIndex};
+pub(crate) use values::Values;
 
 /// From the index stage back to the stage that writes exchange objects.
 const FROM_INDEX_TO_READERS: u32 = 1;

@@ -79,7 +79,7 @@ impl Sink {
             Self::Chunks(chunks) => chunks.write_room(values),
             Self::Shards(shards) => shards.write_room(values),
             Self::Exchange(_) => 0,
-            Self::Packed(packed) => packed.write_room(),
+            Self::Packed(packed) => packed.write_room(values),
         }
     }
 
@@ -96,7 +96,8 @@ impl Sink {
         match self {
             Self::Chunks(chunks) => Ok(chunks.url_of(index)),
             Self::Shards(shards) => shards.url_of(index),
-            Self::Exchange(_) | Self::Packed(_) => Ok("a block of an exchange object".to_owned()),
+            Self::Packed(packed) => Ok(packed.url()),
+            Self::Exchange(_) => Ok("a block of an exchange object".to_owned()),
         }
     }
 

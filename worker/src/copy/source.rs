@@ -8,7 +8,7 @@ mod shard_index;
 pub(crate) use array::ArraySource;
 pub(crate) use blocks::BlockSource;
 use bytes::Bytes;
-pub(crate) use packed_blocks::{PackedSource, lost_or_failed};
+pub(crate) use packed_blocks::{BlockKind, PackedSource, lost_or_failed};
 use rechunk_common::TaskFailure;
 use rechunk_storage::{Prefix, Scheme};
 
@@ -124,7 +124,8 @@ impl PieceSource {
     pub(crate) fn is_variable(&self) -> bool {
         match self {
             Self::Array(array) => array.is_variable(),
-            Self::Blocks(_) | Self::Packed(_) => false,
+            Self::Packed(blocks) => blocks.is_variable(),
+            Self::Blocks(_) => false,
         }
     }
 
@@ -176,10 +177,11 @@ impl PieceSource {
     }
 
     /// What the piece at `place` takes beside its heap once it is decoded, of elements of variable length.
-    pub(crate) fn descriptor_bytes(&self) -> u64 {
+    pub(crate) fn descriptor_bytes(&self, place: &[u64]) -> Result<u64, TaskFailure> {
         match self {
-            Self::Array(array) => array.descriptor_bytes(),
-            Self::Blocks(_) | Self::Packed(_) => 0,
+            Self::Array(array) => Ok(array.descriptor_bytes()),
+            Self::Packed(blocks) => blocks.descriptor_bytes(place),
+            Self::Blocks(_) => Ok(0),
         }
     }
 
@@ -197,6 +199,9 @@ impl PieceSource {
             (Self::Array(array), Fetched::Encoded { bytes, url }) => {
                 array.decode_variable(place, (&bytes, url), room, grow)
             }
+            (Self::Packed(blocks), Fetched::Encoded { bytes, url }) => {
+                blocks.decode_variable(place, &bytes, url, room, grow)
+            }
             (_, Fetched::Encoded { .. } | Fetched::Elements { .. } | Fetched::Longer(_)) => {
                 Err(bug("a piece of elements of variable length came in another way"))
             }
@@ -207,7 +212,8 @@ impl PieceSource {
     pub(crate) fn count_decoded(&self, cx: &TaskContext, place: &[u64]) -> Result<(), TaskFailure> {
         match self {
             Self::Array(array) => array.count_decoded(cx, place),
-            Self::Blocks(_) | Self::Packed(_) => Ok(()),
+            Self::Packed(blocks) => blocks.count_decoded(cx, place),
+            Self::Blocks(_) => Ok(()),
         }
     }
 

@@ -4,11 +4,11 @@ use rechunk_common::{
     ByteCount,
     geometry::Edges,
     layout::{ArrayLayout, ChunkLayout},
-    plan::{ListedSource, ShardParts},
+    plan::{BLOCK_LENGTH_BYTES, ListedSource, ShardParts},
     variable::{ASSUMED_BYTES, LENGTH_BYTES, chunk_bytes},
 };
 
-use super::{most_in_a_box, most_in_an_aligned_box};
+use super::{most_along, most_in_a_box, most_in_an_aligned_box};
 use crate::{
     EncodedBound,
     axis::{self, over_axes, product},
@@ -30,6 +30,8 @@ pub(crate) struct SourceSide<'a> {
     pub(crate) shifted: Shifted,
     /// Boxes are of whole objects, and begin where one does.
     is_aligned: bool,
+    /// Bytes that the heap of an exchange block begins with, where elements are of variable length.
+    heap_start: Option<u64>,
 }
 
 /// The target as far as memory is concerned.
@@ -87,7 +89,7 @@ impl<'a> SourceSide<'a> {
         let chunks = &layout.chunks;
         let (unit, shard, shifted) = (chunks.read_unit(), shard_of(chunks), Shifted::of(layout));
         let (width, edges) = (layout.element.held_bytes(), layout.edges.as_slice());
-        Self { unit, shard, width, encoding, edges, shifted, is_aligned: false }
+        Self { unit, shard, width, encoding, edges, shifted, is_aligned: false, heap_start: None }
     }
 
     /// The same of `layout`, of which a listing told.
@@ -96,7 +98,9 @@ impl<'a> SourceSide<'a> {
             return self;
         }
         let value = value_bytes(layout, listed);
-        Self { width: layout.element.width.saturating_add(LENGTH_BYTES).saturating_add(value), ..self }
+        let width = layout.element.width.saturating_add(LENGTH_BYTES).saturating_add(value);
+        let fill = u64::try_from(layout.fill.len()).unwrap_or(u64::MAX);
+        Self { width, heap_start: Some(fill.saturating_add(HEAP_BLOCK_BYTES)), ..self }
     }
 
     /// The same read in boxes of its own whole objects.
@@ -125,14 +129,31 @@ impl<'a> SourceSide<'a> {
         self.decoded()?.checked_add(self.encoding.chunk.0)
     }
 
+    /// What `blocks` blocks of `readers` and `writers` take beside elements of variable length.
+    pub(super) fn heaps(&self, extents: &[u64], readers: &[u64], writers: &[u64], blocks: u64) -> Option<u64> {
+        let Some(start) = self.heap_start else { return Some(0) };
+        // Each boundary of either grid inside the box begins another part.
+        let parts = over_axes(extents.len(), |axis| {
+            let (n, length) = (*extents.get(axis)?, *readers.get(axis)?);
+            let most = |unit: u64| most_along(axis, n, length, unit, self.shifted);
+            let unit = *self.unit.get(axis)?;
+            let unit = if self.shard.is_some() { unit } else { self.shortest(axis, unit) };
+            most(unit).checked_add(most(*writers.get(axis)?))?.checked_sub(1)
+        })?;
+        let of_parts = parts.checked_mul(HEAP_BLOCK_BYTES)?;
+        blocks.checked_mul(start.checked_add(BLOCK_LENGTH_BYTES)?)?.checked_add(of_parts)
+    }
+
+    /// Length of the shortest object along `axis`, of which the longest are `longest`: where objects are equal that.
+    fn shortest(&self, axis: usize, longest: u64) -> u64 {
+        self.edges.get(axis).and_then(Option::as_ref).map_or(longest, Edges::shortest)
+    }
+
     /// The indexes of all source shards that one box overlaps.
     pub(super) fn indexes(&self, extents: &[u64], lengths: &[u64]) -> Option<u64> {
         let Some(longest) = self.shard else { return Some(0) };
         // As many as there were if all were as short as the shortest.
-        let of_axis = |(axis, longest): (usize, &u64)| {
-            self.edges.get(axis).and_then(Option::as_ref).map_or(*longest, Edges::shortest)
-        };
-        let shard: Vec<u64> = longest.iter().enumerate().map(of_axis).collect();
+        let shard: Vec<u64> = longest.iter().enumerate().map(|(axis, longest)| self.shortest(axis, *longest)).collect();
         self.most_in_a_box(extents, lengths, &shard)?.checked_mul(self.encoding.shard_index.0)
     }
 }

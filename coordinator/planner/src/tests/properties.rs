@@ -2,6 +2,7 @@
 
 mod small;
 mod through_scratch;
+mod variable;
 mod verification;
 
 use std::collections::BTreeMap;

@@ -33,20 +33,98 @@ fn listed(mut spec: CopySpec) -> CopySpec {
     spec
 }
 
-#[test]
-fn an_exchange_is_never_proposed_and_local_disk_neither() {
-    let memory = MemoryModel { max_mem: ByteCount(4 << 20), reserve: ByteCount(0), budget: ByteCount(4 << 20) };
-    let shapes_of = |spec: CopySpec| {
-        let input = PlanInput { worker_scratch: ByteCount(1 << 40), ..input(vec![spec], memory, 1, 1) };
-        let plan = planned(&input);
-        let candidates = summary(&plan).arrays[0].candidates.clone();
-        candidates.into_iter().map(|candidate| candidate.shape_of_plan).collect::<Vec<_>>()
-    };
+/// Rows to columns: 704 MiB of text by what is assumed.
+fn rows_to_columns(budget: u64) -> PlanInput {
     let (shape, from, to): ([u64; 2], [u64; 2], [u64; 2]) = ([4096, 4096], [1, 4096], [4096, 2]);
-    let fixed = shapes_of(copy(layout(&shape, 44, None, &from), layout(&shape, 44, None, &to), 100));
-    assert!(fixed.contains(&ShapeOfPlan::Exchange), "or this says nothing: {fixed:?}");
-    let variable = shapes_of(copy_of(text(&shape, None, &from), text(&shape, None, &to)));
-    assert!(variable.iter().all(|shape| *shape == ShapeOfPlan::DirectSweep), "{variable:?}");
+    let memory = MemoryModel { max_mem: ByteCount(budget), reserve: ByteCount(0), budget: ByteCount(budget) };
+    let spec = copy_of(text(&shape, None, &from), text(&shape, None, &to));
+    PlanInput { worker_scratch: ByteCount(1 << 40), ..input(vec![spec], memory, 1, 1) }
+}
+
+fn stages_of(plan: &rechunk_common::plan::Plan) -> Vec<rechunk_common::plan::Stage> {
+    let pipelines = plan.phases.iter().flat_map(|phase| &phase.pipelines.pipelines);
+    pipelines.flat_map(|pipeline| pipeline.stages.clone()).collect()
+}
+
+#[test]
+fn little_memory_makes_an_exchange_of_packed_blocks_and_never_one_over_local_disk() {
+    let plan = planned(&rows_to_columns(16 << 20));
+    let array = &summary(&plan).arrays[0];
+    assert_eq!(array.shape_of_plan, ShapeOfPlan::Exchange, "{}", array.reason);
+    let shapes: Vec<_> = array.candidates.iter().map(|candidate| candidate.shape_of_plan).collect();
+    assert!(shapes.contains(&ShapeOfPlan::DirectSweep) && !shapes.contains(&ShapeOfPlan::GroupLocal), "{shapes:?}");
+    assert!(!array.reason.contains("compressed"), "{}", array.reason);
+    let names: Vec<_> = stages_of(&plan).into_iter().map(|stage| stage.name).collect();
+    assert_eq!(
+        names[..4],
+        ["copy_read_to_exchange", "index_exchange", "copy_exchange_to_write", "delete_exchange"],
+        "{names:?}"
+    );
+    // Every chunk once, whatever the memory; descriptors count.
+    let totals = totals(&plan);
+    let elements = 4096 * 4096;
+    assert_eq!((totals.bytes_decoded, totals.bytes_encoded), (16 * elements, 16 * elements));
+    // What stands is assumed to have the bytes that are assumed.
+    assert!(summary(&plan).temp_bytes.0 > 40 * elements, "{}", summary(&plan).temp_bytes);
+}
+
+#[test]
+fn an_exchange_goes_only_to_workers_that_know_such_ones() {
+    let versions = |input: &PlanInput| -> Vec<(String, u32)> {
+        let ids = stages_of(&planned(input)).into_iter().map(|stage| stage.function.id());
+        ids.inspect(|id| assert!(StageFunction::built_in().contains(id))).map(|id| (id.name, id.version)).collect()
+    };
+    let mut input = rows_to_columns(16 << 20);
+    let of = |versions: Vec<(String, u32)>, name: &str| versions.iter().find(|(found, _)| found == name).map(|id| id.1);
+    let all = ["copy_read_to_exchange", "index_exchange", "copy_exchange_to_write", "delete_exchange"];
+    for name in all {
+        assert_eq!(of(versions(&input), name), Some(5), "{name}");
+    }
+    // Those that know no text can read the index of blocks that they could decompress.
+    input.temp.codec = ExchangeCodecChoice::Lz4;
+    for (name, version) in all.into_iter().zip([5, 1, 5, 1]) {
+        assert_eq!(of(versions(&input), name), Some(version), "{name}");
+    }
+    let spec = &mut input.copies[0];
+    for layout in [&mut spec.source, &mut spec.target] {
+        layout.part = Some(ArrayPart { start: vec![3, 0], origin: vec![3, 0] });
+    }
+    for name in ["copy_read_to_exchange", "copy_exchange_to_write"] {
+        assert_eq!(of(versions(&input), name), Some(6), "{name} of a part");
+    }
+}
+
+#[test]
+fn tasks_of_an_exchange_get_twice_what_their_elements_are_assumed_to_take() {
+    let budget = 16 << 20;
+    for stage in stages_of(&planned(&rows_to_columns(budget))) {
+        let least = if let StageFunction::CopyReadToExchange(read) = &stage.function {
+            crate::memory::of_read_to_exchange(read, bound(&read.source, 100))
+        } else if let StageFunction::CopyExchangeToWrite(write) = &stage.function {
+            crate::memory::of_exchange_to_write(write, bound(&write.target, 100))
+        } else {
+            continue;
+        };
+        let least = least.and_then(|memory| memory.total(memory.least_pieces)).expect("small");
+        assert!(stage.task_memory.0 >= 2 * least && stage.task_memory.0 <= budget, "{least} {}", stage.task_memory);
+    }
+}
+
+#[test]
+fn a_listing_that_says_how_long_elements_are_makes_smaller_boxes() {
+    let readers_of = |longest: u64| {
+        let mut input = rows_to_columns(32 << 20);
+        let spec = listed(input.copies.remove(0));
+        input.copies.push(spec);
+        input.copies[0].listed.as_mut().expect("listed").source.longest = ByteCount(longest);
+        let stages = stages_of(&planned(&input));
+        let function = stages.into_iter().map(|stage| stage.function).next().expect("a stage");
+        let StageFunction::CopyReadToExchange(read) = function else { panic!("{function:?}") };
+        read.exchange.readers.lengths().iter().product::<u64>()
+    };
+    // 4096 elements in a chunk: 16 bytes each, less than is assumed; and 400.
+    let (assumed, measured) = (readers_of(1 << 16), readers_of(400 << 12));
+    assert!(measured * 4 < assumed, "{measured} elements in a box, and {assumed}");
 }
 
 #[test]

@@ -35,7 +35,8 @@ impl Copy {
     ) -> Result<Result<Piece, Short>, TaskFailure> {
         let Fetched::Encoded { url, .. } = &fetched else { return Ok(Ok(Piece::Missing)) };
         let url = url.clone();
-        let piece = match self.source.decode_variable(place, fetched, room, |room, bytes| self.try_grow(room, bytes))? {
+        let grow = |room: &mut Reservation, bytes: u64| self.try_grow(room, bytes);
+        let piece = match self.source.decode_variable(place, fetched, room, grow)? {
             Decoded::Piece(piece) => piece,
             Decoded::Short(short) => return Ok(Err(short)),
         };
@@ -46,7 +47,7 @@ impl Copy {
                 arriving.push(Arriving { target: share.target, elements: share.elements, bytes });
                 Ok::<(), TaskFailure>(())
             })?;
-            let keep = self.source.descriptor_bytes().saturating_add(heap.len() as u64);
+            let keep = self.source.descriptor_bytes(place)?.saturating_add(heap.len() as u64);
             if let Admission::Short { needed } = self.targets.admit(&arriving, room, keep, &self.sink)? {
                 return Ok(Err(Short { needed, url }));
             }
@@ -76,8 +77,7 @@ impl Copy {
         let memory = self.cx.memory();
         let reason = format!(
             "cannot {what}: with its elements of variable length that takes {needed} bytes or more, and of its task's {} \
-             bytes {} are taken by target chunks that are being filled; give tasks more memory with --max-mem, or choose \
-             smaller chunks",
+             bytes {} are taken by what is being filled; give tasks more memory with --max-mem, or choose smaller chunks",
             memory.limit().0,
             memory.reserved(),
         );

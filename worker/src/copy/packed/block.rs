@@ -1,16 +1,20 @@
 //! One block: shuffled and compressed in tiles that stay in a core's cache, or as it is where that does not make it
 //! shorter. So a block is never longer than its elements and one byte, and neither side needs a second buffer of a whole
-//! block.
+//! block. Elements of variable length are compressed as they are gathered from their heap, tile by tile.
 
 use std::cell::RefCell;
 
 use bytes::Bytes;
 use rechunk_common::{
     TaskFailure,
-    plan::{BLOCK_HEADER_BYTES, ExchangeCodec},
+    plan::{BLOCK_HEADER_BYTES, BLOCK_LENGTH_BYTES, ExchangeCodec},
 };
+use rechunk_zarr::VariableChunk;
 
-use super::shuffle;
+use super::{
+    shuffle,
+    values::{self, Values},
+};
 use crate::{copy::exchange::Presence, failure::bug};
 
 /// In a block's first byte: an element of it is stored in the source.
@@ -62,6 +66,34 @@ impl PackedBlock {
     }
 }
 
+/// A stored block without its header.
+struct Opened {
+    presence: Presence,
+    is_compressed: bool,
+    stored: Bytes,
+}
+
+/// `None` where it is no block.
+fn opened(block: &Bytes) -> Option<Opened> {
+    let header = *block.first()?;
+    if header & !(STORED | COMPRESSED) != 0 {
+        return None;
+    }
+    let presence = if header & STORED != 0 { Presence::Stored } else { Presence::Missing };
+    let stored = block.slice(usize::try_from(BLOCK_HEADER_BYTES).ok()?..);
+    Some(Opened { presence, is_compressed: header & COMPRESSED != 0, stored })
+}
+
+/// Bytes of the elements of variable length of a stored block, with their lengths; `None` where it does not say.
+pub(crate) fn values_bytes(block: &[u8]) -> Option<u64> {
+    let (_, stored) = block.split_first()?;
+    if is_compressed(block) {
+        stored.first_chunk::<4>().map(|length| u64::from(u32::from_le_bytes(*length)))
+    } else {
+        Some(stored.len() as u64)
+    }
+}
+
 /// Whether the elements of a stored block are compressed.
 pub(crate) fn is_compressed(block: &[u8]) -> bool {
     block.first().is_some_and(|header| header & COMPRESSED != 0)
@@ -70,10 +102,29 @@ pub(crate) fn is_compressed(block: &[u8]) -> bool {
 /// What a thread keeps for the next block.
 #[derive(Default)]
 struct Scratch {
+    tile: Vec<u8>,
     shuffled: Vec<u8>,
     encoded: Vec<u8>,
     compressor: Option<zstd::bulk::Compressor<'static>>,
     decompressor: Option<zstd::bulk::Decompressor<'static>>,
+}
+
+/// Tiles that are packed one by one.
+struct Tiles<'a> {
+    packer: &'a Packer,
+    scratch: &'a mut Scratch,
+    parts: Vec<Bytes>,
+    /// Of all parts.
+    length: u64,
+}
+
+impl Tiles<'_> {
+    fn add(&mut self, tile: &[u8]) -> Result<(), TaskFailure> {
+        let encoded = self.packer.pack_tile(tile, self.scratch)?;
+        self.length = self.length.saturating_add(encoded.len() as u64);
+        self.parts.push(Bytes::copy_from_slice(encoded));
+        Ok(())
+    }
 }
 
 thread_local! {
@@ -81,11 +132,11 @@ thread_local! {
 }
 
 impl Packer {
-    /// For elements of `width` bytes, at least 1.
+    /// For elements of `width` bytes, at least 1; of variable length that is 1.
     pub(crate) fn new(codec: ExchangeCodec, width: usize) -> Self {
         let width = width.max(1);
         let tile = match codec {
-            ExchangeCodec::Lz4 => LZ4_TILE,
+            ExchangeCodec::Lz4 | ExchangeCodec::None => LZ4_TILE,
             ExchangeCodec::Zstd => ZSTD_TILE,
         };
         Self { codec, width, tile: (tile / width).max(1) * width }
@@ -93,6 +144,9 @@ impl Packer {
 
     /// The block of `elements`; `None` where compression does not make them shorter.
     pub(crate) fn pack(&self, elements: &[u8], presence: Presence) -> Result<Option<PackedBlock>, TaskFailure> {
+        if self.codec == ExchangeCodec::None {
+            return Ok(None);
+        }
         SCRATCH.with_borrow_mut(|scratch| {
             let mut parts = Vec::new();
             let mut length = 0_usize;
@@ -105,6 +159,39 @@ impl Packer {
                 parts.push(Bytes::copy_from_slice(encoded));
             }
             Ok(Some(PackedBlock::new((presence.byte() * STORED) | COMPRESSED, parts)))
+        })
+    }
+
+    /// The block of elements of variable length; `None` where compression does not make them shorter.
+    pub(crate) fn pack_values(&self, values: &Values, presence: Presence) -> Result<Option<PackedBlock>, TaskFailure> {
+        if self.codec == ExchangeCodec::None {
+            return Ok(None);
+        }
+        let whole = values.bytes()?;
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut tile = std::mem::take(&mut scratch.tile);
+            tile.clear();
+            let parts = vec![Bytes::copy_from_slice(&whole.to_le_bytes())];
+            let mut tiles = Tiles { packer: self, scratch, parts, length: BLOCK_LENGTH_BYTES };
+            values.for_each_run(|mut run| {
+                while !run.is_empty() && tiles.length < u64::from(whole) {
+                    let (now, later) = run.split_at(run.len().min(self.tile.saturating_sub(tile.len())));
+                    tile.extend_from_slice(now);
+                    run = later;
+                    if tile.len() == self.tile {
+                        tiles.add(&tile)?;
+                        tile.clear();
+                    }
+                }
+                Ok(())
+            })?;
+            if !tile.is_empty() {
+                tiles.add(&tile)?;
+            }
+            let (length, parts) = (tiles.length, tiles.parts);
+            scratch.tile = tile;
+            let is_shorter = length < u64::from(whole);
+            Ok(is_shorter.then(|| PackedBlock::new((presence.byte() * STORED) | COMPRESSED, parts)))
         })
     }
 
@@ -121,6 +208,7 @@ impl Packer {
         let most = match self.codec {
             ExchangeCodec::Lz4 => lz4_flex::block::get_maximum_output_size(plain.len()),
             ExchangeCodec::Zstd => zstd::zstd_safe::compress_bound(plain.len()),
+            ExchangeCodec::None => plain.len(),
         };
         encoded.resize(4 + most, 0);
         let (head, body) = encoded.split_at_mut(4);
@@ -136,6 +224,8 @@ impl Packer {
                 };
                 compressor.compress_to_buffer(plain, body).map_err(|error| refuse(&error))?
             }
+            // As it is.
+            ExchangeCodec::None => tile.len(),
         };
         let (length, mark) = if length < tile.len() {
             (length, 0)
@@ -152,17 +242,31 @@ impl Packer {
     /// The `elements_bytes` bytes of elements of a stored block whose checksum was right, and whether any is stored in
     /// the source; `None` where it is no such block. Takes no memory but for those elements.
     pub(crate) fn unpack(&self, block: &Bytes, elements_bytes: usize) -> Option<(Bytes, Presence)> {
-        let header = *block.first()?;
-        let presence = if header & STORED != 0 { Presence::Stored } else { Presence::Missing };
-        let stored = block.slice(usize::try_from(BLOCK_HEADER_BYTES).ok()?..);
-        if header & !(STORED | COMPRESSED) != 0 {
-            return None;
-        }
-        if header & COMPRESSED == 0 {
+        let Opened { presence, is_compressed, stored } = opened(block)?;
+        if !is_compressed {
             return (stored.len() == elements_bytes).then_some((stored, presence));
         }
-        let mut elements = vec![0; elements_bytes];
-        let mut rest = &stored[..];
+        Some((Bytes::from(self.unpack_tiles(&stored, elements_bytes)?), presence))
+    }
+
+    /// The same of `elements` elements of variable length. Takes their descriptors and, where they are compressed, what they
+    /// are then.
+    pub(crate) fn unpack_values(&self, block: &Bytes, elements: u64) -> Option<(VariableChunk, Presence)> {
+        let Opened { presence, is_compressed, stored } = opened(block)?;
+        let chunk = if is_compressed {
+            let bytes = usize::try_from(values_bytes(block)?).ok()?;
+            let heap = self.unpack_tiles(stored.get(4..)?, bytes)?;
+            values::in_heap(Bytes::from(heap), 0, elements)
+        } else {
+            values::in_heap(block.clone(), block.len().checked_sub(stored.len())?, elements)
+        };
+        Some((chunk?, presence))
+    }
+
+    /// The `bytes` bytes of elements that tiles hold.
+    fn unpack_tiles(&self, stored: &[u8], bytes: usize) -> Option<Vec<u8>> {
+        let mut elements = vec![0; bytes];
+        let mut rest = stored;
         SCRATCH.with_borrow_mut(|scratch| {
             for tile in elements.chunks_mut(self.tile) {
                 let (head, behind) = rest.split_first_chunk::<4>()?;
@@ -180,7 +284,7 @@ impl Packer {
             }
             rest.is_empty().then_some(())
         })?;
-        Some((Bytes::from(elements), presence))
+        Some(elements)
     }
 
     /// Decoders write into a buffer of the tile's size, whatever the tile says of itself.
@@ -214,6 +318,7 @@ fn decompress(
             };
             decompressor.decompress_to_buffer(encoded, to).ok()
         }
+        ExchangeCodec::None => None,
     }
 }
 

@@ -1,6 +1,13 @@
 use proptest::prelude::*;
 
+use rechunk_common::ByteCount;
+use rechunk_zarr::Descriptor;
+
 use super::*;
+use crate::{
+    copy::heap::Heap,
+    memory::{BufferPool, TaskMemory},
+};
 
 const CODECS: [ExchangeCodec; 2] = [ExchangeCodec::Lz4, ExchangeCodec::Zstd];
 
@@ -90,7 +97,73 @@ fn a_block_of_another_length_is_refused() {
     }
 }
 
+/// Calls `with` with these elements as a target has them.
+fn with_values<T>(elements: &[Vec<u8>], with: impl FnOnce(&Values) -> T) -> T {
+    let memory = TaskMemory::new(ByteCount(1 << 30), std::sync::Arc::new(BufferPool::new(ByteCount(0))), None);
+    let mut heap = Heap::new(memory.try_reserve(0).expect("nothing"));
+    heap.begin(elements.iter().map(|element| element.len() as u64).sum()).expect("small");
+    let descriptors: Vec<u8> = elements.iter().flat_map(|element| heap.push(element).to_bytes()).collect();
+    with(&Values::new(&descriptors, &heap))
+}
+
+/// The block as a reading task writes it, and what came back.
+fn there_and_back(codec: ExchangeCodec, elements: &[Vec<u8>]) -> (Bytes, Vec<Vec<u8>>) {
+    let packer = Packer::new(codec, 1);
+    let block = with_values(elements, |values| {
+        let shorter = packer.pack_values(values, Presence::Missing).expect("packed");
+        let whole = u64::from(values.bytes().expect("small"));
+        assert!(shorter.as_ref().is_none_or(|block| block.length <= whole), "no longer than it is raw");
+        shorter.unwrap_or_else(|| PackedBlock::raw(values.serialized().expect("small").into(), Presence::Missing))
+    });
+    let bytes = stored(&block);
+    let whole = elements.iter().map(|element| 4 + element.len() as u64).sum();
+    assert_eq!(values_bytes(&bytes), Some(whole));
+    let (chunk, presence) = packer.unpack_values(&bytes, elements.len() as u64).expect("unpacked");
+    assert_eq!(presence, Presence::Missing);
+    let of = |bytes: &[u8; 8]| Descriptor::of_bytes(*bytes).of_heap(&chunk.heap).expect("in the heap").to_vec();
+    (bytes, chunk.descriptors.as_chunks().0.iter().map(of).collect())
+}
+
+#[test]
+fn text_of_many_tiles_shrinks_and_comes_back_and_noise_stays_as_it_is() {
+    let words: Vec<Vec<u8>> = (0..60_000_u32).map(|n| format!("sample {} of {n}", n % 7).into_bytes()).collect();
+    let random: Vec<Vec<u8>> = noise(400_000).chunks(40_000).map(<[u8]>::to_vec).collect();
+    for codec in CODECS {
+        let (block, back) = there_and_back(codec, &words);
+        assert!(back == words && is_compressed(&block), "{codec:?}");
+        assert!(block.len() * 2 < words.concat().len(), "{codec:?}: {} bytes", block.len());
+        let (block, back) = there_and_back(codec, &random);
+        assert!(back == random && !is_compressed(&block), "{codec:?}");
+    }
+    let (block, back) = there_and_back(ExchangeCodec::None, &words);
+    assert!(back == words && !is_compressed(&block));
+}
+
+#[test]
+fn a_block_of_text_that_is_cut_or_of_another_number_of_elements_is_refused() {
+    let words: Vec<Vec<u8>> = (0..3000_u32).map(|n| format!("word {n}").into_bytes()).collect();
+    for codec in [ExchangeCodec::Lz4, ExchangeCodec::Zstd, ExchangeCodec::None] {
+        let packer = Packer::new(codec, 1);
+        let (block, _) = there_and_back(codec, &words);
+        for count in [0, 1, 2999, 3001, u64::MAX] {
+            assert_eq!(packer.unpack_values(&block, count), None, "{count}");
+        }
+        for cut in [0, 1, 3, 5, block.len() / 2, block.len() - 1] {
+            assert_eq!(packer.unpack_values(&block.slice(..cut), 3000), None, "cut to {cut}");
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn any_elements_of_variable_length_come_back(
+        elements in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 1..40),
+    ) {
+        for codec in [ExchangeCodec::Lz4, ExchangeCodec::Zstd, ExchangeCodec::None] {
+            prop_assert_eq!(&there_and_back(codec, &elements).1, &elements);
+        }
+    }
+
     #[test]
     fn hostile_blocks_are_refused_or_decode_to_what_was_asked_for(
         mut bytes in prop::collection::vec(any::<u8>(), 0..200), length in 0_usize..300, width in 1_usize..9,

@@ -8,7 +8,9 @@ use rechunk_common::{
     TaskFailure,
     geometry::Region,
     ids::TaskIndex,
-    plan::{BLOCK_HEADER_BYTES, Exchange, Packing, TABLE_ENTRY_BYTES},
+    layout::ElementType,
+    plan::{BLOCK_HEADER_BYTES, BLOCK_LENGTH_BYTES, Exchange, Packing, TABLE_ENTRY_BYTES},
+    variable,
 };
 use rechunk_storage::{Access, Prefix, PutPayload};
 
@@ -19,8 +21,8 @@ use crate::{
     copy::{
         cells::Cells,
         exchange::Presence,
-        packed::{BlockEntry, PackedBlock, Packer},
-        targets::{Complete, fill},
+        packed::{BlockEntry, PackedBlock, Packer, Values},
+        targets::{Complete, Fills, fill, gap_of},
     },
     failure::{bug, too_large},
     memory::Reservation,
@@ -34,10 +36,13 @@ pub(crate) struct PackedSink {
     cells: Cells,
     width: u64,
     packer: Packer,
-    /// The value of what is missing.
+    /// What is missing, as it stands in a block.
     gap: Vec<u8>,
-    /// Bytes of the elements of the largest block.
+    /// Bytes of the elements of the largest block; of their descriptors where they are of variable length.
     largest: u64,
+    /// What one element takes beside its descriptor, and what the heap of a block begins with, where elements are of variable
+    /// length.
+    values: Option<(u64, u64)>,
     /// Bytes of all elements.
     elements: u64,
     written: Mutex<Written>,
@@ -58,14 +63,14 @@ struct Written {
 }
 
 impl PackedSink {
-    /// The blocks that reading task `task`, whose box is `region`, writes; `gap` is the source's fill value.
+    /// The blocks that reading task `task`, whose box is `region`, writes; a `gap` is the source's fill value, one of its
+    /// elements.
     pub(crate) fn open(
         cx: &TaskContext,
         exchange: &Exchange,
         packing: &Packing,
-        task: TaskIndex,
-        region: &Region,
-        gap: &[u8],
+        (task, region): (TaskIndex, &Region),
+        (element, gap): (&ElementType, &[u8]),
     ) -> Result<Self, TaskFailure> {
         let cells = Cells::of_blocks(&exchange.writers, region)?;
         let count = cells.len().ok_or_else(|| too_large("the number of blocks of an exchange object"))?;
@@ -73,7 +78,10 @@ impl PackedSink {
         for index in 0..count {
             largest = largest.max(block_bytes(&cells, index, exchange.width)?);
         }
-        let width = usize::try_from(exchange.width).map_err(|_| too_large("an element"))?;
+        let is_variable = element.is_variable();
+        let beside = || (element.held_bytes().saturating_sub(element.width), Fills::held_bytes(gap, gap));
+        let width = if is_variable { 1 } else { exchange.width };
+        let width = usize::try_from(width).map_err(|_| too_large("an element"))?;
         let elements = region.element_count().checked_mul(exchange.width);
         Ok(Self {
             prefix: cx.open(&exchange.url, Access::ReadWrite)?,
@@ -81,8 +89,9 @@ impl PackedSink {
             cells,
             width: exchange.width,
             packer: Packer::new(packing.codec, width),
-            gap: gap.to_vec(),
+            gap: gap_of(is_variable, gap),
             largest,
+            values: is_variable.then(beside),
             elements: elements.ok_or_else(|| too_large("an exchange object"))?,
             written: Mutex::new(Written { remaining: count, blocks: (0..count).map(|_| None).collect() }),
         })
@@ -94,18 +103,33 @@ impl PackedSink {
 
     pub(super) fn target_room(&self, index: usize) -> Result<TargetRoom, TaskFailure> {
         let bytes = block_bytes(&self.cells, index, self.width)?;
-        Ok(TargetRoom { buffer: usize::try_from(bytes).map_err(|_| too_large("a block"))?, encoded: 0, heap: 0 })
+        let heap =
+            self.values.map_or(0, |(each, start)| self.elements_of(bytes).saturating_mul(each).saturating_add(start));
+        Ok(TargetRoom { buffer: usize::try_from(bytes).map_err(|_| too_large("a block"))?, encoded: 0, heap })
     }
 
-    /// While a block is compressed, its elements are there too.
-    pub(super) fn write_room(&self) -> u64 {
-        self.largest
+    /// The elements whose buffer has `bytes`.
+    fn elements_of(&self, bytes: u64) -> u64 {
+        bytes.checked_div(self.width).unwrap_or_default()
+    }
+
+    /// While a block is compressed, its elements are there too; those of variable length have `values` bytes.
+    pub(super) fn write_room(&self, values: u64) -> u64 {
+        match self.values {
+            None => self.largest,
+            Some(_) => variable::block_bytes(self.elements_of(self.largest), values),
+        }
     }
 
     /// The table, and the blocks' headers.
     pub(super) fn standing_room(&self) -> u64 {
         let blocks = self.cells.len().unwrap_or(usize::MAX) as u64;
-        blocks.saturating_mul(TABLE_ENTRY_BYTES + BLOCK_HEADER_BYTES)
+        let length = if self.values.is_some() { BLOCK_LENGTH_BYTES } else { 0 };
+        blocks.saturating_mul((TABLE_ENTRY_BYTES + BLOCK_HEADER_BYTES).saturating_add(length))
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("{}/{}", self.prefix.url(), self.key)
     }
 
     pub(super) async fn finish(
@@ -147,13 +171,23 @@ fn block_bytes(cells: &Cells, index: usize, width: u64) -> Result<u64, TaskFailu
     bytes.ok_or_else(|| too_large("a block"))
 }
 
-/// Packs a complete block. `room` is as much as its elements take.
+/// Packs a complete block. `room` is as much as its elements take, of variable length with their lengths.
 fn pack(packer: Packer, target: Complete, mut room: Reservation, gap: &[u8]) -> Result<Held, TaskFailure> {
-    let mut buffer = target.buffer;
-    if !target.is_filled {
+    let Complete { mut buffer, heap, is_filled, is_stored, .. } = target;
+    if !is_filled {
         fill(&mut buffer, gap);
     }
-    let presence = if target.is_stored { Presence::Stored } else { Presence::Missing };
+    let presence = if is_stored { Presence::Stored } else { Presence::Missing };
+    if let Some(heap) = heap {
+        let values = Values::new(buffer.as_slice(), &heap);
+        let block = match encoding(|| packer.pack_values(&values, presence))? {
+            Some(block) => block,
+            None => PackedBlock::raw(Bytes::from(values.serialized()?), presence),
+        };
+        drop((buffer, heap));
+        room.settle(block.length.saturating_sub(BLOCK_HEADER_BYTES));
+        return Ok(Held { block, room: Some(room) });
+    }
     let Some(block) = encoding(|| packer.pack(buffer.as_slice(), presence))? else {
         drop(room);
         return Ok(Held { block: PackedBlock::raw(buffer.into_bytes(), presence), room: None });

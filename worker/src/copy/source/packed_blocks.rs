@@ -1,23 +1,27 @@
 //! Blocks of a packed exchange as pieces. The row of the index says where each of them is; one whose object is gone or
 //! damaged is looked for in other objects of its task, which a repair may have written after the index was.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rechunk_common::{
-    TaskFailure,
+    Presence as Objects, TaskFailure,
     geometry::Region,
     ids::{LeaseId, TaskIndex},
     plan::{BLOCK_HEADER_BYTES, Exchange, Packing, ROW_ENTRY_BYTES, Row, TABLE_ENTRY_BYTES},
+    variable::{ASSUMED_BYTES, DESCRIPTOR_BYTES, LENGTH_BYTES},
 };
 use rechunk_storage::{Access, ErrorClass, Prefix, StorageError};
+use rechunk_zarr::VariableChunk;
 
-use super::{Fetched, Piece};
+use super::{Decoded, Fetched, Piece, Short};
 use crate::{
     codec_time::decoding,
     context::TaskContext,
     copy::{
         cells::Cells,
         exchange::Presence,
-        packed::{BlockEntry, Lost, Packer, RowEntry, copies_of, is_compressed},
+        packed::{BlockEntry, Lost, Packer, RowEntry, copies_of, is_compressed, values_bytes},
     },
     failure::{bug, of_storage, too_large},
     memory::Reservation,
@@ -38,15 +42,25 @@ pub(crate) struct PackedSource {
     /// Where its row is, and what stands in it.
     row: Row,
     entries: Bytes,
+    kind: BlockKind,
     _room: Reservation,
+}
+
+/// What is known of the blocks.
+#[derive(Debug)]
+pub(crate) struct BlockKind {
+    /// Their elements are of variable length.
+    pub(crate) is_variable: bool,
+    /// Which objects of the source there are; blocks that share no element with any are not read.
+    pub(crate) presence: Option<Arc<Objects>>,
 }
 
 /// A block of one reading task.
 struct Sought<'a> {
     reader: TaskIndex,
     region: &'a Region,
-    /// Bytes of its elements.
-    bytes: u64,
+    /// The most that it can have.
+    most: u64,
 }
 
 /// What came of reading a block from one object.
@@ -62,8 +76,8 @@ impl PackedSource {
         cx: &TaskContext,
         exchange: &Exchange,
         packing: &Packing,
-        task: TaskIndex,
-        region: &Region,
+        (task, region): (TaskIndex, &Region),
+        kind: BlockKind,
     ) -> Result<Self, TaskFailure> {
         let writer =
             exchange.writers.position(task.0).ok_or_else(|| bug(format!("there is no writing task {task}")))?;
@@ -74,7 +88,8 @@ impl PackedSource {
             bug(format!("a row of {bytes} bytes does not fit a task's memory of {}", cx.memory().limit()))
         })?;
         let entries = read_row(cx, &prefix, &row, bytes).await?;
-        let width = usize::try_from(exchange.width).map_err(|_| too_large("an element"))?;
+        let width = if kind.is_variable { 1 } else { exchange.width };
+        let width = usize::try_from(width).map_err(|_| too_large("an element"))?;
         Ok(Self {
             cells: Cells::of_blocks(&exchange.readers, region)?,
             prefix,
@@ -83,6 +98,7 @@ impl PackedSource {
             writer,
             row,
             entries,
+            kind,
             _room: room,
         })
     }
@@ -95,7 +111,16 @@ impl PackedSource {
         &self.prefix
     }
 
-    /// The block at `place` is of this reading task, and has so many bytes of elements.
+    pub(super) fn is_variable(&self) -> bool {
+        self.kind.is_variable
+    }
+
+    pub(super) fn descriptor_bytes(&self, place: &[u64]) -> Result<u64, TaskFailure> {
+        self.reader(place).map(|(_, _, bytes)| bytes)
+    }
+
+    /// The block at `place` is of this reading task, and has so many bytes of elements; of their descriptors where they are
+    /// of variable length.
     fn reader(&self, place: &[u64]) -> Result<(TaskIndex, Region, u64), TaskFailure> {
         let position = self.cells.position(place);
         let found = self.exchange.readers.index(&position).zip(self.cells.buffer_elements(place));
@@ -117,6 +142,11 @@ impl PackedSource {
 
     pub(super) fn room(&self, place: &[u64]) -> Result<u64, TaskFailure> {
         let (_, _, bytes) = self.reader(place)?;
+        if self.kind.is_variable {
+            // The index says how long it is; what it decodes to shows when it is there.
+            let assumed = elements_in(bytes).saturating_mul(LENGTH_BYTES.saturating_add(ASSUMED_BYTES));
+            return Ok(self.entry(place)?.block.length.saturating_add(bytes).saturating_add(assumed));
+        }
         bytes
             .checked_mul(2)
             .and_then(|both| both.checked_add(BLOCK_HEADER_BYTES))
@@ -132,7 +162,14 @@ impl PackedSource {
 
     pub(super) async fn fetch(&self, cx: &TaskContext, place: &[u64]) -> Result<Fetched, TaskFailure> {
         let (reader, region, bytes) = self.reader(place)?;
-        let sought = Sought { reader, region: &region, bytes };
+        if let Some(objects) = &self.kind.presence {
+            let block = region.intersection(&self.exchange.writers.region_at(&self.writer));
+            if !block.is_some_and(|block| objects.overlaps(&block)) {
+                return Ok(Fetched::Missing);
+            }
+        }
+        let most = if self.kind.is_variable { u64::from(u32::MAX) } else { bytes.saturating_add(BLOCK_HEADER_BYTES) };
+        let sought = Sought { reader, region: &region, most };
         let RowEntry { lease, block } = self.entry(place)?;
         cx.tally().add(|counts| counts.get_requests += 1);
         let reason = match self.read(cx, &sought, lease, block).await? {
@@ -162,7 +199,7 @@ impl PackedSource {
         entry: BlockEntry,
     ) -> Result<Found, TaskFailure> {
         let BlockEntry { offset, length, crc } = entry;
-        let most = sought.bytes.saturating_add(BLOCK_HEADER_BYTES);
+        let most = sought.most;
         if length == 0 || length > most {
             return Ok(Found::Lost(format!("a block of {length} bytes, where {most} is the most that it can have")));
         }
@@ -224,6 +261,39 @@ impl PackedSource {
         cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(bytes));
         Ok(Piece::Elements { bytes: elements, start: 0, is_stored: presence == Presence::Stored, heap: None })
     }
+
+    /// The elements of a block where these are of variable length. A compressed one says what it decodes to.
+    pub(super) fn decode_variable(
+        &self,
+        place: &[u64],
+        block: &Bytes,
+        url: String,
+        room: &mut Reservation,
+        grow: impl Fn(&mut Reservation, u64) -> bool,
+    ) -> Result<Decoded, TaskFailure> {
+        let (reader, _, bytes) = self.reader(place)?;
+        let broken = || Lost::ObjectOfWriter.failure(reader, &url, "a block does not decode to its elements");
+        let values = if is_compressed(block) { values_bytes(block).ok_or_else(broken)? } else { 0 };
+        let needed = bytes.saturating_add(block.len() as u64).saturating_add(values);
+        if needed > room.bytes() && !grow(room, needed) {
+            return Ok(Decoded::Short(Short { needed, url }));
+        }
+        let unpacked = decoding(|| self.packer.unpack_values(block, elements_in(bytes)));
+        let (VariableChunk { descriptors, heap }, presence) = unpacked.ok_or_else(broken)?;
+        let is_stored = presence == Presence::Stored;
+        Ok(Decoded::Piece(Piece::Elements { bytes: descriptors, start: 0, is_stored, heap: Some(heap) }))
+    }
+
+    /// Counts such a block.
+    pub(super) fn count_decoded(&self, cx: &TaskContext, place: &[u64]) -> Result<(), TaskFailure> {
+        let bytes = self.descriptor_bytes(place)?;
+        cx.tally().add(|counts| counts.bytes_decoded = counts.bytes_decoded.saturating_add(bytes));
+        Ok(())
+    }
+}
+
+fn elements_in(descriptors: u64) -> u64 {
+    descriptors.checked_div(DESCRIPTOR_BYTES).unwrap_or_default()
 }
 
 async fn read_row(cx: &TaskContext, prefix: &Prefix, row: &Row, bytes: u64) -> Result<Bytes, TaskFailure> {

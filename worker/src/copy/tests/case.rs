@@ -219,7 +219,7 @@ fn fills() -> impl Strategy<Value = FillPair> {
     ]
 }
 
-/// The same copy of elements of variable length, straight into the target.
+/// The same copy of elements of variable length: straight into the target, or through packed blocks.
 pub(in crate::copy) fn of_variable(mut case: Case) -> Case {
     let lengths = (case.source.fill.first().copied(), case.target.fill.first().copied());
     let is_same = case.source.fill == case.target.fill;
@@ -237,7 +237,13 @@ pub(in crate::copy) fn of_variable(mut case: Case) -> Case {
     if !is_same && case.source.fill == case.target.fill {
         case.target.fill.push(b'!');
     }
-    Case { shape: Shape::Direct, ..case }
+    let shape = match case.shape {
+        Shape::Exchange { readers, packed } => {
+            Shape::Exchange { readers, packed: packed.or(Some(ExchangeCodec::None)) }
+        }
+        Shape::Direct | Shape::Scratch { .. } => Shape::Direct,
+    };
+    Case { shape, ..case }
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(0);

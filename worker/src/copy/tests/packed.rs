@@ -8,7 +8,7 @@ use rechunk_common::{
 use rechunk_storage::{RequestKind, Unguarded};
 
 use super::{
-    case::{Case, Shape},
+    case::{Case, Shape, of_variable},
     faults::{PLENTY, ZSTD, bench_with_source, case},
     oracle,
 };
@@ -36,6 +36,10 @@ impl Story {
     async fn begun() -> Self {
         let mut case = case(ZSTD);
         case.shape = Shape::Exchange { readers: vec![2, 4], packed: Some(ExchangeCodec::Lz4) };
+        Self::of(case).await
+    }
+
+    async fn of(case: Case) -> Self {
         let bench = bench_with_source(&case).await;
         let (read, write) = case.exchange();
         let index = IndexExchange { exchange: read.exchange.clone() };
@@ -134,6 +138,23 @@ async fn a_block_whose_bytes_changed_is_noticed_and_names_its_object() {
     let failure = story.write().await.expect_err("corrupt");
     assert_eq!(failure.class, FailureClass::InputLost { stages_back: 2, task: TaskIndex(0) });
     assert!(failure.message.contains("checksum") && failure.message.contains(&Story::key(0, 1)), "{failure}");
+}
+
+#[tokio::test]
+async fn blocks_of_text_are_found_under_the_lease_of_their_repair() {
+    for codec in [ExchangeCodec::Lz4, ExchangeCodec::None] {
+        for (reason, harm) in harms() {
+            let shape = Shape::Exchange { readers: vec![2, 4], packed: Some(codec) };
+            let story = Story::of(of_variable(Case { shape, ..case(ZSTD) })).await;
+            story.index().await.expect("indexed");
+            story.harm(&Story::key(1, 2), harm).await;
+            let failure = story.write().await.expect_err("lost");
+            assert_eq!(failure.class, FailureClass::InputLost { stages_back: 2, task: TaskIndex(1) }, "{failure}");
+            assert!(failure.message.contains(reason) && failure.message.contains(&Story::key(1, 2)), "{failure}");
+            story.read(1, 9).await;
+            assert!(story.write().await.expect("read from the repaired object") > 0, "beside what was planned");
+        }
+    }
 }
 
 #[tokio::test]

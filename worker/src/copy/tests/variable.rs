@@ -6,7 +6,7 @@ use rechunk_common::{
     Counts, FailureClass, TaskFailure,
     ids::TaskIndex,
     layout::{ArrayLayout, ChunkLayout, ElementType, IndexLocation},
-    plan::GapPolicy,
+    plan::{ExchangeCodec, GapPolicy, IndexExchange, ROW_ENTRY_BYTES},
 };
 use rechunk_planner::memory;
 use rechunk_storage::RequestKind;
@@ -16,18 +16,51 @@ use super::{
     case::{Case, Shape, cases, of_variable},
     declared, faults, is_as_the_oracle_has_it, oracle, task, verification,
 };
-use crate::{compute::ComputePool, copy::read_to_write, workbench::Bench};
+use crate::{
+    compute::ComputePool,
+    copy::{exchange_to_write, index_exchange, read_to_exchange, read_to_write},
+    workbench::Bench,
+};
 
 const TEXT: &str = r#"[{"name":"vlen-utf8"}]"#;
 const TEXT_ZSTD: &str = r#"[{"name":"vlen-utf8"},{"name":"zstd","configuration":{"level":1,"checksum":false}}]"#;
 
-/// Runs all tasks, each within `memory`.
+/// Runs all tasks, each within `memory`, and those of an index within what it takes.
 async fn run_within(bench: &Bench, case: &Case, memory: u64) -> Result<Counts, TaskFailure> {
+    if matches!(case.shape, Shape::Exchange { .. }) {
+        return Box::pin(exchange_within(bench, case, [memory, memory])).await;
+    }
     let function = case.direct();
     let mut counts = Counts::default();
     for index in 0..function.writers.len() {
         let function = &function;
         let copied = task(bench, memory, |cx| async move { read_to_write(&cx, function, TaskIndex(index)).await });
+        counts += Box::pin(copied).await?;
+    }
+    Ok(counts)
+}
+
+/// Runs both stages of an exchange, each within its memory, and the index between them.
+async fn exchange_within(bench: &Bench, case: &Case, memory: [u64; 2]) -> Result<Counts, TaskFailure> {
+    let (read, write) = case.exchange();
+    let index = IndexExchange { exchange: read.exchange.clone() };
+    let of_index = declared(memory::of_index_exchange(&index));
+    // A row is no element.
+    let of_writer = memory[1] + read.exchange.readers.len() * ROW_ENTRY_BYTES;
+    let mut counts = Counts::default();
+    for number in 0..read.exchange.readers.len() {
+        let read = &read;
+        let copied = task(bench, memory[0], |cx| async move { read_to_exchange(&cx, read, TaskIndex(number)).await });
+        counts += Box::pin(copied).await?;
+    }
+    for number in 0..read.exchange.packing().expect("packed").indexers.len() {
+        let index = &index;
+        counts +=
+            task(bench, of_index, |cx| async move { index_exchange(&cx, index, TaskIndex(number)).await }).await?;
+    }
+    for number in 0..write.writers.len() {
+        let write = &write;
+        let copied = task(bench, of_writer, |cx| async move { exchange_to_write(&cx, write, TaskIndex(number)).await });
         counts += Box::pin(copied).await?;
     }
     Ok(counts)
@@ -159,6 +192,80 @@ async fn longer_elements_take_what_is_free_or_come_again_alone_or_fail_by_the_na
         }
     }
     assert!(failed > 0 && again > 0 && once > 0, "{failed} failed, {again} read again, {once} read once");
+}
+
+/// The same through blocks: four reading tasks, eight writing tasks.
+fn through_exchange(case: Case, codec: ExchangeCodec) -> Case {
+    Case { writers: vec![64, 8], shape: Shape::Exchange { readers: vec![16, 64], packed: Some(codec) }, ..case }
+}
+
+const EXCHANGE_CODECS: [ExchangeCodec; 3] = [ExchangeCodec::None, ExchangeCodec::Lz4, ExchangeCodec::Zstd];
+
+#[tokio::test]
+async fn an_exchange_of_what_is_as_long_as_is_assumed_fits_into_what_is_declared_and_asks_for_everything_once() {
+    for (codecs, codec) in [TEXT, TEXT_ZSTD].into_iter().flat_map(|codecs| EXCHANGE_CODECS.map(|codec| (codecs, codec)))
+    {
+        let case = through_exchange(case(codecs), codec);
+        let bench = faults::bench_with_source(&case).await;
+        let (read, write) = case.exchange();
+        let memory = [
+            declared(memory::of_read_to_exchange(&read, bound(&case.source))),
+            declared(memory::of_exchange_to_write(&write, bound(&case.target))),
+        ];
+        let counts = exchange_within(&bench, &case, memory).await.expect("copied");
+        // Chunks, tables for four indexes of two rows, and four blocks and a row for each writing task.
+        assert_eq!((counts.get_requests, counts.put_requests), (8 + 4 + 8 * (4 + 1), 4 + 1 + 8));
+        assert_eq!((counts.bytes_decoded, counts.bytes_encoded), (2 * 64 * 64 * 8, 2 * 64 * 64 * 8));
+        assert_eq!(counts.content, oracle::content(&case));
+        oracle::check_target(&bench, &case, counts).await.expect("every element is there");
+    }
+}
+
+#[tokio::test]
+async fn longer_elements_of_an_exchange_come_again_alone_or_fail_by_name_in_either_stage() {
+    // Even: some values have 900 bytes.
+    for codec in EXCHANGE_CODECS {
+        let case = through_exchange(Case { seed: 8, ..case(TEXT_ZSTD) }, codec);
+        let bench = faults::bench_with_source(&case).await;
+        let (mut failed, mut done) = ([0, 0], 0);
+        let plenty = 16 << 20;
+        for (stage, memory) in
+            [0, 1].into_iter().flat_map(|stage| (20_000..400_000).step_by(20_000).map(move |m| (stage, m)))
+        {
+            let memories = if stage == 0 { [memory, plenty] } else { [plenty, memory] };
+            match exchange_within(&bench, &case, memories).await {
+                Ok(counts) => {
+                    assert_eq!(counts.content, oracle::content(&case), "what came again is summed once");
+                    assert_eq!(counts.bytes_decoded, 2 * 64 * 64 * 8, "and counts once");
+                    oracle::check_target(&bench, &case, counts).await.expect("every element is there");
+                    done += 1;
+                }
+                Err(failure) => {
+                    assert_eq!(failure.class, FailureClass::GiveUpTask, "{failure}");
+                    let says_all = failure.message.contains("--max-mem") && failure.message.contains(&case.url);
+                    assert!(says_all, "{failure}");
+                    failed[stage] += 1;
+                }
+            }
+        }
+        assert!(failed[0] > 0 && failed[1] > 0 && done > 4, "{codec:?}: {failed:?} failed, {done} done");
+    }
+}
+
+#[tokio::test]
+async fn blocks_of_text_are_packed_or_the_task_is_refused() {
+    let mut case = through_exchange(case(TEXT), ExchangeCodec::None);
+    case.shape = Shape::Exchange { readers: vec![16, 64], packed: None };
+    let bench = faults::bench_with_source(&case).await;
+    let (read, write) = case.exchange();
+    let cx = bench.context(1 << 20);
+    for failure in [
+        read_to_exchange(&cx, &read, TaskIndex(0)).await.expect_err("refused"),
+        exchange_to_write(&cx, &write, TaskIndex(0)).await.expect_err("refused"),
+    ] {
+        assert_eq!(failure.class, FailureClass::InvalidRequest, "{failure}");
+        assert!(failure.message.contains("variable length"), "{failure}");
+    }
 }
 
 #[tokio::test]

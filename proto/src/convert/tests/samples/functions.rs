@@ -22,7 +22,7 @@ use super::{
 pub(crate) fn exchanges_over(bounds: Region, width: usize) -> impl Strategy<Value = Exchange> {
     let grids = (grids_over(bounds.clone()), grids_over(bounds.clone()));
     let factors = vec(1_u64..4, bounds.rank());
-    let codec = option::of(select(vec![ExchangeCodec::Lz4, ExchangeCodec::Zstd]));
+    let codec = option::of(select(vec![ExchangeCodec::Lz4, ExchangeCodec::Zstd, ExchangeCodec::None]));
     (urls(), grids, factors, codec).prop_map(move |(url, (readers, writers), factors, codec)| {
         let lengths = writers.lengths().iter().zip(&factors).map(|(length, factor)| length * factor).collect();
         let indexers = BoxGrid::new(bounds.clone(), lengths);

@@ -34,6 +34,17 @@ def texts(shape, dtype, seed=7):
     return values.reshape(shape)
 
 
+def names(shape, dtype, seed=7):
+    """Text or byte strings as of stations and remarks: empty ones, several scripts, few that are long."""
+    random = np.random.default_rng(seed)
+    words = ["", "Åsa", "陈", "rs1234567", "a𝕫\0b", "of the usual length, about", "x" * 300]
+    words = words if np.dtype(dtype).kind == "T" else [word.encode() + b"\xff" for word in words]
+    all_words = np.empty(len(words), dtype)
+    all_words[:] = words
+    chosen = random.choice(len(words), int(np.prod(shape)), p=[.2, .2, .2, .2, .1, .09, .01])
+    return all_words[chosen].reshape(shape)
+
+
 def bits(values):
     """The bytes of an array, whatever its values mean."""
     return np.ascontiguousarray(values).tobytes()

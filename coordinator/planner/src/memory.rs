@@ -156,7 +156,9 @@ pub fn of_index_exchange(function: &IndexExchange) -> Option<TaskMemory> {
 
 /// What a task holds that empties exchange objects into target chunks; `None` beyond 2^64.
 pub fn of_exchange_to_write(function: &CopyExchangeToWrite, target: EncodedBound) -> Option<TaskMemory> {
-    of_exchange_into(function, TargetSide::of(&function.target, target).written(function.shard_parts))
+    // Of the source's elements of variable length no more is known than is assumed.
+    let target = TargetSide::of(&function.target, target).filled_from(&function.target, &function.target, None);
+    of_exchange_into(function, target.written(function.shard_parts))
 }
 
 /// The same of a target of which more is known.

@@ -213,7 +213,7 @@ async fn an_exchange_of_what_is_as_long_as_is_assumed_fits_into_what_is_declared
             declared(memory::of_exchange_to_write(&write, bound(&case.target))),
         ];
         let counts = exchange_within(&bench, &case, memory).await.expect("copied");
-        // Chunks, tables for four indexes of two rows, and four blocks and a row for each writing task.
+        // Chunks, four tables, and four blocks and a row for each writing task.
         assert_eq!((counts.get_requests, counts.put_requests), (8 + 4 + 8 * (4 + 1), 4 + 1 + 8));
         assert_eq!((counts.bytes_decoded, counts.bytes_encoded), (2 * 64 * 64 * 8, 2 * 64 * 64 * 8));
         assert_eq!(counts.content, oracle::content(&case));

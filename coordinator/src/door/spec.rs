@@ -100,8 +100,8 @@ fn value(spec: &str, text: &str, field: &str) -> Result<Value, Refusal> {
     if number.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())) {
         return Err(not_positive());
     }
-    if let Some(lengths) = lengths(text) {
-        return lengths.map(Value::Lengths).ok_or_else(|| {
+    if is_list(text) {
+        return lengths(text).map(Value::Lengths).ok_or_else(|| {
             let message = format!(
                 "{text:?} in {spec:?} is no list of lengths: write numbers of at least 1 joined by +, such as 31+28+31*2, \
                  at most {MAX_UNEQUAL_BOXES} of them"
@@ -123,16 +123,20 @@ fn value(spec: &str, text: &str, field: &str) -> Result<Value, Refusal> {
     }
 }
 
-/// Reads `31+28+31*2`; `None` where the text is nothing of the kind, `Some(None)` where its numbers cannot be lengths.
-fn lengths(text: &str) -> Option<Option<Edges>> {
-    let is_list = text.contains(['+', '*']) && text.bytes().all(|byte| byte.is_ascii_digit() || b"+* ".contains(&byte));
+/// Whether the text is meant for `31+28+31*2`.
+fn is_list(text: &str) -> bool {
+    text.contains(['+', '*']) && text.bytes().all(|byte| byte.is_ascii_digit() || b"+* ".contains(&byte))
+}
+
+/// Reads `31+28+31*2`; `None` where its numbers cannot be lengths.
+fn lengths(text: &str) -> Option<Edges> {
     let run = |text: &str| {
         let (length, count) = text.split_once('*').unwrap_or((text, "1"));
-        Some((length.trim().parse().ok()?, count.trim().parse().ok()?))
+        let count = count.trim().parse().ok().filter(|count: &u64| *count > 0)?;
+        Some((length.trim().parse().ok()?, count))
     };
-    let runs = || text.split('+').map(run).collect::<Option<Vec<(u64, u64)>>>();
-    is_list
-        .then(|| runs().filter(|runs| runs.iter().all(|(_, count)| *count > 0)).and_then(|runs| Edges::of_runs(&runs)))
+    let runs: Option<Vec<(u64, u64)>> = text.split('+').map(run).collect();
+    Edges::of_runs(&runs?)
 }
 
 /// With two sizes there would be no telling how they share the chunk, and `auto` has a size of its own.

@@ -95,7 +95,7 @@ fn edges_of(
     shape: &[u64],
     part: Option<&ArrayPart>,
 ) -> Result<Vec<Option<Edges>>, Fault> {
-    let origin = part.map(|part| part.origin.clone()).unwrap_or_else(|| vec![0; shape.len()]);
+    let origin = part.map_or_else(|| vec![0; shape.len()], |part| part.origin.clone());
     let least: Vec<u64> = shape.iter().zip(&origin).map(|(length, origin)| origin.saturating_add(*length)).collect();
     let edges = edges::from_wire(edges, chunks.write_unit(), &least)?;
     if let ChunkLayout::Sharded { chunk_shape, .. } = chunks {

@@ -145,7 +145,7 @@ async fn an_object_that_is_lost_before_the_index_is_written_again() {
         let story = Story::until(ExchangeCodecChoice::Lz4, "copy_read_to_exchange", ".rechunk-").await;
         let victim = story.object(is_packed_object).await;
         story.harm(&victim, harm).await;
-        story.goes_on_and_succeeds(&packed_part(&victim).expect("packed")).await;
+        Box::pin(story.goes_on_and_succeeds(&packed_part(&victim).expect("packed"))).await;
     }
 }
 
@@ -155,7 +155,7 @@ async fn an_object_that_is_lost_after_the_index_is_written_again_and_found_besid
         let story = Story::until(ExchangeCodecChoice::Zstd, "index_exchange", "/index/").await;
         let victim = story.object(is_packed_object).await;
         story.harm(&victim, harm).await;
-        story.goes_on_and_succeeds(&packed_part(&victim).expect("packed")).await;
+        Box::pin(story.goes_on_and_succeeds(&packed_part(&victim).expect("packed"))).await;
     }
 }
 
@@ -166,7 +166,7 @@ async fn an_index_that_is_lost_is_written_again() {
         let victim = story.object(|key| key.contains("/index/")).await;
         story.harm(&victim, harm).await;
         let url = story.place.url(&victim);
-        story.goes_on_and_succeeds(&url).await;
+        Box::pin(story.goes_on_and_succeeds(&url)).await;
     }
 }
 

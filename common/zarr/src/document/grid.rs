@@ -146,9 +146,8 @@ pub(crate) fn spelt(before: &Json, lengths: &[u64], edges: &[Option<Edges>]) -> 
         return Json::object([("name", Json::text(RECTILINEAR)), ("configuration", configuration)]);
     }
     let is_regular = extension(Some(before), "chunk_grid").is_ok_and(|(name, _)| name == REGULAR);
-    let mut grid = match before {
-        Json::Object(grid) if is_regular => grid.clone(),
-        _ => return Json::object([("name", Json::text(REGULAR)), ("configuration", of_equal(lengths))]),
+    let Some(mut grid) = before.as_object().filter(|_| is_regular).cloned() else {
+        return Json::object([("name", Json::text(REGULAR)), ("configuration", of_equal(lengths))]);
     };
     let mut configuration = grid.get("configuration").and_then(Json::as_object).cloned().unwrap_or_default();
     configuration.set("chunk_shape", Json::numbers(lengths));

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 use rechunk_common::{
+    geometry::Edges,
     layout::{ChunkKeys, ChunkLayout, IndexLocation, Separator},
     request::ZarrFormat,
 };
@@ -124,7 +125,7 @@ fn chunks_of_a_rectilinear_grid_are_as_long_as_it_says() {
         v3(&PLAIN.replace(grid, &of))
     };
     let runs = |document: &ArrayDocument| -> Vec<Vec<(u64, u64)>> {
-        document.edges().iter().map(|edges| edges.as_ref().map(|edges| edges.runs()).unwrap_or_default()).collect()
+        document.edges().iter().map(|edges| edges.as_ref().map(Edges::runs).unwrap_or_default()).collect()
     };
     let document = parsed("[[3,[2,2],1],4]");
     assert_eq!((document.chunk_shape(), runs(&document)), (&[3, 4][..], vec![vec![(3, 1), (2, 2), (1, 1)], vec![]]));

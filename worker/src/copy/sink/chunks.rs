@@ -28,7 +28,7 @@ pub(crate) struct ChunkSink {
     keys: ChunkKeys,
     cells: Cells,
     element: ElementType,
-    codecs: ChunkCodecs,
+    codecs: Box<ChunkCodecs>,
     leave_out: Arc<LeaveOut>,
     heap_start: u64,
 }
@@ -49,7 +49,7 @@ impl ChunkSink {
             keys: layout.keys,
             cells: Cells::of_chunks(&layout.write_grid(), region)?,
             element: layout.element.clone(),
-            codecs,
+            codecs: Box::new(codecs),
             leave_out: Arc::new(LeaveOut::new(layout, gaps)),
             heap_start,
         })

@@ -47,7 +47,7 @@ pub(super) enum Unread {
 
 #[derive(Debug)]
 enum Objects {
-    Chunks(ChunkCodecs),
+    Chunks(Box<ChunkCodecs>),
     Shards { codecs: Box<ShardCodecs>, indexes: ShardIndexes },
 }
 
@@ -64,7 +64,7 @@ impl ArraySource {
         let refuse = |error: MetadataError| invalid(format!("cannot decode {}: {error}", layout.url));
         let cells = Cells::of_chunks(&layout.read_grid(), region)?;
         let objects = match &layout.chunks {
-            ChunkLayout::Plain { .. } => Objects::Chunks(ChunkCodecs::new(layout).map_err(refuse)?),
+            ChunkLayout::Plain { .. } => Objects::Chunks(Box::new(ChunkCodecs::new(layout).map_err(refuse)?)),
             ChunkLayout::Sharded { .. } => {
                 let codecs = ShardCodecs::new(layout).map_err(refuse)?;
                 let indexes = ShardIndexes::new(codecs.count_in(region));

@@ -100,7 +100,7 @@ fn harms() -> [(&'static str, Harm); 3] {
 #[tokio::test]
 async fn an_object_that_is_lost_before_the_index_is_asked_for_again_and_then_indexed() {
     for (reason, harm) in harms() {
-        let story = Story::begun().await;
+        let story = Box::pin(Story::begun()).await;
         story.harm(&Story::key(1, 2), harm).await;
         let failure = story.index().await.expect_err("lost");
         assert_eq!(failure.class, FailureClass::InputLost { stages_back: 1, task: TaskIndex(1) }, "{failure}");
@@ -114,7 +114,7 @@ async fn an_object_that_is_lost_before_the_index_is_asked_for_again_and_then_ind
 #[tokio::test]
 async fn an_object_that_is_lost_after_the_index_is_found_under_the_lease_of_its_repair() {
     for (reason, harm) in harms() {
-        let story = Story::begun().await;
+        let story = Box::pin(Story::begun()).await;
         story.index().await.expect("indexed");
         story.harm(&Story::key(1, 2), harm).await;
         let failure = story.write().await.expect_err("lost");
@@ -127,7 +127,7 @@ async fn an_object_that_is_lost_after_the_index_is_found_under_the_lease_of_its_
 
 #[tokio::test]
 async fn a_block_whose_bytes_changed_is_noticed_and_names_its_object() {
-    let story = Story::begun().await;
+    let story = Box::pin(Story::begun()).await;
     story.index().await.expect("indexed");
     story
         .harm(&Story::key(0, 1), |mut body| {
@@ -159,7 +159,7 @@ async fn blocks_of_text_are_found_under_the_lease_of_their_repair() {
 
 #[tokio::test]
 async fn a_repair_that_is_lost_too_is_asked_for_again() {
-    let story = Story::begun().await;
+    let story = Box::pin(Story::begun()).await;
     story.index().await.expect("indexed");
     story.harm(&Story::key(1, 2), |_| None).await;
     story.read(1, 9).await;
@@ -171,7 +171,7 @@ async fn a_repair_that_is_lost_too_is_asked_for_again() {
 #[tokio::test]
 async fn an_index_that_is_lost_is_written_again_by_the_task_before() {
     for (reason, harm) in harms() {
-        let story = Story::begun().await;
+        let story = Box::pin(Story::begun()).await;
         story.index().await.expect("indexed");
         story.harm(&Exchange::index_key(TaskIndex(0)), harm).await;
         let failure = story.write().await.expect_err("lost");
@@ -184,7 +184,7 @@ async fn an_index_that_is_lost_is_written_again_by_the_task_before() {
 
 #[tokio::test]
 async fn of_several_objects_of_a_task_the_oldest_counts_and_all_are_deleted() {
-    let story = Story::begun().await;
+    let story = Box::pin(Story::begun()).await;
     story.read(0, 5).await;
     story.read(0, 3).await;
     story.index().await.expect("indexed");

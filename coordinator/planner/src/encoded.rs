@@ -77,7 +77,7 @@ fn same_codecs(one: &str, other: &str) -> bool {
 /// The cheapest boxes that fit, by each preference; none if none does. Bytes are read and written once whatever the box: it decides how
 /// many tasks there are, and how often the index of a shard is read.
 pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Vec<PassThrough> {
-    if array.target.parts.is_some() && (is_of_whole_objects(array) || !has_known_lengths(array.spec)) {
+    if !is_possible(array) {
         return Vec::new();
     }
     let lengths = lengths::thinned(lengths::all(array.shape, array.write_unit, array.read_object));
@@ -126,8 +126,16 @@ pub(crate) fn search(array: &Array, fleet: &Fleet, room: Room) -> Vec<PassThroug
     bests.distinct()
 }
 
-/// What the smallest task would hold, at the least.
+/// Whether shards can be written as `array` has it: in parts only those that are packed of chunks of known lengths.
+fn is_possible(array: &Array) -> bool {
+    array.target.parts.is_none() || (!is_of_whole_objects(array) && has_known_lengths(array.spec))
+}
+
+/// What the smallest task would hold, at the least; `None` where there is none.
 pub(crate) fn least_memory(array: &Array) -> Option<u64> {
+    if !is_possible(array) {
+        return None;
+    }
     let memory = memory::encoded(array, array.write_unit, is_of_whole_objects(array), is_by_store(array))?;
     memory.total(memory.least_pieces)
 }

@@ -42,7 +42,6 @@ const OF_VARIABLE_PARTS: u32 = 4;
 const THROUGH_EXCHANGE: u32 = 5;
 /// Of those about exchanges of parts of such.
 const OF_PARTS_THROUGH_EXCHANGE: u32 = 6;
-
 /// Of those about arrays whose chunks differ in length, in part or whole, whatever their elements.
 const OF_UNEQUAL_CHUNKS: u32 = 7;
 
@@ -125,7 +124,8 @@ pub enum StageFunction {
 
 impl StageFunction {
     /// The id by which workers offer it. What is about parts of arrays, about elements of variable length, or about chunks
-    /// that differ in length has a version of its own: a worker that knows nothing of parts would take them for whole arrays.
+    /// that differ in length has a version of its own: a worker that knows nothing of parts would take them for whole
+    /// arrays.
     pub fn id(&self) -> FunctionId {
         let of = |name: &str, version: u32| FunctionId::new(name, version);
         let of_both = |source: &ArrayLayout, target: &ArrayLayout| version_of(source).max(version_of(target));

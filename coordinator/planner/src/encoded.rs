@@ -28,8 +28,8 @@ pub(crate) struct PassThrough {
 }
 
 /// Whether what is stored in the source is what would be stored in the target: same chunks, all of one length, with the
-/// same edges, same elements, same codecs, and what is missing reads the same. Chunks that must be made where they are missing can't be
-/// passed on.
+/// same edges, same elements, same codecs, and what is missing reads the same. Chunks that must be made where they are
+/// missing can't be passed on.
 pub(crate) fn is_eligible(spec: &CopySpec) -> bool {
     let (source, target) = (&spec.source, &spec.target);
     source.shape == target.shape

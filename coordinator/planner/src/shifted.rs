@@ -1,6 +1,6 @@
 //! Along which axes the grids of both sides do not begin together: a part of an array that is copied may begin anywhere
-//! in its chunks, and chunks that differ in length begin anywhere. What depends on how two grids meet is there taken for the worst that can be; counts of requests and
-//! bytes are exact in any case, and know nothing of this.
+//! in its chunks, and chunks that differ in length begin anywhere. What depends on how two grids meet is there taken for the
+//! worst that can be; counts of requests and bytes are exact in any case, and know nothing of this.
 
 use rechunk_common::{geometry::BoxGrid, layout::ArrayLayout};
 

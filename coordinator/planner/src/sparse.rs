@@ -5,8 +5,8 @@
 //! - Objects that are absent are never read, and of shards that are there every inner chunk is taken to be there too.
 //! - Chunks and shards of the target that share no element with an object that is there are neither made nor written,
 //!   unless they must be made of fill values.
-//! - A reading task that finds nothing writes no exchange object, unless blocks are packed. The others write theirs whole, and blocks that share no
-//!   element with an object that is there are not read.
+//! - A reading task that finds nothing writes no exchange object, unless blocks are packed. The others write theirs whole,
+//!   and blocks that share no element with an object that is there are not read.
 
 use std::ops::Range;
 

@@ -3,8 +3,8 @@
 //!
 //! A block is a byte that says how it is stored, then its elements: as they are, or in tiles, each shuffled by byte and
 //! compressed by itself. Elements of variable length stand in it behind their lengths, and where they are compressed four
-//! bytes before them say how long both are. Its crc32c stands in the table and covers all of it, so that it is checked before anything is
-//! decoded.
+//! bytes before them say how long both are. Its crc32c stands in the table and covers all of it, so that it is checked
+//! before anything is decoded.
 
 mod block;
 mod copies;

@@ -1,6 +1,7 @@
 //! Elements of variable length as a block has them: their lengths, four bytes each, little-endian, in C order; then the
 //! elements one after another. So what a decoded block is is its heap too, and nothing of it is copied.
 
+use bytes::Bytes;
 use rechunk_common::{
     TaskFailure,
     variable::{LENGTH_BYTES, block_bytes},
@@ -11,7 +12,6 @@ use crate::{
     copy::heap::Heap,
     failure::{bug, invalid, too_large},
 };
-use bytes::Bytes;
 
 /// The elements of a block that is to be packed.
 #[derive(Debug, Clone, Copy)]
